@@ -1,0 +1,36 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.10 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-slow lint clean
+
+help:
+	@echo "make demo       draw pedestrians, train the baseline and DDAN, compare them"
+	@echo "make test       ruff, mypy and the tests"
+	@echo "make test-slow  the tests that take minutes"
+	@echo "make clean      remove the virtual environment and what tools cache"
+
+$(STAMP): setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/ddan-torchreid demo --output runs/demo
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,188 @@
+"""Checkpoints: torchreid's files, written whole or not at all, with all that DDAN adds.
+
+Every registered model has its own ``<save_dir>/<name>/model.pth.tar-<epoch>``: ``model``,
+``discriminator`` and ``identity_pool``. The model's is written last, so where it exists the others
+do too. All of them load with ``torch.load(weights_only=True)`` and with torchreid's own functions.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .data.labels import label_digest
+
+if TYPE_CHECKING:
+    from .engine import ImageDDANEngine
+
+
+def save(
+    engine: ImageDDANEngine, epoch: int, rank1: float, save_dir: str, is_best: bool = False
+) -> None:
+    """Writes one file for each model registered with an engine.
+
+    Args:
+        engine: the engine.
+        epoch: 0-based epoch that ended.
+        rank1: a fraction.
+        save_dir: output folder.
+        is_best: also write ``model-best.pth.tar`` for each.
+    """
+    for name in reversed(engine.get_model_names()):
+        state: dict[str, Any] = {
+            "state_dict": engine._models[name].state_dict(),
+            "epoch": epoch + 1,
+            # A NumPy scalar, as torchreid saves it, cannot be loaded with weights_only.
+            "rank1": float(rank1),
+        }
+        for part, objects in (("optimizer", engine._optims), ("scheduler", engine._scheds)):
+            if objects[name] is not None:
+                state[part] = objects[name].state_dict()
+        if name == "model":
+            state["ddan"] = _fingerprint(engine)
+        path = Path(save_dir) / name / f"model.pth.tar-{epoch + 1}"
+        write(state, path)
+        if is_best:
+            shutil.copy(path, path.with_name("model-best.pth.tar"))
+    print(f'Checkpoint saved to "{path}"')
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Saves to a temporary file and renames it, so that a crash leaves no half-written file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Reads a checkpoint of ours or of torchreid's.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint, or holds objects that only running code could load.
+    """
+    # torchreid stores rank-1 as a NumPy scalar; these types hold numbers and cannot run code.
+    harmless = [np.dtype, np.float32, np.float64, np.dtypes.Float32DType, np.dtypes.Float64DType]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    # NumPy 1 and 2 write the same function under different names.
+    scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
+    try:
+        with torch.serialization.safe_globals([*harmless, *scalars]):
+            state = torch.load(path, map_location=device, weights_only=True)
+    except (FileNotFoundError, IsADirectoryError):
+        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} is not a checkpoint that can be loaded: {reason}") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds no state dict but {type(state).__name__}")
+    return state
+
+
+def load_weights(model: nn.Module, path: str | Path) -> None:
+    """Loads the weights of a checkpoint into a model, all but an identity head of another size.
+
+    Args:
+        model: wrapped in ``DataParallel`` or not.
+        path: a checkpoint with or without ``module.`` prefixes.
+
+    Raises:
+        ValueError: weights that the model has are missing in the file or have another shape; the
+            message names them.
+    """
+    state = _unprefixed(read(path))
+    bare = model.module if isinstance(model, nn.DataParallel) else model
+    own = bare.state_dict()
+    wrong = [
+        key
+        for key, value in own.items()
+        if not key.startswith("classifier.")
+        and (key not in state or state[key].shape != value.shape)
+    ]
+    if wrong:
+        raise ValueError(
+            f"{path} does not fit the model: {len(wrong)} of {len(own)} tensors are missing or "
+            f"have another shape, such as {wrong[0]}; check model.name"
+        )
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    bare.load_state_dict(fitting, strict=False)
+    skipped = sorted(set(state) - set(fitting))
+    print(
+        f'Loaded {len(fitting)} of {len(own)} tensors from "{path}"'
+        + (f", without {', '.join(skipped)}" if skipped else "")
+    )
+
+
+def resume(engine: ImageDDANEngine, path: str | Path) -> int:
+    """Continues from a checkpoint: models, optimisers and schedulers of the whole engine.
+
+    Args:
+        engine: an engine built as it was when the checkpoint was written.
+        path: the model's checkpoint, ``<save_dir>/model/model.pth.tar-N``.
+
+    Returns:
+        The epoch to start from.
+
+    Raises:
+        ValueError: other sources, other identities or another central domain than when the
+            checkpoint was written.
+        FileNotFoundError: the checkpoint, or the discriminator's or ID pool's beside it, is
+            missing.
+    """
+    path = Path(path)
+    state = read(path, engine.device)
+    written, now = state.get("ddan", {}), _fingerprint(engine)
+    if engine.central is None and written.get("central_domain"):
+        engine._set_central_domain(written["central_domain"])
+        now = _fingerprint(engine)
+    different = [key for key in now if key in written and written[key] != now[key]]
+    if different:
+        raise ValueError(
+            f"{path} was written with other data: "
+            + "; ".join(f"{key} was {written[key]}, now {now[key]}" for key in different)
+        )
+    folder = path.parent.parent
+    # Everything is read before anything is loaded, so a missing file leaves the engine whole.
+    states = {"model": state}
+    for name in engine.get_model_names():
+        if name != "model":
+            states[name] = read(folder / name / path.name, engine.device)
+    for name, each in states.items():
+        module = engine._models[name]
+        bare = module.module if isinstance(module, nn.DataParallel) else module
+        bare.load_state_dict(_unprefixed(each))
+        for part, objects in (("optimizer", engine._optims), ("scheduler", engine._scheds)):
+            if objects[name] is not None and part in each:
+                objects[name].load_state_dict(each[part])
+    print(f'Resumed from "{path}", epoch {state["epoch"]}')
+    return int(state["epoch"])
+
+
+def _fingerprint(engine: ImageDDANEngine) -> dict[str, Any]:
+    train = engine.train_loader.dataset.train
+    central = None if engine.central is None else engine.sources[engine.central]
+    return {
+        "sources": list(engine.sources),
+        "identities": engine.datamanager.num_train_pids,
+        "labels": label_digest(train),
+        "central_domain": central,
+    }
+
+
+def _unprefixed(state: dict[str, Any]) -> dict[str, Any]:
+    weights = state.get("state_dict", state)
+    return {re.sub(r"^module\.", "", key): value for key, value in weights.items()}

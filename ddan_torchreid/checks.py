@@ -1,0 +1,118 @@
+"""Checks of a configuration before anything is loaded: one clear line for what cannot work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yacs.config import CfgNode
+
+from . import integration
+from .config import engine_options
+from .data.rendered import DOMAINS as RENDERED
+from .settings import DDANSettings, nearest
+
+LOSSES = ("ddan", "softmax", "triplet")
+IDENTITY_SAMPLERS = (integration.SAMPLER, "RandomIdentitySampler")
+# What torchreid looks for under the data root, for the message when it is not there.
+LAYOUTS = {
+    "market1501": "market1501/Market-1501-v15.09.15/bounding_box_train",
+    "dukemtmcreid": "dukemtmc-reid/DukeMTMC-reID/bounding_box_train",
+    "cuhk02": "cuhk02/Dataset/P1",
+    "cuhk03": "cuhk03/cuhk03_release/cuhk-03.mat",
+    "cuhksysu": "cuhksysu/cropped_images",
+    "viper": "viper/VIPeR/cam_a",
+    "prid": "prid2011/prid_2011/single_shot/cam_a",
+    "grid": "grid/underground_reid/probe",
+    "ilids": "ilids/i-LIDS_Pedestrian/Persons",
+}
+
+
+def check(config: CfgNode) -> None:
+    """Checks names, sizes and their combinations, then that the data is where it should be.
+
+    Raises:
+        ValueError: something cannot work; the message says what to write instead.
+        FileNotFoundError: a dataset is not under the data root.
+    """
+    if config.data.type != "image":
+        raise ValueError(f"data.type={config.data.type!r}: DDAN trains on images; write 'image'")
+    _check_name("loss.name", config.loss.name, LOSSES)
+    _check_name("model.name", config.model.name, integration.model_names())
+    _check_name("sampler.train_sampler", config.sampler.train_sampler, integration.sampler_names())
+    for key, names in (
+        ("data.sources", config.data.sources),
+        ("data.targets", config.data.targets),
+    ):
+        if not names:
+            raise ValueError(f"{key} is empty; name one dataset or more")
+        for name in names:
+            _check_name(key, name, integration.dataset_names())
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"{key} names {', '.join(sorted(twice))} twice; write it once")
+    for name in config.data.transforms:
+        _check_name("data.transforms", name, integration.transform_names())
+    if config.data.combineall:
+        both = [name for name in config.data.targets if name in config.data.sources]
+        if both:
+            raise ValueError(
+                f"{', '.join(both)} is both source and target under data.combineall, so its query "
+                "and gallery would be trained on; write data.combineall False or other targets"
+            )
+    _check_sizes(config)
+    if config.loss.name == "ddan":
+        _check_ddan(config)
+    for name in dict.fromkeys([*config.data.sources, *config.data.targets]):
+        _check_data(name, Path(config.data.root).expanduser())
+
+
+def _check_name(key: str, name: str, valid: Sequence[str]) -> None:
+    if name not in valid:
+        raise ValueError(f"{key}: {name!r} is unknown; {nearest(str(name), valid)}")
+
+
+def _check_sizes(config: CfgNode) -> None:
+    for key, value in (
+        ("data.height", config.data.height),
+        ("data.width", config.data.width),
+        ("train.batch_size", config.train.batch_size),
+        ("test.batch_size", config.test.batch_size),
+        ("sampler.num_instances", config.sampler.num_instances),
+    ):
+        if value < 1:
+            raise ValueError(f"{key}={value} must be a whole number above 0")
+    if not config.test.ranks or min(config.test.ranks) < 1:
+        raise ValueError(f"test.ranks={config.test.ranks} must hold whole numbers above 0")
+    batch, instances = config.train.batch_size, config.sampler.num_instances
+    if config.sampler.train_sampler in IDENTITY_SAMPLERS and batch % instances:
+        raise ValueError(
+            f"train.batch_size={batch} is not a multiple of sampler.num_instances={instances}; "
+            f"write {batch - batch % instances or instances} or {batch + instances - batch % instances}"
+        )
+
+
+def _check_ddan(config: CfgNode) -> None:
+    settings = DDANSettings(**engine_options(config))
+    settings.check_sources(config.data.sources)
+    if settings.weight_triplet > 0 and config.sampler.train_sampler not in IDENTITY_SAMPLERS:
+        raise ValueError(
+            "the triplet term needs several images of each identity in a batch, which "
+            f"{config.sampler.train_sampler} does not give; write sampler.train_sampler "
+            f"{integration.SAMPLER}, or ddan.weight_triplet 0.0"
+        )
+    if not 0 <= config.ddan.dropout < 1:
+        raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")
+
+
+def _check_data(name: str, root: Path) -> None:
+    # Without this torchreid would try to download some sets and leave an empty folder behind.
+    if name in RENDERED:
+        return
+    folder = getattr(integration.dataset_class(name), "dataset_dir", None)
+    expected = LAYOUTS.get(name, folder)
+    if isinstance(expected, str) and not (root / expected).exists():
+        raise FileNotFoundError(
+            f"dataset {name} is not under the data root: there is no {root / expected}; "
+            "put it there, or give another --root"
+        )

@@ -1,0 +1,85 @@
+"""The training loader under stable labels, and one loader per source to look at its features."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torchreid
+from torch.utils.data import DataLoader
+
+from .labels import stabilise
+
+
+def stabilise_train_loader(datamanager: Any, seed: int | None = None) -> None:
+    """Gives a data manager's training set stable labels and order, under any sampler.
+
+    A sampler of torchreid remembers positions in the list, so it is built again when the list
+    changed.
+
+    Args:
+        datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` may be replaced.
+        seed: seed for a sampler that has one; None leaves it.
+    """
+    loader = datamanager.train_loader
+    sampler = loader.sampler
+    if stabilise(loader.dataset):
+        if hasattr(sampler, "rebuild"):
+            sampler = sampler.rebuild()
+            datamanager.train_loader = _with_sampler(loader, sampler)
+        else:
+            warnings.warn(
+                "the training loader was not built by torchreid's data manager, so its sampler "
+                "cannot be rebuilt on the sorted images; batches may differ between machines",
+                stacklevel=2,
+            )
+    if seed is not None and hasattr(sampler, "seed"):
+        sampler.seed = seed
+
+
+def _with_sampler(loader: DataLoader, sampler: Any) -> DataLoader:
+    return DataLoader(
+        loader.dataset,
+        sampler=sampler,
+        batch_size=loader.batch_size,
+        num_workers=loader.num_workers,
+        pin_memory=loader.pin_memory,
+        drop_last=loader.drop_last,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+    )
+
+
+def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[str, DataLoader]:
+    """One loader for each source, over a random sample of its training images, as at test time.
+
+    Args:
+        datamanager: a ``torchreid.data.ImageDataManager``.
+        max_samples: images per source at the most.
+        seed: of the sample.
+
+    Returns:
+        Loaders by source name, in the order of the sources.
+    """
+    loader = datamanager.train_loader
+    train = loader.dataset.train
+    domains = np.array([item[3] for item in train])
+    generator = np.random.default_rng(seed)
+    loaders = {}
+    for number, name in enumerate(datamanager.sources):
+        positions = np.flatnonzero(domains == number)
+        if len(positions) > max_samples:
+            positions = np.sort(generator.choice(positions, max_samples, replace=False))
+        items = [train[position] for position in positions]
+        dataset = torchreid.data.ImageDataset(
+            items, items[:1], items[:1], transform=datamanager.transform_te, mode="train",
+            verbose=False,
+        )  # fmt: skip
+        loaders[name] = DataLoader(
+            dataset,
+            batch_size=min(100, len(items)),
+            num_workers=loader.num_workers,
+            pin_memory=loader.pin_memory,
+        )
+    return loaders

@@ -1,0 +1,211 @@
+"""Which source domain is the central one (Chen et al., AAAI 2021): Eq. 3 and Table 2."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import ot
+from numpy.typing import NDArray
+from torch import Tensor
+
+_SOLVERS = ("exact", "sinkhorn")
+# Far more than the network simplex needs for a few thousand samples; POT warns if it is reached.
+_MAX_EXACT_ITERATIONS = 100_000_000
+_MAX_SINKHORN_ITERATIONS = 10_000
+
+Features = Tensor | NDArray
+"""(n, D) features of n samples, one per row, as a tensor on any device or as an array."""
+
+
+def wasserstein_distance(
+    a: Features, b: Features, solver: str = "exact", regularisation: float = 0.1
+) -> float:
+    """Optimal-transport cost between two samples of features (d_WS in Eq. 3).
+
+    The features are L2-normalised, every sample has the same weight, and moving one unit of weight
+    costs the squared Euclidean distance. So the result lies in [0, 4].
+
+    Args:
+        a: (n, D) features, n >= 2.
+        b: (m, D) features, m >= 2.
+        solver: ``'exact'`` (network simplex) or ``'sinkhorn'`` (entropy-regularised, in the log
+            domain): the transport cost of the regularised plan, never below the exact one.
+        regularisation: Weight of the entropy, ``'sinkhorn'`` only. The released code of DDAN uses
+            0.1.
+
+    Raises:
+        ValueError: If the features are no finite matrices of the same D with two rows or more, the
+            solver is unknown, or the regularisation is not positive.
+    """
+    return _transport_cost(_unit_rows(a, "a"), _unit_rows(b, "b"), solver, regularisation)
+
+
+def domain_distances(
+    features: Mapping[str, Features],
+    max_samples: int = 1000,
+    solver: str = "exact",
+    seed: int = 0,
+    regularisation: float = 0.1,
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Distances between all pairs of domains (the upper part of Table 2).
+
+    Args:
+        features: (n_s, D) features of each domain under the baseline model, by name.
+        max_samples: Of a larger domain, this many samples are drawn without replacement. The time
+            grows with about the third power.
+        solver: See :func:`wasserstein_distance`.
+        seed: Seed of the draw. It does not depend on the other domains or on their order.
+        regularisation: See :func:`wasserstein_distance`.
+
+    Returns:
+        The names in the order given and a symmetric (S, S) matrix with a zero diagonal.
+
+    Raises:
+        ValueError: If there are fewer than two domains, max_samples is less than 2, or for the
+            reasons of :func:`wasserstein_distance`.
+    """
+    if len(features) < 2:
+        raise ValueError(f"distances need at least 2 domains, got {sorted(features)}")
+    samples = _draw(features, max_samples, seed)
+    matrix = np.zeros((len(samples), len(samples)))
+    for i, j in zip(*np.triu_indices(len(samples), k=1), strict=True):
+        matrix[i, j] = matrix[j, i] = _transport_cost(
+            samples[i], samples[j], solver, regularisation
+        )
+    return list(features), matrix
+
+
+def self_distances(
+    features: Mapping[str, Features],
+    max_samples: int = 1000,
+    solver: str = "exact",
+    seed: int = 0,
+    regularisation: float = 0.1,
+) -> NDArray[np.float64]:
+    """Distance of each domain to itself: between two disjoint random samples of it.
+
+    Two finite samples of one distribution are never at distance zero, in 1280 dimensions far from
+    it. A distance between two domains means something by what it exceeds this one.
+
+    Each of the two samples has max_samples rows, like those of :func:`domain_distances`. A domain
+    with fewer than twice as many is split in halves, and its distance is then too large for the
+    comparison, for it shrinks as the samples grow.
+
+    Args:
+        features, max_samples, solver, seed, regularisation: As in :func:`domain_distances`.
+
+    Returns:
+        (S,) distances in the order given.
+
+    Raises:
+        ValueError: As :func:`domain_distances`, but a single domain will do.
+    """
+    samples = _draw(features, max_samples, seed, copies=2)
+    halves = [(x[: len(x) // 2], x[len(x) // 2 : len(x) // 2 * 2]) for x in samples]
+    return np.array([_transport_cost(a, b, solver, regularisation) for a, b in halves])
+
+
+def central_domain(names: Sequence[str], matrix: NDArray) -> str:
+    """The domain with the smallest sum of distances to the others (Eq. 3).
+
+    Args:
+        names: S names of domains.
+        matrix: (S, S) distances; the diagonal does not count.
+
+    Returns:
+        The name; of several with the same sum, the first.
+
+    Raises:
+        ValueError: If there are fewer than two domains, or the matrix has another shape or is not
+            finite.
+    """
+    return names[int(_sums(names, matrix).argmin())]
+
+
+def format_distances(
+    names: Sequence[str], matrix: NDArray, self_distances: NDArray | None = None
+) -> str:
+    """A text table like Table 2, the central domain marked by an asterisk.
+
+    Args:
+        names: S names of domains.
+        matrix: (S, S) distances.
+        self_distances: (S,) distances of each domain to itself, for a column of their own.
+
+    Raises:
+        ValueError: As :func:`central_domain`.
+    """
+    sums = _sums(names, matrix)
+    header = ["", *names, "Sum"] + ([] if self_distances is None else ["To itself"])
+    rows = [header]
+    for i, name in enumerate(names):
+        distances = ["0" if i == j else f"{d:.3f}" for j, d in enumerate(matrix[i])]
+        row = [f"{name} *" if i == sums.argmin() else name, *distances, f"{sums[i]:.3f}"]
+        rows.append(row if self_distances is None else [*row, f"{self_distances[i]:.3f}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    return "\n".join([*lines, "", "* central domain: the smallest sum (Eq. 3)"])
+
+
+def _sums(names: Sequence[str], matrix: NDArray) -> NDArray:
+    matrix = np.asarray(matrix)
+    if len(names) < 2 or matrix.shape != (len(names), len(names)):
+        raise ValueError(
+            "the central domain needs S >= 2 names and an (S, S) matrix of distances, got "
+            f"{len(names)} and {matrix.shape}"
+        )
+    if not np.isfinite(matrix).all():
+        raise ValueError("the matrix of distances contains NaN or infinity")
+    return (matrix * ~np.eye(len(names), dtype=bool)).sum(axis=1)
+
+
+def _draw(
+    features: Mapping[str, Features], max_samples: int, seed: int, copies: int = 1
+) -> list[NDArray[np.float64]]:
+    if max_samples < 2:
+        raise ValueError(f"max_samples must be at least 2, got {max_samples}")
+    samples = []
+    for name, x in features.items():
+        # A generator per domain: the draw from one must not depend on the others.
+        order = np.random.default_rng(seed).permutation(len(x))[: copies * max_samples]
+        samples.append(_unit_rows(x[order], name))
+    return samples
+
+
+def _unit_rows(x: Features, name: str) -> NDArray[np.float64]:
+    """(n, D) float64 features of length one, checked."""
+    if isinstance(x, Tensor):
+        x = x.detach().double().cpu().numpy()
+    rows = np.asarray(x, dtype=np.float64)
+    if rows.ndim != 2 or len(rows) < 2:
+        raise ValueError(f"features of {name} must be (n, D) with n >= 2, got {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"features of {name} contain NaN or infinity")
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _transport_cost(
+    a: NDArray[np.float64], b: NDArray[np.float64], solver: str, regularisation: float
+) -> float:
+    if solver not in _SOLVERS:
+        raise ValueError(f"unknown solver {solver!r}: use 'exact' or 'sinkhorn'")
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"features have different dimensions: {a.shape[1]} and {b.shape[1]}")
+    costs = ot.dist(a, b, metric="sqeuclidean")
+    # Empty weights mean uniform ones.
+    if solver == "exact":
+        return float(ot.emd2([], [], costs, numItermax=_MAX_EXACT_ITERATIONS))
+    if not regularisation > 0:
+        raise ValueError(f"regularisation must be greater than 0, got {regularisation}")
+    return float(
+        ot.sinkhorn2(
+            [],
+            [],
+            costs,
+            regularisation,
+            method="sinkhorn_log",
+            numItermax=_MAX_SINKHORN_ITERATIONS,
+            warn=True,
+        )
+    )

@@ -1,0 +1,206 @@
+"""The losses of DDAN (Chen et al., AAAI 2021), Eqs. 1, 2, 4, 5 and 8, as pure functions.
+
+Weights, schedules and the question of which part of the network receives which gradient belong to
+the training engine. Every function computes in float32 for half-precision input, inside and
+outside autocast, and in float64 for float64 input.
+
+Notation: B batch size, D feature dimension, N identities, S outputs of the domain discriminator,
+k neighbours per image.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CENTRAL_LABEL = 1
+"""Domain label of the central domain (Sec. 3.2); every peripheral domain has label 0."""
+
+# Tempered features beyond this would overflow float32 in the products of Eq. 8 or in their
+# gradient, which is divided by the temperature once more.
+_LARGEST_TEMPERED_FEATURE = 1e30
+
+
+def identity_loss(logits: Tensor, pids: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """L_IDE (Eq. 1): cross-entropy over the identities of all source domains, mean over the batch.
+
+    Args:
+        logits: (B, N) scores of the identity head.
+        pids: (B,) identity labels, 0..N-1.
+        label_smoothing: Share of the target spread evenly over all identities, 0..1.
+
+    Returns:
+        Scalar in nats.
+    """
+    return F.cross_entropy(_full_precision(logits), pids, label_smoothing=label_smoothing)
+
+
+def batch_hard_triplet_loss(
+    features: Tensor, pids: Tensor, margin: float = 0.3, normalize: bool = True
+) -> Tensor:
+    """L_Triplet (Eq. 2): batch-hard triplet loss, hinge, mean over the anchors.
+
+    Each anchor is compared with its farthest image of the same identity and its nearest image of
+    another one, by Euclidean (not squared) distance. The values are those of torchreid's
+    ``TripletLoss``. An anchor that is alone with its identity is its own positive, at distance
+    zero; an anchor without a negative is left out of the mean. If no anchor is left the loss is
+    zero and can still be back-propagated.
+
+    Args:
+        features: (B, D).
+        pids: (B,) identity labels.
+        margin: Smallest wanted gap between the two distances, in units of distance.
+        normalize: L2-normalise the features first, so that distances lie in [0, 2]. The released
+            code of DDAN always does.
+
+    Returns:
+        Scalar in units of distance.
+
+    Raises:
+        ValueError: If the shapes do not fit or the batch is empty.
+    """
+    if features.dim() != 2 or pids.shape != features.shape[:1] or len(pids) == 0:
+        raise ValueError(
+            "batch_hard_triplet_loss needs features (B, D) and pids (B,) with B >= 1, "
+            f"got {tuple(features.shape)} and {tuple(pids.shape)}"
+        )
+    # Without this, autocast would compute the distances of nearby features in half precision.
+    with torch.autocast(device_type=features.device.type, enabled=False):
+        features = _full_precision(features)
+        if normalize:
+            features = F.normalize(features, dim=1)
+        squared_norms = features.pow(2).sum(dim=1)
+        squared = squared_norms[:, None] + squared_norms[None, :] - 2 * features @ features.t()
+        # The gradient of the root is infinite at zero; below the clamp it is zero instead.
+        distances = squared.clamp(min=1e-12).sqrt()
+    same_identity = pids[:, None] == pids
+    positive = distances.masked_fill(~same_identity, -torch.inf).amax(dim=1)
+    negative = distances.masked_fill(same_identity, torch.inf).amin(dim=1)
+    # An anchor without a negative has one at infinity, hence a hinge of zero: only the count of
+    # the mean has to leave it out.
+    anchors = (~same_identity).any(dim=1).sum().clamp(min=1)
+    return F.relu(positive - negative + margin).sum() / anchors
+
+
+def domain_discrimination_loss(logits: Tensor, domain_labels: Tensor) -> Tensor:
+    """L_DA-D (Eq. 4): cross-entropy of the domain discriminator, mean over the batch.
+
+    Args:
+        logits: (B, S) scores of the discriminator.
+        domain_labels: (B,) labels 0..S-1: central 1 and peripheral 0 (S = 2), or the index of the
+            domain in pairwise alignment.
+
+    Returns:
+        Scalar in nats.
+    """
+    return F.cross_entropy(_full_precision(logits), domain_labels)
+
+
+def domain_confusion_loss(logits: Tensor, mode: str = "uniform") -> Tensor:
+    """L_DA-T (Eq. 5): what the mapping network minimises to confuse the domain discriminator.
+
+    * ``'uniform'``: cross-entropy to the uniform distribution, that is the mean over the batch and
+      over the classes of -log p (the released code's reading of Eq. 5). Its minimum is log S.
+    * ``'entropy'``: negative entropy, the sum over the classes of p log p, mean over the batch
+      (the paper's words). Its minimum is -log S.
+    * ``'central'``: cross-entropy to the central label 1 for every image, two classes only.
+
+    Args:
+        logits: (B, S) scores of the discriminator.
+        mode: One of the three above.
+
+    Returns:
+        Scalar in nats.
+
+    Raises:
+        ValueError: If the mode is unknown, or is ``'central'`` and S is not 2.
+    """
+    log_p = F.log_softmax(_full_precision(logits), dim=1)
+    if mode == "uniform":
+        return -log_p.mean()
+    if mode == "entropy":
+        return (log_p.exp() * log_p).sum(dim=1).mean()
+    if mode == "central":
+        if logits.shape[1] != 2:
+            raise ValueError(
+                f"mode 'central' needs a discriminator of 2 classes, this one has "
+                f"{logits.shape[1]}: use 'uniform' or 'entropy'"
+            )
+        return -log_p[:, CENTRAL_LABEL].mean()
+    raise ValueError(f"unknown mode {mode!r}: use 'uniform', 'entropy' or 'central'")
+
+
+def similarity_enhancement_loss(
+    features: Tensor,
+    neighbours: Tensor,
+    temperature: float,
+    reduction: str = "mean",
+    valid: Tensor | None = None,
+) -> Tensor:
+    """L_SE (Eq. 8): symmetric KL divergence between images and their similar identities.
+
+    With p = softmax(m / tau) of an image and q = softmax(r / tau) of an identity, both directions
+    together are the sum over the dimensions of (p - q)(log p - log q). The gradient flows into
+    the features only, never into the neighbours.
+
+    * ``'mean'``: average over the valid pairs **and** over the D dimensions. This is what the
+      released code computes and what the published weight of 0.05 was tuned with.
+    * ``'eq8'``: the formula as printed, that is the sum over the batch of the mean over the valid
+      neighbours of the sum over the dimensions. Where all k neighbours are valid it is B * D times
+      ``'mean'``.
+
+    Args:
+        features: (B, D) features m of the images.
+        neighbours: (B, k, D) representations of the identities similar to each image.
+        temperature: tau > 0, in units of the features.
+        reduction: ``'mean'`` or ``'eq8'``.
+        valid: (B, k) bool, False for slots to ignore, whatever they hold; None: all are valid.
+
+    Returns:
+        Scalar in nats. Without any valid pair it is zero and can still be back-propagated.
+
+    Raises:
+        ValueError: If the temperature is not positive, the reduction is unknown or the shapes do
+            not fit.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be greater than 0, got {temperature}")
+    if reduction not in ("mean", "eq8"):
+        raise ValueError(f"unknown reduction {reduction!r}: use 'mean' or 'eq8'")
+    if valid is None:
+        valid = torch.ones(neighbours.shape[:2], dtype=torch.bool, device=neighbours.device)
+    if (
+        features.dim() != 2
+        or neighbours.dim() != 3
+        or neighbours.shape[::2] != features.shape
+        or valid.shape != neighbours.shape[:2]
+    ):
+        raise ValueError(
+            "similarity_enhancement_loss needs features (B, D), neighbours (B, k, D) and valid "
+            f"(B, k), got {tuple(features.shape)}, {tuple(neighbours.shape)} and "
+            f"{tuple(valid.shape)}"
+        )
+    invalid = ~valid
+    log_p = _log_softmax(features, temperature).unsqueeze(1)
+    with torch.no_grad():
+        # Filled before any arithmetic: a NaN masked only afterwards still gives a NaN gradient.
+        neighbours = neighbours.masked_fill(invalid[..., None], 0)
+        log_q = _log_softmax(neighbours, temperature)
+        q = log_q.exp()
+    divergences = (log_p.exp() - q) * (log_p - log_q)
+    if reduction == "mean":
+        divergences = divergences.mean(dim=2).masked_fill(invalid, 0)
+        return divergences.sum() / valid.sum().clamp(min=1)
+    divergences = divergences.sum(dim=2).masked_fill(invalid, 0)
+    return (divergences.sum(dim=1) / valid.sum(dim=1).clamp(min=1)).sum()
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    """Float64 as it is, every other type as float32."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def _log_softmax(x: Tensor, temperature: float) -> Tensor:
+    """Logarithm of softmax(x / temperature) over the last dimension, finite for finite x."""
+    tempered = _full_precision(x) / temperature
+    limit = _LARGEST_TEMPERED_FEATURE
+    return F.log_softmax(tempered.clamp(-limit, limit), dim=-1)

@@ -1,0 +1,136 @@
+"""The network of DDAN (paper, Sec. 3.1): encoder, mapping network and identity head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+LOSSES = ("softmax", "triplet", "ddan")
+
+
+class _InputGradient(torch.autograd.Function):
+    """Identity on ``mapped`` whose gradient also goes to ``z``, through the graph of ``mapped``."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, z: Tensor, mapped: Tensor, source: Tensor) -> Tensor:
+        ctx.save_for_backward(mapped, source)
+        return mapped.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        mapped, source = ctx.saved_tensors  # type: ignore[attr-defined]
+        # The graph is still needed: the gradient of the parameters passes through it afterwards.
+        (to_z,) = torch.autograd.grad(mapped, source, grad, retain_graph=True)
+        return to_z, grad, None
+
+
+def map_and_align(mapping: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Gives ``M(z)`` and ``M(stop_gradient(z))`` (Eq. 9) for one forward pass of the mapping.
+
+    Both have the same values, bit for bit, and both train the mapping; only the first has a
+    gradient with respect to ``z``. A second forward pass would do the same at a higher price and
+    would move the running statistics of the mapping's batch norms twice a step.
+
+    The mapping runs on a detached copy of ``z`` (sharing its memory), so the graph of the second
+    output ends at the mapping. The first output is tied to ``z`` by a node that computes the
+    missing product with the Jacobian of the mapping from the same graph. Derivatives of
+    the first output with respect to ``z`` are of first order only (no ``create_graph=True``).
+
+    Args:
+        mapping: (B, C, h, w) -> (B, D). Its first operation must not work in place.
+        z: (B, C, h, w).
+
+    Returns:
+        Two tensors of shape (B, D).
+    """
+    if not (z.requires_grad and torch.is_grad_enabled()):
+        mapped = mapping(z)
+        return mapped, mapped
+    source = z.detach().requires_grad_()
+    mapped = mapping(source)
+    return _InputGradient.apply(z, mapped, source), mapped
+
+
+class DDANModel(nn.Module):
+    """Encoder ``E``, mapping network ``M`` and identity head of DDAN (Sec. 3.1, Sec. 4.1).
+
+    The identity head is a batch-norm neck, dropout (training only) and a linear classifier over
+    the identities of all source domains. The classifier keeps PyTorch's default initialisation, as
+    in the authors' release.
+
+    All parameters lie directly under the children ``encoder``, ``mapping``, ``neck`` and
+    ``classifier``, which is what torchreid's ``build_optimizer(staged_lr=True)`` splits by;
+    ``new_layers=['neck', 'classifier']`` gives both backbone parts the lower learning rate.
+
+    Attributes:
+        align: Set it to False when no loss reads the aligned features (``weight_adversarial`` and
+            ``weight_similarity`` both zero). The third output is then ``features.detach()``.
+
+    Args:
+        encoder: Module from images (B, 3, H, W) to maps (B, C, h, w).
+        mapping: Module from maps (B, C, h, w) to features (B, D), global pooling included. Its
+            first operation must not work in place.
+        feature_dim: D.
+        num_classes: Number of identities over all source domains.
+        loss: What a training forward returns: 'softmax', 'triplet' or 'ddan'.
+        dropout: Probability of dropping an element of the neck's output before the classifier.
+
+    Raises:
+        ValueError: ``loss`` is none of the three.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        mapping: nn.Module,
+        feature_dim: int,
+        num_classes: int,
+        loss: str = "softmax",
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if loss not in LOSSES:
+            raise ValueError(f"loss is {loss!r}; write one of {', '.join(map(repr, LOSSES))}")
+        self.feature_dim = feature_dim
+        self.num_classes = num_classes
+        self.loss = loss
+        self.align = True
+        self.encoder = encoder
+        self.mapping = mapping
+        self.neck = nn.BatchNorm1d(feature_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(feature_dim, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Neck features in eval mode, what ``loss`` needs in training mode.
+
+        Args:
+            images: (B, 3, H, W), normalised as for ImageNet.
+
+        Returns:
+            In eval mode, for every ``loss``: neck features (B, D), not normalised.
+            In training mode, with logits (B, num_classes) and the features ``m`` (B, D) before
+            the neck:
+
+            * 'softmax': logits
+            * 'triplet': (logits, m)
+            * 'ddan': (logits, m, aligned), where aligned (B, D) equals ``m`` and carries gradients
+              to the mapping network only (L2 of Eq. 9).
+        """
+        z = self.encoder(images)
+        if self.training and self.loss == "ddan" and self.align:
+            m, aligned = map_and_align(self.mapping, z)
+        else:
+            m = self.mapping(z)
+            aligned = m.detach()
+        neck = self.neck(m)
+        if not self.training:
+            return neck
+        logits = self.classifier(self.dropout(neck))
+        if self.loss == "softmax":
+            return logits
+        if self.loss == "triplet":
+            return logits, m
+        return logits, m, aligned

@@ -1,0 +1,174 @@
+"""Every option of DDAN: its name, its default and what is a legal value.
+
+The engine takes these as keyword arguments and the configuration file takes them under ``ddan:``,
+so both share this one list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+
+ALIGNMENTS = ("central", "pairwise", "none")
+CONFUSIONS = ("uniform", "entropy", "central")
+REDUCTIONS = ("mean", "eq8")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest valid one, or all of them when none is near."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(valid)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class DDANSettings:
+    """Options of :class:`~ddan_torchreid.engine.ImageDDANEngine`.
+
+    Args:
+        central_domain: name of the source every peripheral domain is aligned to (Eq. 3), or
+            ``'auto'`` to choose it by Wasserstein distance before training. The paper chooses
+            CUHK-SYSU (Table 2).
+        alignment: ``'central'`` (the paper's), ``'pairwise'`` (all domains against each other,
+            "All domains" of Tables 2 and 3; the similarity term then searches the other domains
+            for every image) or ``'none'``.
+        weight_identity: weight of L_IDE (Eq. 1).
+        weight_triplet: lambda_1, weight of L_Triplet (Eq. 2).
+        weight_adversarial: lambda_2, weight of L_DA-T (Eq. 5); 0 switches the adversary off.
+        weight_similarity: lambda_3, weight of L_SE (Eq. 8); 0 switches the ID pool off.
+        label_smoothing: of L_IDE, in [0, 1); the paper uses none.
+        margin: margin of L_Triplet.
+        normalize_triplet: compute L_Triplet on L2-normalised features, as the release does.
+        confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
+            (the paper's words) or cross-entropy to the ``'central'`` class.
+        hidden_dim: width of the domain discriminator's hidden layer.
+        top_k: k of Eq. 8, the number of similar identities an image is drawn to.
+        temperature: tau of Eq. 8.
+        update_rate: alpha of Eq. 7.
+        similarity_start_epoch: number of first epochs without L_SE (paper: "after the 4th epoch").
+        similarity_reduction: ``'mean'`` averages over batch, k and feature dimensions, which is
+            what the released lambda_3 was tuned for; ``'eq8'`` sums over batch and dimensions as
+            printed, and wants a weight that is smaller by their product (81,920 at 64 x 1280).
+        exclude_own_identity: leave an image's own identity out of its neighbours in the central
+            domain; the release keeps it.
+        seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
+
+    Raises:
+        ValueError: an option has an illegal value; the message says which values are legal.
+    """
+
+    central_domain: str = "cuhksysu"
+    alignment: str = "central"
+    weight_identity: float = 1.0
+    weight_triplet: float = 1.0
+    weight_adversarial: float = 0.18
+    weight_similarity: float = 0.05
+    label_smoothing: float = 0.0
+    margin: float = 0.3
+    normalize_triplet: bool = True
+    confusion: str = "uniform"
+    hidden_dim: int = 128
+    top_k: int = 8
+    temperature: float = 2e-3
+    update_rate: float = 0.05
+    similarity_start_epoch: int = 4
+    similarity_reduction: str = "mean"
+    exclude_own_identity: bool = False
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, valid in (
+            ("alignment", ALIGNMENTS),
+            ("confusion", CONFUSIONS),
+            ("similarity_reduction", REDUCTIONS),
+        ):
+            value = getattr(self, name)
+            if value not in valid:
+                raise ValueError(f"{name}={value!r} is unknown; {nearest(str(value), valid)}")
+        for name in (
+            "weight_identity",
+            "weight_triplet",
+            "weight_adversarial",
+            "weight_similarity",
+            "margin",
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name}={value} must be a finite number, 0 or more")
+        if self.weight_identity == 0 and self.weight_triplet == 0:
+            raise ValueError(
+                "weight_identity and weight_triplet are both 0, so nothing would train the "
+                "encoder; give at least one of them a positive value"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing={self.label_smoothing} must be in [0, 1)")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise ValueError(
+                f"temperature={self.temperature} must be above 0; the paper's is 0.002"
+            )
+        if not 0 <= self.update_rate <= 1:
+            raise ValueError(f"update_rate={self.update_rate} must be in [0, 1]")
+        for name, least in (("top_k", 1), ("hidden_dim", 1), ("similarity_start_epoch", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"{name}={value} must be a whole number, {least} or more")
+        if self.confusion == "central" and self.alignment == "pairwise":
+            raise ValueError(
+                "confusion='central' needs alignment='central'; with alignment='pairwise' "
+                "write 'uniform' or 'entropy'"
+            )
+
+    @classmethod
+    def from_keywords(cls, keywords: dict) -> DDANSettings:
+        """Builds the settings, naming the nearest valid option for an unknown one.
+
+        Raises:
+            TypeError: a keyword is not an option.
+        """
+        names = cls.names()
+        for keyword in keywords:
+            if keyword not in names:
+                raise TypeError(f"unknown option {keyword!r}; {nearest(keyword, names)}")
+        return cls(**keywords)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of all options, in the order of the class."""
+        return [field.name for field in dataclasses.fields(cls)]
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether a domain discriminator is trained (Sec. 3.2)."""
+        return self.alignment != "none" and self.weight_adversarial > 0
+
+    @property
+    def similarity(self) -> bool:
+        """Whether an ID pool is kept (Sec. 3.3)."""
+        return self.weight_similarity > 0
+
+    @property
+    def needs_central_domain(self) -> bool:
+        """Pairwise alignment has no centre; everything else that aligns has one."""
+        return (self.adversarial or self.similarity) and self.alignment != "pairwise"
+
+    def check_sources(self, sources: Sequence[str]) -> None:
+        """Checks the options against the names of the source domains.
+
+        Raises:
+            ValueError: alignment with a single source, or a central domain that is not a source.
+        """
+        if not (self.adversarial or self.similarity):
+            return
+        if len(sources) < 2:
+            raise ValueError(
+                f"alignment needs two source domains or more, got {', '.join(sources) or 'none'}; "
+                "add sources, or write weight_adversarial 0.0 and weight_similarity 0.0 "
+                "to train the baseline"
+            )
+        if self.needs_central_domain and self.central_domain not in (*sources, "auto"):
+            raise ValueError(
+                f"central_domain={self.central_domain!r} is not among the sources; "
+                f"{nearest(self.central_domain, [*sources, 'auto'])}"
+            )

@@ -1,0 +1,141 @@
+"""From a configuration to a trained or evaluated model, as torchreid's ``scripts/main.py`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchreid
+from torch import nn
+from yacs.config import CfgNode
+
+from . import checkpoint, checks
+from .config import arguments, engine_options
+from .engine import ImageDDANEngine
+
+
+def build(config: CfgNode) -> Any:
+    """Builds data, model, optimiser and engine, with the weights the configuration asks for.
+
+    Args:
+        config: the configuration; ``train.start_epoch`` is set when it resumes.
+
+    Returns:
+        The engine, ready for ``engine.run(**arguments(config, 'run'))``.
+
+    Raises:
+        ValueError, FileNotFoundError: see :func:`ddan_torchreid.checks.check`; the message is one
+            line that says what to write instead.
+    """
+    checks.check(config)
+    config.use_gpu = config.use_gpu and torch.cuda.is_available()
+    torchreid.utils.set_random_seed(config.train.seed)
+    if config.use_gpu:
+        torch.backends.cudnn.benchmark = True
+    datamanager = build_datamanager(config)
+    model = build_model(config, datamanager.num_train_pids)
+    if config.model.load_weights:
+        checkpoint.load_weights(model, config.model.load_weights)
+    if config.use_gpu:
+        model = nn.DataParallel(model).cuda()
+    optimizer = torchreid.optim.build_optimizer(model, **arguments(config, "optimizer"))
+    scheduler = torchreid.optim.build_lr_scheduler(optimizer, **arguments(config, "scheduler"))
+    engine = build_engine(config, datamanager, model, optimizer, scheduler)
+    if config.model.resume:
+        if config.loss.name == "ddan":
+            config.train.start_epoch = checkpoint.resume(engine, config.model.resume)
+        else:
+            config.train.start_epoch = torchreid.utils.resume_from_checkpoint(
+                config.model.resume, model, optimizer=optimizer, scheduler=scheduler
+            )
+    return engine
+
+
+def build_datamanager(config: CfgNode) -> Any:
+    """Builds torchreid's image data manager.
+
+    Raises:
+        ValueError: torchreid cannot read a dataset; the message names the data root.
+    """
+    try:
+        return torchreid.data.ImageDataManager(**arguments(config, "data"))
+    except (RuntimeError, IndexError, AssertionError, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"the datasets under {config.data.root} cannot be read: {reason}; "
+            "check their folders against the README"
+        ) from error
+
+
+def build_model(config: CfgNode, num_identities: int) -> nn.Module:
+    """Builds the model that the configuration names, for a number of training identities."""
+    model = torchreid.models.build_model(
+        name=config.model.name,
+        num_classes=num_identities,
+        loss=config.loss.name,
+        pretrained=config.model.pretrained,
+        use_gpu=config.use_gpu,
+    )
+    if isinstance(getattr(model, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
+        model.dropout.p = config.ddan.dropout
+    return model
+
+
+def build_engine(
+    config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
+) -> Any:
+    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
+    common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
+    if config.loss.name == "ddan":
+        return ImageDDANEngine(datamanager, model, optimizer, **common, **engine_options(config))
+    common["label_smooth"] = config.loss.softmax.label_smooth
+    if config.loss.name == "softmax":
+        return torchreid.engine.ImageSoftmaxEngine(datamanager, model, optimizer, **common)
+    return torchreid.engine.ImageTripletEngine(
+        datamanager,
+        model,
+        optimizer,
+        margin=config.loss.triplet.margin,
+        weight_t=config.loss.triplet.weight_t,
+        weight_x=config.loss.triplet.weight_x,
+        **common,
+    )
+
+
+@contextlib.contextmanager
+def log_file(config: CfgNode) -> Iterator[Path]:
+    """Copies what is printed to ``save_dir``, as torchreid's ``main.py`` does."""
+    kind = "test" if config.test.evaluate else "train"
+    path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    console = sys.stdout
+    with path.open("w", encoding="utf-8") as file:
+        sys.stdout = _Tee(console, file)
+        try:
+            yield path
+        finally:
+            sys.stdout = console
+
+
+class _Tee:
+    """Writes to several files; torchreid's Logger closes the console when it is dropped."""
+
+    def __init__(self, *files: Any) -> None:
+        self.files = files
+
+    def write(self, text: str) -> int:
+        for file in self.files:
+            file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for file in self.files:
+            file.flush()
+
+    def isatty(self) -> bool:
+        return False

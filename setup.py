@@ -1,0 +1,50 @@
+"""Packaging of ddan_torchreid. Tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r"^__version__ = \"(.+)\"$", (HERE / "ddan_torchreid" / "version.py").read_text(), re.M
+).group(1)
+
+# torchreid's package on PyPI declares no dependencies of its own, so what it imports is listed too.
+REQUIREMENTS = [
+    "torch>=2.1",
+    "torchvision>=0.16",
+    "torchreid>=0.2.5",
+    "numpy",
+    "scipy",
+    "POT",
+    "gdown",
+    "opencv-python-headless",
+    "pillow",
+    "tensorboard",
+    "yacs",
+    "PyYAML",
+    "tqdm",
+    "matplotlib",
+    "scikit-learn",
+]
+CUHK03 = ["h5py", "imageio"]
+TEST = ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03]
+
+setup(
+    name="ddan_torchreid",
+    version=VERSION,
+    description="DDAN (dual distribution alignment) for generalisable person re-identification, on torchreid",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    # The YAML files live at the top of the repository, where people look for them, and are installed
+    # inside the package, so that an installed copy finds them by name.
+    packages=[*find_packages(include=["ddan_torchreid", "ddan_torchreid.*"]), "ddan_torchreid.configs"],
+    package_dir={"ddan_torchreid.configs": "configs"},
+    package_data={"ddan_torchreid": ["py.typed"], "ddan_torchreid.configs": ["*.yaml"]},
+    install_requires=REQUIREMENTS,
+    extras_require={"cuhk03": CUHK03, "test": TEST},
+    entry_points={"console_scripts": ["ddan-torchreid = ddan_torchreid.cli:main"]},
+)

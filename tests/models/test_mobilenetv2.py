@@ -1,0 +1,159 @@
+"""MobileNetV2 as encoder and mapping network: structure, both norms, torchreid's tools."""
+
+import pytest
+import torch
+import torchreid
+import torchvision
+from torch import nn
+
+from ddan_torchreid.models import FACTORIES, ddan_mobilenetv2
+
+NORMS = ("bn", "in_bn")
+
+
+def small(norm: str = "bn", loss: str = "ddan", num_classes: int = 9):
+    torch.manual_seed(0)
+    return ddan_mobilenetv2(num_classes, loss, pretrained=False, width_mult=0.35, norm=norm)
+
+
+def test_factory_names():
+    widths = ("x0_35", "x0_5", "x0_75", "x1_0", "x1_4")
+    expected = {f"ddan_mobilenetv2_{norm}{width}" for norm in ("", "in_bn_") for width in widths}
+    assert set(FACTORIES) == expected
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_every_factory(name):
+    model = FACTORIES[name](num_classes=3, loss="triplet", pretrained=False, use_gpu=False)
+    width = float(name.rpartition("x")[2].replace("_", "."))
+    reference = torchvision.models.mobilenet_v2(width_mult=width)
+    assert model.feature_dim == reference.last_channel == (1792 if width == 1.4 else 1280)
+    norms = [m for m in model.modules() if isinstance(m, nn.InstanceNorm2d)]
+    assert len(norms) == (14 if "in_bn" in name else 0)
+    if "in_bn" not in name:
+        mine = [p.shape for part in (model.encoder, model.mapping) for p in part.parameters()]
+        assert mine == [p.shape for p in reference.features.parameters()]
+    with torch.no_grad():
+        assert model.eval()(torch.randn(1, 3, 64, 32)).shape == (1, model.feature_dim)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("size", [(4, 3, 64, 32), (2, 3, 96, 48), (2, 3, 160, 64), (3, 3, 97, 51)])
+def test_input_sizes(norm, size):
+    model = small(norm).train()
+    logits, m, aligned = model(torch.randn(size))
+    assert logits.shape == (size[0], 9)
+    assert m.shape == aligned.shape == (size[0], 1280)
+    with torch.no_grad():
+        assert model.eval()(torch.randn(size)).shape == (size[0], 1280)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("loss", ["softmax", "triplet", "ddan"])
+def test_every_parameter_learns(norm, loss):
+    model = small(norm, loss).train()
+    output = model(torch.randn(4, 3, 64, 32))
+    logits = output if loss == "softmax" else output[0]
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_gradient_routing_and_running_statistics():
+    images = torch.randn(4, 3, 64, 32)
+    model, triplet = small("in_bn").train(), small("in_bn", "triplet").train()
+    aligned = model(images)[2]
+    triplet(images)
+    aligned.square().sum().backward()
+    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert with_gradient == {f"mapping.{name}" for name, _ in model.mapping.named_parameters()}
+    for (name, mine), other in zip(model.named_buffers(), triplet.buffers(), strict=True):
+        assert torch.equal(mine, other), name
+
+
+def test_places_of_the_instance_norms():
+    model = small("in_bn")
+    assert isinstance(model.encoder[0][1], nn.InstanceNorm2d)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.encoder[0].modules())
+    for i in range(1, 18):
+        block = model.encoder[i]
+        norms = [m for m in block.modules() if isinstance(m, nn.InstanceNorm2d)]
+        assert len(norms) == (1 if i <= 13 else 0), i
+        assert any(isinstance(m, nn.BatchNorm2d) for m in block.modules())
+    assert not any(isinstance(m, nn.InstanceNorm2d) for m in model.mapping.modules())
+    assert all(m.affine for m in model.modules() if isinstance(m, nn.InstanceNorm2d))
+    full = ddan_mobilenetv2(2, pretrained=False, norm="in_bn")
+    channels = [full.encoder[i].instance_norm.num_features for i in range(1, 14)]
+    assert channels == [16] + [24] * 2 + [32] * 3 + [64] * 4 + [96] * 3
+
+
+def test_instance_norm_follows_the_residual_addition():
+    block = small("in_bn").encoder[3].eval()
+    assert block.use_res_connect
+    x = torch.randn(2, block.out_channels, 8, 4)
+    total = x + block.conv(x)
+    variance, mean = torch.var_mean(total, dim=(2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(block(x), (total - mean) / (variance + 1e-5).sqrt())
+
+
+def test_instance_norm_undoes_a_batch_norm_before_it():
+    torch.manual_seed(0)
+    x = torch.randn(4, 6, 32, 16, dtype=torch.double) * 3
+    batch_norm = nn.BatchNorm2d(6).double().eval()
+    nn.init.uniform_(batch_norm.weight, 0.5, 2.0)
+    nn.init.normal_(batch_norm.bias)
+    nn.init.normal_(batch_norm.running_mean)
+    nn.init.uniform_(batch_norm.running_var, 0.5, 2.0)
+    instance_norm = nn.InstanceNorm2d(6, affine=True).double()
+    nn.init.normal_(instance_norm.weight)
+    nn.init.normal_(instance_norm.bias)
+    for training in (False, True):
+        batch_norm.train(training)
+        # What is left is the 1e-5 that both layers add to the variance.
+        torch.testing.assert_close(
+            instance_norm(batch_norm(x)), instance_norm(x), rtol=0, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_staged_learning_rates_cover_every_parameter_once(norm):
+    model = small(norm)
+    optimizer = torchreid.optim.build_optimizer(
+        model, "sgd", lr=0.1, staged_lr=True, new_layers=["neck", "classifier"], base_lr_mult=0.1
+    )
+    base, new = optimizer.param_groups
+    ids = [id(p) for group in (base, new) for p in group["params"]]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == {id(p) for p in model.parameters()}
+    assert len(new["params"]) == 4
+    assert base["lr"] == pytest.approx(0.01)
+    assert new["lr"] == pytest.approx(0.1)
+
+
+def test_model_complexity_by_torchreid():
+    counts = {}
+    for norm in NORMS:
+        counts[norm] = torchreid.utils.compute_model_complexity(small(norm), (1, 3, 64, 32))
+    # The affine of the 13 added instance norms is all that IN/BN adds; convolutions are the same.
+    added = sum(2 * small("in_bn").encoder[i].instance_norm.num_features for i in range(1, 14))
+    assert counts["in_bn"][0] - counts["bn"][0] == added
+    assert counts["in_bn"][1] == counts["bn"][1] > 0
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_state_dict_round_trip(norm, tmp_path):
+    model = small(norm).train()
+    images = torch.randn(4, 3, 64, 32)
+    model(images)
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    other = ddan_mobilenetv2(9, "ddan", pretrained=False, width_mult=0.35, norm=norm)
+    other.load_state_dict(torch.load(tmp_path / "model.pth", weights_only=True))
+    with torch.no_grad():
+        assert torch.equal(model.eval()(images), other.eval()(images))
+
+
+def test_dropout_is_set_and_bad_arguments_are_refused():
+    assert ddan_mobilenetv2(2, pretrained=False, width_mult=0.35, dropout=0.1).dropout.p == 0.1
+    with pytest.raises(ValueError, match="'bn', 'in_bn'"):
+        ddan_mobilenetv2(2, pretrained=False, norm="ibn")
+    with pytest.raises(ValueError, match="'softmax', 'triplet', 'ddan'"):
+        FACTORIES["ddan_mobilenetv2_x0_35"](num_classes=2, loss="arcface", pretrained=False)
