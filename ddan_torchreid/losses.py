@@ -42,8 +42,8 @@ def batch_hard_triplet_loss(
     Each anchor is compared with its farthest image of the same identity and its nearest image of
     another one, by Euclidean (not squared) distance. The values are those of torchreid's
     ``TripletLoss``. An anchor that is alone with its identity is its own positive, at distance
-    zero; an anchor without a negative is left out of the mean. If no anchor is left the loss is
-    zero and can still be back-propagated.
+    zero. A batch of one identity has no negatives: its loss is zero and can still be
+    back-propagated.
 
     Args:
         features: (B, D).
@@ -75,10 +75,8 @@ def batch_hard_triplet_loss(
     same_identity = pids[:, None] == pids
     positive = distances.masked_fill(~same_identity, -torch.inf).amax(dim=1)
     negative = distances.masked_fill(same_identity, torch.inf).amin(dim=1)
-    # An anchor without a negative has one at infinity, hence a hinge of zero: only the count of
-    # the mean has to leave it out.
-    anchors = (~same_identity).any(dim=1).sum().clamp(min=1)
-    return F.relu(positive - negative + margin).sum() / anchors
+    # In a batch of one identity the negatives are at infinity and every hinge is zero.
+    return F.relu(positive - negative + margin).mean()
 
 
 def domain_discrimination_loss(logits: Tensor, domain_labels: Tensor) -> Tensor:

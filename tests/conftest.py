@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
+# One thread each: the suite runs on shared machines, where waiting threads cost more than they do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ddan_torchreid import config as configuration
+from ddan_torchreid import training
+from ddan_torchreid.data import rendered
 from tests import miniatures
+
+SMALL_SOURCES = ["rendered_plaza", "rendered_mall", "rendered_film"]
+SMALL_TARGETS = ["rendered_snow", "rendered_night"]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +27,56 @@ def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("real")
     miniatures.write_all(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data root with three source and two target domains, drawn small: 10 identities each."""
+    root = tmp_path_factory.mktemp("small")
+    for name in [*SMALL_SOURCES, *SMALL_TARGETS]:
+        rendered.draw_domain(
+            name,
+            root,
+            identities=10,
+            images_per_camera=2,
+            test_identities=6,
+            height=64,
+            width=32,
+            progress=False,
+        )
+    return root
+
+
+@pytest.fixture
+def small_config(small_root: Path, tmp_path: Path) -> Callable:
+    """A configuration that trains in seconds; arguments are further KEY VALUE pairs."""
+
+    def make(*options: str):
+        config = configuration.get_default_config()
+        configuration.merge_file(config, configuration.find_file("rendered"))
+        small = {
+            "model.name": "ddan_mobilenetv2_x0_35",
+            "data.root": str(small_root),
+            "data.sources": str(SMALL_SOURCES),
+            "data.targets": str(SMALL_TARGETS),
+            "data.height": "64",
+            "data.width": "32",
+            "data.workers": "0",
+            "data.save_dir": str(tmp_path / "log"),
+            "train.batch_size": "24",
+            "train.max_epoch": "2",
+            "train.print_freq": "1",
+            "ddan.top_k": "3",
+            "ddan.similarity_start_epoch": "1",
+        }
+        pairs = [word for pair in small.items() for word in pair]
+        configuration.merge_options(config, [*pairs, *options])
+        return config
+
+    return make
+
+
+@pytest.fixture
+def small_engine(small_config: Callable) -> Callable:
+    """An engine of the small configuration, built as the command line builds it."""
+    return lambda *options: training.build(small_config(*options))

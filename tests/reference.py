@@ -12,7 +12,8 @@ import numpy as np
 def softmax(values, temperature=1.0):
     """Softmax of a list, shifted by its maximum so that nothing overflows."""
     scaled = [float(v) / temperature for v in values]
-    exponentials = [math.exp(v - max(scaled)) for v in scaled]
+    shift = max(scaled)
+    exponentials = [math.exp(v - shift) for v in scaled]
     return [e / math.fsum(exponentials) for e in exponentials]
 
 

@@ -19,7 +19,9 @@ from ddan_torchreid.data.rendered import DOMAINS, SOURCES, draw_image, find_doma
 
 def sheet(rows: list[list[np.ndarray]], scale: int) -> np.ndarray:
     """Images in a grid with a grey gap, enlarged ``scale`` times. Returns (H, W, 3) RGB."""
-    padded = [[np.pad(i, ((2, 2), (2, 2), (0, 0)), constant_values=128) for i in row] for row in rows]
+    padded = [
+        [np.pad(i, ((2, 2), (2, 2), (0, 0)), constant_values=128) for i in row] for row in rows
+    ]
     grid = np.vstack([np.hstack(row) for row in padded])
     return cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
 

@@ -89,7 +89,9 @@ def train(images: Tensor, labels: np.ndarray, steps: int, width: float, seed: in
         optimizer.step()
         scheduler.step()
         if step % 100 == 99:
-            print(f"step {step + 1}: loss {loss.item():.3f}, {time.time() - start:.0f} s", flush=True)
+            print(
+                f"step {step + 1}: loss {loss.item():.3f}, {time.time() - start:.0f} s", flush=True
+            )
     return network.eval()
 
 

@@ -1,16 +1,28 @@
-"""Networks: the DDAN model, MobileNetV2 with batch norm or IN/BN, the domain discriminator."""
+"""Networks: the DDAN model on MobileNetV2 and torchreid's backbones, the domain discriminator."""
 
+from .backbones import BACKBONES, SPLITS, ddan_backbone
 from .ddan_model import LOSSES, DDANModel
 from .discriminator import DomainDiscriminator
+from .loading import load_model
 from .mobilenetv2 import FACTORIES, ddan_mobilenetv2
+from .official import ConversionSummary, convert_official
+from .split import Split, split_backbone
 from .weights import LoadSummary, load_imagenet_weights
 
 __all__ = [
+    "BACKBONES",
     "FACTORIES",
     "LOSSES",
+    "SPLITS",
+    "ConversionSummary",
     "DDANModel",
     "DomainDiscriminator",
     "LoadSummary",
+    "Split",
+    "convert_official",
+    "ddan_backbone",
     "ddan_mobilenetv2",
     "load_imagenet_weights",
+    "load_model",
+    "split_backbone",
 ]

@@ -135,11 +135,13 @@ def test_recycled_identity_draws_new_groups() -> None:
     assert len(groups) > 1
 
 
-def test_extra_draws_of_a_short_identity_are_uniform() -> None:
-    source = make_source([[3]])
-    sampler = MultiDomainIdentitySampler(source, 4, 4)
-    counts = Counter(index for _ in range(300) for index in sampler)
-    assert all(abs(count - 400) < 40 for count in counts.values())
+def test_extra_draws_of_a_short_identity_are_uniform_and_independent() -> None:
+    sampler = MultiDomainIdentitySampler(make_source([[2]]), 4, 4)
+    splits = Counter(tuple(np.bincount(list(sampler), minlength=2)) for _ in range(400))
+    # Each image once, and two draws with replacement of either image.
+    assert splits.keys() == {(3, 1), (2, 2), (1, 3)}
+    assert abs(splits[3, 1] - 100) < 30
+    assert abs(splits[2, 2] - 200) < 35
 
 
 def test_identities_are_random_over_batches_and_companions() -> None:

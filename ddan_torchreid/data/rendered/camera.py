@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ddan_torchreid.data.rendered.canvas import EXACT, Colour, Pixels, generator
+from ddan_torchreid.data.rendered.canvas import Colour, Pixels, generator, resized
 from ddan_torchreid.data.rendered.domains import Style
 
 _LEVELS = np.arange(256, dtype=np.float32)
@@ -40,10 +40,10 @@ def camera_of(domain: str, style: Style, index: int) -> Camera:
     """Camera ``index`` of a domain: its style's response, changed by the style's ``spread``."""
     rng = generator("camera", domain, index)
     spread = style.spread
-    red, green, blue = (gain * (1 + spread * rng.uniform(-0.09, 0.09)) for gain in style.white)
+    red, green, blue = (gain * (1 + spread * rng.uniform(-0.07, 0.07)) for gain in style.white)
     return Camera(
         white=(red, green, blue),
-        gamma=round(100 * style.gamma * (1 + spread * rng.uniform(-0.16, 0.16))),
+        gamma=round(100 * style.gamma * (1 + spread * rng.uniform(-0.13, 0.13))),
         contrast=style.contrast * (1 + spread * rng.uniform(-0.1, 0.1)),
         saturation=style.saturation * (1 + spread * rng.uniform(-0.18, 0.18)),
         lift=style.lift + spread * rng.uniform(0, 8),
@@ -83,6 +83,15 @@ def _response(camera: Camera, exposure: float, drift: Colour) -> npt.NDArray[np.
     return table
 
 
+def _compressed(image: Pixels, quality: int) -> Pixels:
+    """``image`` with the artefacts of JPEG compression."""
+    ok, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if ok else None
+    if decoded is None:
+        raise RuntimeError("OpenCV could not make a JPEG image in memory")
+    return np.asarray(decoded[:, :, ::-1], np.uint8)
+
+
 def expose(image: Pixels, camera: Camera, rng: np.random.Generator, motion: bool) -> Pixels:
     """What the camera records of a scene.
 
@@ -102,11 +111,11 @@ def expose(image: Pixels, camera: Camera, rng: np.random.Generator, motion: bool
         wide = np.pad(image, ((0, 0), (1, 2), (0, 0)), mode="edge").astype(np.uint16)
         total = wide[:, :-3] + wide[:, 1:-2] + wide[:, 2:-1] + wide[:, 3:]
         image = ((total + 2) >> 2).astype(np.uint8)
-    exposure = rng.uniform(0.78, 1.2)
+    exposure = rng.uniform(0.85, 1.16)
     drift = (rng.uniform(0.96, 1.04), 1.0, rng.uniform(0.96, 1.04))
-    image = cv2.LUT(image, _response(camera, exposure, drift)[None])
+    recorded = cv2.LUT(image, _response(camera, exposure, drift)[None])
 
-    signed = image.astype(np.int32)
+    signed = recorded.astype(np.int32)
     grey = (signed @ np.array([77, 150, 29], np.int32))[:, :, None] >> 8
     signed = grey + (((signed - grey) * round(128 * camera.saturation)) >> 7)
     # Mostly brightness noise and some colour noise, as sensors have after demosaicing.
@@ -117,12 +126,8 @@ def expose(image: Pixels, camera: Camera, rng: np.random.Generator, motion: bool
     image = np.clip(signed, 0, 255).astype(np.uint8)
 
     if camera.resolution < 1:
-        small = (round(width * camera.resolution), round(height * camera.resolution))
-        image = cv2.resize(image, small, interpolation=EXACT)
-        image = cv2.resize(image, (width, height), interpolation=EXACT)
+        share = camera.resolution
+        image = resized(resized(image, round(width * share), round(height * share)), width, height)
     if camera.jpeg:
-        ok, data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg])
-        if not ok:
-            raise RuntimeError("OpenCV could not encode a JPEG image in memory")
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+        image = _compressed(image, camera.jpeg)
     return np.ascontiguousarray(image)

@@ -22,7 +22,6 @@ _SINE = [round(math.sin(2 * math.pi * k / TURN), 6) for k in range(TURN)]
 _CIRCLE = [(_SINE[(k + 64) % TURN], _SINE[k]) for k in range(0, TURN, 16)]
 _SHIFT = 4
 FULL_LIGHT = 128
-EXACT = cv2.INTER_LINEAR_EXACT  # the interpolation that OpenCV promises to be bit-exact
 
 
 def sine(angle: float) -> float:
@@ -75,6 +74,12 @@ def jittered(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
     """``colour`` with each channel moved by up to ``amount``, kept within 2..253."""
     red, green, blue = (min(253.0, max(2.0, c + rng.uniform(-amount, amount))) for c in colour)
     return (red, green, blue)
+
+
+def resized(pixels: Pixels, width: int, height: int) -> Pixels:
+    """``pixels`` at another size, with the one interpolation that OpenCV makes bit-exact."""
+    result = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
+    return np.asarray(result, np.uint8)
 
 
 def _clip(value: float) -> int:
@@ -157,13 +162,13 @@ class Canvas:
         rows, columns = self.light.shape
         soft = self.light
         for part in (2, 4):
-            soft = cv2.resize(soft, (columns // part, rows // part), interpolation=EXACT)
+            soft = resized(soft, columns // part, rows // part)
         uneven = np.zeros((rows, columns), np.int32)
         for cell, depth in ((rows // 36, 16), (rows // 5, 22)):
             coarse = rng.integers(0, 256, (rows // cell + 1, columns // cell + 1), np.uint8)
-            fine = cv2.resize(coarse, (columns, rows), interpolation=EXACT)
+            fine = resized(coarse, columns, rows)
             uneven += ((fine.astype(np.int32) - 128) * depth) >> 7
-        soft = cv2.resize(soft, (columns, rows), interpolation=EXACT)
+        soft = resized(soft, columns, rows)
         self.light = np.clip(soft + uneven, 0, 255).astype(np.uint8)
 
     def lit(self) -> Pixels:

@@ -112,7 +112,11 @@ def _fold_shadows(figure: Figure, outline: _Outline) -> None:
     canvas.polygon(outline.patch(-1, 1, 0.93, 1), None, 0.82)
     # A crease whose place follows the step, as cloth does.
     crease = 0.55 + 0.1 * sine(figure.pose.phase)
-    fold = [outline.at(-0.8, crease), outline.at(0.3, crease + 0.1), outline.at(-0.7, crease + 0.06)]
+    fold = [
+        outline.at(-0.8, crease),
+        outline.at(0.3, crease + 0.1),
+        outline.at(-0.7, crease + 0.06),
+    ]
     canvas.polygon(fold, None, 0.84)
 
 
@@ -151,8 +155,12 @@ def draw_head(figure: Figure) -> None:
         eyes, jaw = face[1] - 0.006 * s, face[1] + 0.034 * s
         for eye in (-0.42, 0.42):
             ex = face[0] + (eye + 0.35 * figure.sin) * rx * narrow
-            canvas.box(ex - 0.008 * s, eyes, ex + 0.008 * s, eyes + 0.009 * s, scaled(look.skin, 0.4))
-        canvas.box(face[0] - 0.014 * s, jaw, face[0] + 0.014 * s, jaw + 0.007 * s, scaled(look.skin, 0.72))
+            canvas.box(
+                ex - 0.008 * s, eyes, ex + 0.008 * s, eyes + 0.009 * s, scaled(look.skin, 0.4)
+            )
+        canvas.box(
+            face[0] - 0.014 * s, jaw, face[0] + 0.014 * s, jaw + 0.007 * s, scaled(look.skin, 0.72)
+        )
         shade = -1.0 if figure.light_side > 0 else 1.0
         canvas.ellipse((face[0] + shade * rx * 0.6, face[1]), rx * 0.3, ry * 0.7, None, 0.84)
         if not bald:  # fringe
@@ -203,8 +211,9 @@ def draw_backpack(figure: Figure) -> None:
         return
     x, y = figure.at(0, 0.72, -0.1)
     half = (0.084 * abs(figure.cos) + 0.056 * abs(figure.sin)) * s
-    body = [(x - half, y - 0.075 * s), (x - half * 0.7, y - 0.11 * s), (x + half * 0.7, y - 0.11 * s),
-            (x + half, y - 0.075 * s), (x + half * 1.05, y + 0.11 * s), (x - half * 1.05, y + 0.11 * s)]  # fmt: skip
+    right = [(0.7, -0.11), (1.0, -0.075), (1.05, 0.11)]
+    body = [(x + half * across, y + down * s) for across, down in right]
+    body += [(x - half * across, y + down * s) for across, down in reversed(right)]
     figure.canvas.polygon(body, look.bag_colour, 1.0)
     canvas = figure.canvas
     canvas.box(x - half * 0.75, y + 0.02 * s, x + half * 0.75, y + 0.09 * s, None, 0.82)
@@ -228,8 +237,8 @@ def draw_hand_luggage(figure: Figure) -> None:
         x, y = figure.at(0.145, 0.37, 0.02)
         half = (0.03 * abs(figure.cos) + 0.07 * abs(figure.sin)) * s
         canvas.limb((x, y - 0.1 * s), (x, y - 0.03 * s), 0.006 * s, 0.006 * s, dark)
-        bag = [(x - half * 0.8, y - 0.05 * s), (x + half * 0.8, y - 0.05 * s), (x + half, y + 0.06 * s),
-               (x - half, y + 0.06 * s)]  # fmt: skip
+        top, low = y - 0.05 * s, y + 0.06 * s
+        bag = [(x - half * 0.8, top), (x + half * 0.8, top), (x + half, low), (x - half, low)]
         canvas.polygon(bag, look.bag_colour, 0.97)
     elif look.bag == "trolley":
         x, y = figure.at(0.17, 0.02, -0.2)

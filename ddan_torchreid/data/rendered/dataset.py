@@ -84,13 +84,16 @@ def draw_domain(
         FileExistsError: if the folder is there with other settings or without a manifest.
     """
     spec = find_domain(name)
-    settings = {
-        "identities": spec.identities if identities is None else identities,
-        "images_per_camera": spec.images_per_camera if images_per_camera is None else images_per_camera,
-        "test_identities": spec.test_identities if test_identities is None else test_identities,
+    chosen = {
+        "identities": identities,
+        "images_per_camera": images_per_camera,
+        "test_identities": test_identities,
         "height": height,
         "width": width,
-    }  # fmt: skip
+    }
+    settings: dict[str, int] = {
+        key: getattr(spec, key) if value is None else value for key, value in chosen.items()
+    }
     for key, value in settings.items():
         if value < 1:
             raise ValueError(f"{key} must be 1 or more, but is {value}")

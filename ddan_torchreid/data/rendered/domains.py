@@ -91,8 +91,8 @@ _CAMPUS = Style(
 )  # fmt: skip
 _MALL = Style(
     scenes=("shops", "atrium", "shops"), directions=(16, 120, 60), seasons=(2, 4, 2),
-    bags=(3, 1, 4, 4, 0), sun=0.1, tilt=0.32, white=(1.16, 1.0, 0.74), gamma=0.86, contrast=0.84,
-    saturation=0.9, lift=14, blur=2, noise=8, jpeg=45, crowd=0.45,
+    bags=(3, 1, 4, 4, 0), sun=0.1, tilt=0.32, white=(1.14, 1.0, 0.78), gamma=0.88, contrast=0.94,
+    saturation=0.95, lift=10, blur=1, noise=8, jpeg=50, crowd=0.35,
 )  # fmt: skip
 _STATION = Style(
     scenes=("platform", "concourse", "platform"), directions=(64, 190, 128), seasons=(0, 2, 6),
@@ -100,9 +100,8 @@ _STATION = Style(
     saturation=0.72, blur=1, noise=14, jpeg=0, crowd=0.4, occlusion=0.2,
 )  # fmt: skip
 _FILM = Style(
-    scenes=("street", "interior"), directions=(20, 84), reverse=0.4, seasons=(2, 3, 2), sun=0.4,
-    tilt=0.04, white=(1.03, 1.0, 0.97), gamma=1.02, contrast=1.06, saturation=1.0, noise=7, blur=1,
-    jitter=0.7,
+    scenes=("street", "interior"), directions=(20, 70), reverse=0.3, seasons=(2, 3, 2), sun=0.3,
+    tilt=0.14, saturation=0.95, noise=7, jitter=0.8, spread=0.5, crowd=0.25, jpeg=75,
 )  # fmt: skip
 
 SOURCES = (
@@ -130,10 +129,22 @@ _STYLES: dict[str, tuple[Style, ...]] = {
     "rendered_station": (_STATION,),
     "rendered_film": (
         _FILM,
-        replace(_FILM, scenes=("facade", "plaza"), white=(1.06, 1.0, 0.92), sun=0.7, contrast=1.12),
-        replace(_FILM, scenes=("interior", "shops"), white=(1.1, 1.0, 0.86), lift=6, sun=0.1),
-        replace(_FILM, scenes=("concourse", "street"), white=(0.93, 1.0, 1.1), gamma=1.12, sun=0.1),
-        replace(_FILM, scenes=("lawn", "street"), white=(0.97, 1.03, 0.97), saturation=0.9),
+        replace(
+            _FILM, scenes=("facade", "plaza"), seasons=(5, 3, 1), sun=0.6, white=(1.04, 1.0, 0.94),
+            gamma=0.96, contrast=1.06, saturation=1.04,
+        ),
+        replace(
+            _FILM, scenes=("shops", "interior"), bags=(3, 1, 3, 3, 0), tilt=0.22, sun=0.1,
+            white=(1.08, 1.0, 0.87), gamma=0.94, lift=5,
+        ),
+        replace(
+            _FILM, scenes=("concourse", "street"), seasons=(0, 2, 5), bags=(3, 3, 2, 1, 2),
+            tilt=0.2, sun=0.05, white=(0.92, 1.0, 1.1), gamma=1.12, saturation=0.84, noise=10,
+        ),
+        replace(
+            _FILM, scenes=("lawn", "street"), seasons=(2, 5, 1), bags=(3, 4, 2, 1, 0),
+            white=(0.97, 1.03, 0.97), gamma=1.04, resolution=0.9, saturation=0.94,
+        ),
     ),
     "rendered_harbour": (
         Style(
@@ -189,8 +200,8 @@ _STYLES: dict[str, tuple[Style, ...]] = {
     "rendered_night": (
         Style(
             scenes=("night", "night"), directions=(0, 72), reverse=0.35, seasons=(3, 4, 2), sun=0.6,
-            tilt=0.12, white=(1.18, 0.98, 0.72), gamma=1.45, contrast=1.15, saturation=0.95,
-            blur=1, noise=17, jpeg=60, crowd=0.2,
+            tilt=0.12, white=(1.14, 0.99, 0.78), gamma=1.25, contrast=1.05, saturation=0.95,
+            blur=1, noise=13, jpeg=60, crowd=0.2, spread=0.7,
         ),
     ),
 }  # fmt: skip

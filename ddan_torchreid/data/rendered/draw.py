@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from ddan_torchreid.data.rendered.camera import camera_of, expose
-from ddan_torchreid.data.rendered.canvas import EXACT, Canvas, Pixels, generator, jittered, pick
+from ddan_torchreid.data.rendered.canvas import (
+    Canvas,
+    Pixels,
+    generator,
+    jittered,
+    pick,
+    resized,
+)
 from ddan_torchreid.data.rendered.domains import Style, find_domain
 from ddan_torchreid.data.rendered.figure import Figure, random_pose
 from ddan_torchreid.data.rendered.looks import look_of, passer_by, style_of
@@ -64,18 +70,21 @@ def draw_image(
     foot_x = columns * (0.5 + jitter * rng.uniform(-0.08, 0.08))
     foot_y = rows * (0.95 + jitter * rng.uniform(-0.035, 0.03))
     if rng.random() < 0.12 * jitter:  # a bad box: feet cut off, or too much around the person
-        size, foot_y = (size * 1.15, foot_y * 1.12) if rng.random() < 0.5 else (size * 0.82, foot_y * 0.96)
+        grow, drop = (1.15, 1.12) if rng.random() < 0.5 else (0.82, 0.96)
+        size, foot_y = size * grow, foot_y * drop
     if rng.random() < style.crowd:
         _passer_by(canvas, domain, style, camera, device.tilt, rng, size, foot_y)
     pose = random_pose(rng, style.directions[camera], style.reverse, device.tilt)
     light = device.light_side
-    figure = Figure(canvas, look_of(domain, identity), pose, (foot_x, foot_y), size, light, style.sun)
+    figure = Figure(
+        canvas, look_of(domain, identity), pose, (foot_x, foot_y), size, light, style.sun
+    )
     draw_shadow(figure)
     draw_person(figure)
     if rng.random() < style.occlusion:
         _obstacle(canvas, rng)
     canvas.soften_light(rng)
-    scene = cv2.resize(canvas.lit(), (width, height), interpolation=EXACT)
+    scene = resized(canvas.lit(), width, height)
     return expose(scene, device, rng, motion=rng.random() < 0.15)
 
 
@@ -98,7 +107,9 @@ def _passer_by(
 def _obstacle(canvas: Canvas, rng: np.random.Generator) -> None:
     """A post, a rail, a cart or leaves between the camera and the person."""
     rows, columns = canvas.height, canvas.width
-    colour = jittered(rng, pick(rng, ((90, 94, 98), (150, 130, 90), (60, 70, 64), (170, 60, 50))), 20)
+    colour = jittered(
+        rng, pick(rng, ((90, 94, 98), (150, 130, 90), (60, 70, 64), (170, 60, 50))), 20
+    )
     kind = pick(rng, ("post", "rail", "cart", "leaves"))
     if kind == "post":
         x, half = columns * rng.uniform(0.1, 0.9), columns * rng.uniform(0.04, 0.08)

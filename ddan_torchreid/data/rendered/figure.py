@@ -170,7 +170,7 @@ class Figure:
         )
         return shoulder, elbow, hand
 
-    def arm(self, joints: list[Joint], light: float) -> None:
+    def arm(self, joints: tuple[Joint, Joint, Joint], light: float) -> None:
         look = self.look
         shoulder, elbow, hand = joints
         thick = 1.2 if look.hem < 0.45 else 1.05
@@ -194,4 +194,3 @@ class Figure:
                 elbow, (end[0], end[1], end[2]), 0.031 * thick, 0.024 * thick, sleeve, light * 0.98
             )
             self.rod(elbow, elbow, 0.012, 0.012, None, light * 0.84)
-

@@ -68,7 +68,9 @@ def car(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) 
     canvas.ellipse((x, y), 2.1 * m, 0.12 * m, None, 0.5)
     outline = [(x + a * m, y - b * m) for a, b in zip(ends, tops, strict=True)]
     canvas.polygon(outline, paint)
-    glass = [(x + a * m, y - b * m) for a, b in ((-1.0, 0.88), (-0.6, 1.32), (0.8, 1.32), (1.2, 0.88))]
+    glass = [
+        (x + a * m, y - b * m) for a, b in ((-1.0, 0.88), (-0.6, 1.32), (0.8, 1.32), (1.2, 0.88))
+    ]
     canvas.polygon(glass, _GLASS, 0.8)
     canvas.box(x + 0.05 * m, y - 1.32 * m, x + 0.14 * m, y - 0.88 * m, paint)
     for wheel in (-1.25, 1.25):
@@ -81,7 +83,11 @@ def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: flo
     for wheel in (-0.5, 0.5):
         canvas.ellipse((x + wheel * m, y - 0.33 * m), 0.34 * m, 0.33 * m, (44, 44, 46))
         canvas.ellipse((x + wheel * m, y - 0.33 * m), 0.27 * m, 0.26 * m, (140, 138, 134))
-    for start, end in (((-0.5, 0.33), (0.2, 0.8)), ((0.2, 0.8), (0.5, 0.33)), ((-0.2, 0.9), (0, 0.3))):
+    for start, end in (
+        ((-0.5, 0.33), (0.2, 0.8)),
+        ((0.2, 0.8), (0.5, 0.33)),
+        ((-0.2, 0.9), (0, 0.3)),
+    ):
         canvas.limb((x + start[0] * m, y - start[1] * m), (x + end[0] * m, y - end[1] * m),
                     0.04 * m, 0.04 * m, paint)  # fmt: skip
 
@@ -93,7 +99,9 @@ def pillar(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: floa
 
 
 def poster(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
-    paper = jittered(rng, pick(rng, ((224, 210, 180), (190, 60, 70), (60, 110, 170), (240, 200, 90))), 20)
+    paper = jittered(
+        rng, pick(rng, ((224, 210, 180), (190, 60, 70), (60, 110, 170), (240, 200, 90))), 20
+    )
     canvas.box(x - 0.5 * m, y - 2.2 * m, x + 0.5 * m, y - 0.8 * m, (66, 66, 70))
     canvas.box(x - 0.44 * m, y - 2.14 * m, x + 0.44 * m, y - 0.86 * m, paper)
     ink = jittered(rng, (90, 70, 90), 50)
@@ -112,7 +120,9 @@ def shop_window(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m:
     canvas.box(x - 1.5 * m, y - 2.9 * m, x + 1.5 * m, y - 0.25 * m, (58, 52, 50))
     light = jittered(rng, (236, 214, 170), 18)
     canvas.box(x - 1.4 * m, y - 2.4 * m, x + 1.4 * m, y - 0.35 * m, light, 1.1)
-    canvas.box(x - 1.4 * m, y - 2.85 * m, x + 1.4 * m, y - 2.5 * m, jittered(rng, pick(rng, _PAINT), 16))
+    canvas.box(
+        x - 1.4 * m, y - 2.85 * m, x + 1.4 * m, y - 2.5 * m, jittered(rng, pick(rng, _PAINT), 16)
+    )
     for _ in range(9):
         cx, top = x + rng.uniform(-1.25, 1.25) * m, y - rng.uniform(0.8, 2.0) * m
         goods = jittered(rng, pick(rng, _PAINT), 30)
@@ -147,7 +157,9 @@ def plant(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float
 
 
 def sofa(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
-    cloth = jittered(rng, pick(rng, ((120, 60, 50), (84, 92, 80), (150, 130, 104), (60, 66, 96))), 16)
+    cloth = jittered(
+        rng, pick(rng, ((120, 60, 50), (84, 92, 80), (150, 130, 104), (60, 66, 96))), 16
+    )
     canvas.box(x - 1.1 * m, y - 0.9 * m, x + 1.1 * m, y - 0.1 * m, cloth)
     canvas.box(x - 0.9 * m, y - 0.5 * m, x + 0.9 * m, y - 0.12 * m, scaled(cloth, 1.2))
     canvas.box(x - 1.2 * m, y - 0.62 * m, x - 0.95 * m, y - 0.06 * m, scaled(cloth, 0.8))
@@ -169,10 +181,12 @@ def shelf(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float
 def boat(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
     hull = jittered(rng, pick(rng, _PAINT), 18)
     base = y - 0.3 * m
-    canvas.polygon([(x - 1.8 * m, base - 0.7 * m), (x + 1.9 * m, base - 0.8 * m), (x + 1.3 * m, base),
-                    (x - 1.4 * m, base)], hull)  # fmt: skip
+    top = base - 0.75 * m
+    corners = [(x - 1.8 * m, top), (x + 1.9 * m, top), (x + 1.3 * m, base), (x - 1.4 * m, base)]
+    canvas.polygon(corners, hull)
     canvas.box(x - 0.7 * m, base - 1.3 * m, x + 0.4 * m, base - 0.7 * m, (226, 224, 216))
-    canvas.limb((x + 0.5 * m, base - 0.7 * m), (x + 0.5 * m, base - 3.4 * m), 0.05 * m, 0.03 * m, (90, 80, 70))
+    mast = x + 0.5 * m
+    canvas.limb((mast, base - 0.7 * m), (mast, base - 3.4 * m), 0.05 * m, 0.03 * m, (90, 80, 70))
 
 
 PROPS: dict[str, Prop] = {

@@ -1,0 +1,261 @@
+"""Rendered domains: the same pixels everywhere, whole folders or none, valid torchreid datasets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torchreid
+
+from ddan_torchreid.data import rendered
+from ddan_torchreid.data.rendered import (
+    DOMAINS,
+    PRETRAINING,
+    SOURCES,
+    TARGETS,
+    VALIDATION,
+    dataset_class,
+    draw_domain,
+    draw_image,
+    look_of,
+    lookalikes,
+)
+
+SMALL = {"identities": 3, "images_per_camera": 2, "test_identities": 2, "progress": False}
+PINNED = "to be pinned"
+
+
+def sample_digest() -> str:
+    """SHA-256 of one image of every domain, two sizes in turn."""
+    digest = hashlib.sha256()
+    for number, name in enumerate(DOMAINS):
+        height, width = ((128, 64), (160, 72))[number % 2]
+        digest.update(draw_image(name, number, number % 2, number, height, width).tobytes())
+    return digest.hexdigest()
+
+
+def test_pixels_are_pinned() -> None:
+    assert sample_digest() == PINNED, (
+        "the pixels changed: if that was intended, raise FORMAT_VERSION and pin the new digest"
+    )
+
+
+def test_pixels_do_not_depend_on_the_process_or_on_earlier_calls() -> None:
+    code = (
+        "import hashlib; from ddan_torchreid.data.rendered import draw_image;"
+        "print(hashlib.sha256(draw_image('rendered_film', 7, 1, 2).tobytes()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    other = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()[-1]
+    draw_image("rendered_film", 3, 0, 0)
+    here = hashlib.sha256(draw_image("rendered_film", 7, 1, 2).tobytes()).hexdigest()
+    assert here == other
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 64), (256, 128), (32, 16), (97, 41)])
+def test_sizes(height: int, width: int) -> None:
+    image = draw_image("rendered_subway", 1, 0, 0, height, width)
+    assert image.shape == (height, width, 3)
+    assert image.dtype == np.uint8
+    assert image.std() > 5
+
+
+def test_every_argument_changes_the_image() -> None:
+    base = draw_image("rendered_plaza", 1, 0, 0)
+    others = [("rendered_mall", 1, 0, 0), ("rendered_plaza", 2, 0, 0)]
+    others += [("rendered_plaza", 1, 1, 0), ("rendered_plaza", 1, 0, 1)]
+    for other in others:
+        assert np.mean(draw_image(*other) != base) > 0.5
+
+
+def test_large_images_show_the_same_scene() -> None:
+    small = draw_image("rendered_park", 2, 0, 1, 128, 64).astype(float)
+    large = cv2.resize(
+        draw_image("rendered_park", 2, 0, 1, 256, 128), (64, 128), interpolation=cv2.INTER_AREA
+    ).astype(float)
+    other = draw_image("rendered_park", 3, 0, 1, 128, 64).astype(float)
+    assert np.abs(small - large).mean() < 0.6 * np.abs(small - other).mean()
+
+
+def test_domain_names() -> None:
+    groups = (SOURCES, VALIDATION, PRETRAINING, TARGETS)
+    assert [len(group) for group in groups] == [5, 2, 3, 4]
+    assert [name for group in groups for name in group] == list(DOMAINS)
+    assert all(name.startswith("rendered_") for name in DOMAINS)
+    assert all(2 <= spec.cameras <= 4 for spec in DOMAINS.values())
+    assert all(spec.test_identities * spec.cameras >= 100 for n, spec in DOMAINS.items()
+               if n in TARGETS)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: draw_image("rendered_plazza", 0, 0, 0),
+        lambda: draw_domain("rendered_plazza", "unused"),
+        lambda: dataset_class("rendered_plazza"),
+        lambda: look_of("rendered_plazza", 0),
+        lambda: lookalikes("rendered_plazza", "rendered_mall"),
+    ],
+)
+def test_a_misspelt_name_gets_the_nearest_one(call) -> None:
+    with pytest.raises(ValueError, match=r"'rendered_plazza'; did you mean 'rendered_plaza'"):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rendered_film", 0, 2, 0), "cameras 0 to 1, but camera 2"),
+        (("rendered_film", -1, 0, 0), "0 or more"),
+        (("rendered_film", 0, 0, -1), "0 or more"),
+        (("rendered_film", 0, 0, 0, 31, 16), "at least 32x16"),
+    ],
+)
+def test_bad_numbers(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw_image(*arguments)
+
+
+def test_folder_and_manifest(tmp_path: Path) -> None:
+    folder = draw_domain("rendered_film", tmp_path, **SMALL)
+    assert folder == tmp_path / "rendered" / "rendered_film"
+    assert [p.name for p in folder.parent.iterdir()] == ["rendered_film"]
+    counts = {s: len(list((folder / s).glob("*.png"))) for s in ("train", "query", "gallery")}
+    assert counts == {"train": 3 * 2 * 2, "query": 2 * 2, "gallery": 2 * 2 * 2}
+    manifest = json.loads((folder / "domain.json").read_text())
+    assert manifest["name"] == "rendered_film"
+    assert (manifest["identities"], manifest["test_identities"]) == (3, 2)
+    written = cv2.imread(str(folder / "train" / "00002_c1_0.png"))[:, :, ::-1]
+    assert np.array_equal(written, draw_image("rendered_film", 2, 1, 0))
+
+
+def test_a_drawn_folder_is_left_alone(tmp_path: Path) -> None:
+    folder = draw_domain("rendered_film", tmp_path, **SMALL)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert draw_domain("rendered_film", tmp_path, **SMALL) == folder
+    assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(FileExistsError, match="identities 3 instead of 4; delete the folder or"):
+        draw_domain("rendered_film", tmp_path, **{**SMALL, "identities": 4})
+    (folder / "domain.json").write_text("{")
+    with pytest.raises(FileExistsError, match=r"no readable domain\.json"):
+        draw_domain("rendered_film", tmp_path, **SMALL)
+
+
+def test_a_crash_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> np.ndarray:
+        if arguments[3] == 1:
+            raise RuntimeError("stopped")
+        return np.zeros((128, 64, 3), np.uint8)
+
+    monkeypatch.setattr(rendered.dataset, "draw_image", fail)
+    with pytest.raises(RuntimeError, match="stopped"):
+        draw_domain("rendered_film", tmp_path, **SMALL)
+    assert list((tmp_path / "rendered").iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["identities", "images_per_camera", "test_identities", "height"])
+def test_bad_settings(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ValueError, match=key if key != "height" else "at least 32x16"):
+        draw_domain("rendered_film", tmp_path, **{**SMALL, key: 0})
+    assert not list(tmp_path.rglob("*.png"))
+
+
+def test_torchreid_dataset(tmp_path: Path) -> None:
+    draw_domain("rendered_station", tmp_path, **SMALL)
+    dataset = dataset_class("rendered_station")(root=str(tmp_path), verbose=False)
+    assert isinstance(dataset, torchreid.data.ImageDataset)
+    paths = [item[0] for item in dataset.train]
+    assert paths == sorted(paths)
+    assert sorted({item[1] for item in dataset.train}) == [0, 1, 2]
+    assert {item[2] for item in dataset.train} == {0, 1, 2}
+    train_people = {Path(item[0]).name[:5] for item in dataset.train}
+    test_people = {Path(item[0]).name[:5] for item in dataset.query + dataset.gallery}
+    assert not train_people & test_people
+    for _, pid, camera, _ in dataset.query:
+        assert any(p == pid and c != camera for _, p, c, _ in dataset.gallery)
+    assert dataset[0]["img"].size == (64, 128)
+
+
+def test_dataset_draws_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def small(name: str, root: Path) -> Path:
+        drawn.append(name)
+        return draw_domain(name, root, **SMALL)
+
+    monkeypatch.setattr(rendered.dataset, "draw_domain", small)
+    cls = dataset_class("rendered_snow")
+    first = cls(root=str(tmp_path), verbose=False)
+    second = cls(root=str(tmp_path), verbose=False, mode="query")
+    assert drawn == ["rendered_snow"]
+    assert first.train == second.train
+    assert len(second) == 4
+
+
+def test_lookalikes_have_nearly_the_same_look() -> None:
+    for a in SOURCES:
+        for b in SOURCES:
+            if a == b:
+                continue
+            pairs = lookalikes(a, b)
+            assert len(pairs) >= 6
+            for first, second in pairs:
+                one, two = look_of(a, first), look_of(b, second)
+                assert one != two
+                assert np.abs(np.subtract(one.colours(), two.colours())).max() <= 14
+                assert (one.pattern, one.bag, one.hat, one.hair_style, one.lower_kind) == (
+                    two.pattern, two.bag, two.hat, two.hair_style, two.lower_kind,
+                )  # fmt: skip
+    assert lookalikes(SOURCES[0], SOURCES[1], 8) == [
+        pair for pair in lookalikes(SOURCES[0], SOURCES[1]) if pair[0] < 8
+    ]
+    with pytest.raises(ValueError, match="two different domains"):
+        lookalikes("rendered_mall", "rendered_mall")
+
+
+def test_groups_of_lookalikes_span_several_sources() -> None:
+    members: dict[int, set[str]] = {}
+    for a in SOURCES:
+        for b in SOURCES:
+            for identity, _ in lookalikes(a, b) if a != b else []:
+                members.setdefault(identity, set()).update((a, b))
+    assert len(members) >= 10
+    assert all(len(domains) >= 3 for domains in members.values())
+
+
+def _clothes(domain: str, identity: int) -> np.ndarray:
+    """Grey-world colours of the middle of the body, averaged over images. (6, 2, 3)."""
+    parts = []
+    for camera in range(DOMAINS[domain].cameras):
+        for index in range(3):
+            image = draw_image(domain, identity, camera, index).astype(np.float64)
+            image /= image.mean((0, 1))
+            parts.append(image[24:112, 20:44].reshape(4, 22, 2, 12, 3).mean((1, 3)))
+    return np.mean(parts, 0)
+
+
+def test_lookalikes_look_alike() -> None:
+    alike, random = [], []
+    rng = np.random.default_rng(0)
+    for a, b in (("rendered_plaza", "rendered_campus"), ("rendered_mall", "rendered_station")):
+        pairs = lookalikes(a, b)
+        strangers = rng.permutation([second for _, second in pairs])
+        for (first, second), stranger in zip(pairs, strangers, strict=True):
+            alike.append(np.abs(_clothes(a, first) - _clothes(b, second)).mean())
+            if stranger != second:
+                random.append(np.abs(_clothes(a, first) - _clothes(b, int(stranger))).mean())
+    assert np.median(alike) < 0.75 * np.median(random)
+    assert np.mean(np.less.outer(alike, random)) > 0.8

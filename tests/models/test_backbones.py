@@ -1,0 +1,232 @@
+"""DDAN on torchreid's backbones: the features are the original's, and all of DDAN works on them."""
+
+import urllib.error
+
+import gdown
+import pytest
+import torch
+import torchreid
+from torch import Tensor, nn
+
+from ddan_torchreid import IdentityPool, losses
+from ddan_torchreid.models import (
+    BACKBONES,
+    SPLITS,
+    DDANModel,
+    Split,
+    ddan_backbone,
+    split_backbone,
+)
+
+SMALL = "ddan_osnet_x0_25"
+N = 6
+
+
+def images(batch: int = 2) -> Tensor:
+    return torch.randn(batch, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+
+
+def stir(network: nn.Module) -> None:
+    """Running statistics and affine parameters that are not those of a new network."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+            nn.init.normal_(module.bias, std=0.2)
+            if module.running_mean is not None:
+                nn.init.normal_(module.running_mean, std=0.2)
+                nn.init.uniform_(module.running_var, 0.8, 1.5)
+
+
+@pytest.fixture
+def originals(monkeypatch):
+    """The networks that torchreid builds, whole."""
+    built = []
+    build = torchreid.models.build_model
+
+    def recording(*args, **kwargs):
+        built.append(build(*args, **kwargs))
+        return built[-1]
+
+    monkeypatch.setattr(torchreid.models, "build_model", recording)
+    return built
+
+
+def test_names():
+    assert set(BACKBONES) == {
+        *("ddan_resnet50", "ddan_resnet50_fc512", "ddan_resnet50_ibn_a", "ddan_resnet50_ibn_b"),
+        *("ddan_osnet_x1_0", "ddan_osnet_x0_75", "ddan_osnet_x0_5", "ddan_osnet_x0_25"),
+        *("ddan_osnet_ain_x1_0", "ddan_osnet_ain_x0_75", "ddan_osnet_ain_x0_5"),
+        *("ddan_osnet_ain_x0_25", "ddan_osnet_ibn_x1_0"),
+    }
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_features_and_tensors_are_those_of_the_original(name, originals):
+    torch.manual_seed(0)
+    model = BACKBONES[name](num_classes=N, loss="ddan", pretrained=False, use_gpu=False)
+    (original,) = originals
+    stir(original)
+    original.eval()
+    model.eval()
+    with torch.no_grad():
+        expected = original(images())
+        features = model.mapping(model.encoder(images()))
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-5)
+    assert features.shape == (2, model.feature_dim)
+    assert model.feature_dim == original.feature_dim
+
+    state = original.state_dict()
+    kept = {
+        name.split(".", 1)[1]: tensor
+        for name, tensor in model.state_dict().items()
+        if name.startswith(("encoder.", "mapping."))
+    }
+    assert state.keys() - kept.keys() == {"classifier.weight", "classifier.bias"}
+    for tensor in kept:
+        assert torch.equal(kept[tensor], state[tensor]), tensor
+    assert model.classifier.weight.shape == (N, model.feature_dim)
+
+
+@pytest.mark.parametrize("name", [SMALL, "ddan_osnet_ain_x0_25", "ddan_resnet50_ibn_a"])
+def test_gradients_go_where_equation_9_sends_them(name):
+    torch.manual_seed(0)
+    model = BACKBONES[name](num_classes=N, loss="ddan", pretrained=False).train()
+    logits, m, aligned = model(images(4))
+    assert torch.equal(m, aligned)
+    aligned.square().sum().backward(retain_graph=True)
+    reached = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert reached == {f"mapping.{name}" for name, _ in model.mapping.named_parameters()}
+    model.zero_grad(set_to_none=True)
+    (logits.square().sum() + m.sum()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_two_passes_through_a_bottleneck_have_the_same_gradients():
+    """The residual block of a ResNet adds in place, which must not reach the encoder's output."""
+    torch.manual_seed(0)
+    model = BACKBONES["ddan_resnet50"](num_classes=N, loss="ddan", pretrained=False, dropout=0.0)
+    model.double().train()
+    # The first of the two outputs of the routed pass against one plain pass.
+    gradients = []
+    for loss in ("ddan", "triplet"):
+        model.loss = loss
+        m = model(images(2).double())[1]
+        parameters = [*model.encoder.layer4.parameters(), *model.mapping.parameters()]
+        gradients.append(torch.autograd.grad(m.square().sum(), parameters))
+    for routed, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(routed, plain)
+
+
+def test_staged_learning_rates_cover_every_parameter_once():
+    model = BACKBONES[SMALL](num_classes=N, pretrained=False)
+    optimizer = torchreid.optim.build_optimizer(
+        model, "sgd", lr=0.1, staged_lr=True, new_layers=["neck", "classifier"], base_lr_mult=0.1
+    )
+    ids = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == {id(p) for p in model.parameters()}
+    assert len(optimizer.param_groups[-1]["params"]) == 4
+
+
+class Signed(nn.Module):
+    """A network whose features have both signs: it ends in a linear layer and batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=4)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(nn.Linear(8, 12), nn.BatchNorm1d(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.pool(self.conv(x)).flatten(1))
+
+
+def test_signed_features_in_losses_and_pool():
+    torch.manual_seed(0)
+    split = Split(["conv"], ["pool", "flatten", "fc"], dropped=[])
+    model = DDANModel(*split_backbone(Signed(), split), num_classes=N, loss="ddan").train()
+    pids = torch.arange(N).repeat_interleave(2)
+    domains = pids // 2
+    pool = IdentityPool([0, 0, 1, 1, 2, 2], 12, central_domain=0)
+    pool.start_epoch()
+    _, m, aligned = model(images(2 * N))
+    assert (m < -0.5).any()
+    assert (m > 0.5).any()
+    pool.update(m.detach(), pids)
+    means = m.detach().double().view(N, 2, 12).mean(1)
+    torch.testing.assert_close(pool.representations.double(), means, rtol=1e-5, atol=1e-6)
+
+    indices, valid = pool.nearest(aligned, domains, k=2)
+    cosines = nn.functional.cosine_similarity(m.detach().double()[:, None], means[None], dim=2)
+    for row in range(2 * N):
+        own = domains[row].item()
+        allowed = [n for n in range(N) if (n // 2 == own) == (own == 0)]
+        best = sorted(allowed, key=lambda n: -cosines[row, n].item())[:2]  # noqa: B023
+        assert indices[row].tolist() == best
+    assert valid.all()
+
+    for temperature in (2e-3, 0.5):
+        loss = losses.similarity_enhancement_loss(
+            aligned, pool.representations[indices], temperature, valid=valid
+        )
+        p = (m.detach().double() / temperature).log_softmax(1)[:, None]
+        q = (means[indices] / temperature).log_softmax(2)
+        expected = ((p.exp() - q.exp()) * (p - q)).mean()
+        torch.testing.assert_close(loss.detach().double(), expected, rtol=1e-3, atol=1e-6)
+        (gradient,) = torch.autograd.grad(loss, model.mapping.fc[0].weight, retain_graph=True)
+        assert gradient.isfinite().all()
+        assert gradient.abs().sum() > 0
+    triplet = losses.batch_hard_triplet_loss(m, pids, 0.3, True)
+    assert triplet.isfinite()
+
+
+def test_imagenet_weights_are_loaded_by_torchreid(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    torch.manual_seed(0)
+    released = torchreid.models.build_model("osnet_x0_25", num_classes=1000, pretrained=False)
+    stir(released)
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(released.state_dict(), tmp_path / "checkpoints" / "osnet_x0_25_imagenet.pth")
+    model = BACKBONES[SMALL](num_classes=N, loss="ddan").eval()
+    assert "Successfully loaded imagenet pretrained weights" in capsys.readouterr().out
+    released.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model.mapping(model.encoder(images())), released(images()), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", [SMALL, "ddan_resnet50"])
+def test_offline_error_is_one_line(name, tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
+        raise urllib.error.URLError("no network\nin tests")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(gdown, "download", offline)
+    monkeypatch.setattr(torch.utils.model_zoo, "load_url", offline)
+    with pytest.raises(FileNotFoundError, match="no ImageNet weights for") as caught:
+        BACKBONES[name](num_classes=N)
+    assert "write pretrained=False" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_networks(monkeypatch):
+    with pytest.raises(ValueError, match="no split .* is known for 'hacnn'; add one to SPLITS"):
+        ddan_backbone("hacnn", N)
+    monkeypatch.setitem(SPLITS, "vit", Split(["a"], ["b"]))
+    with pytest.raises(ValueError, match="torchreid has no network 'vit'; register it"):
+        ddan_backbone("vit", N)
+    with pytest.raises(ValueError, match="'softmax', 'triplet', 'ddan'"):
+        BACKBONES[SMALL](num_classes=N, loss="arcface", pretrained=False)
+
+
+def test_own_network_registered_with_torchreid(monkeypatch):
+    def factory(num_classes, loss, pretrained, use_gpu):
+        return Signed()
+
+    monkeypatch.setitem(torchreid.models.__dict__["__model_factory"], "signed", factory)
+    monkeypatch.setitem(SPLITS, "signed", Split(["conv"], ["pool", "flatten", "fc"]))
+    model = ddan_backbone("signed", N, "ddan", pretrained=False, dropout=0.1)
+    assert (model.feature_dim, model.num_classes, model.dropout.p) == (12, N, 0.1)
+    assert model.eval()(images()).shape == (2, 12)

@@ -1,0 +1,372 @@
+"""The training step against Eq. 9, and its place in torchreid's loop."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torchreid
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from ddan_torchreid import ImageDDANEngine, config, training
+from ddan_torchreid.optim import FollowingSchedule, optimizer_like
+from tests import reference
+
+BASELINE = ("ddan.weight_adversarial", "0.0", "ddan.weight_similarity", "0.0")
+
+
+def first_batch(engine):
+    return next(iter(engine.train_loader))
+
+
+def prepared(engine, epoch=1):
+    """The engine in training mode with a filled pool, as in the middle of a run."""
+    engine.epoch, engine.batch_idx = epoch, 0
+    engine.set_model_mode("train")
+    if engine.pool is not None:
+        generator = torch.Generator().manual_seed(0)
+        rows = len(engine.pool.identity_domains)
+        engine.pool.start_epoch()
+        features = torch.rand(rows, engine.pool.representations.shape[1], generator=generator)
+        engine.pool.update(features, torch.arange(rows))
+    return engine
+
+
+def reached(loss, engine):
+    """Which networks a loss has a gradient for."""
+    parts = {name: getattr(engine.model, name) for name in ("encoder", "mapping")}
+    parts["head"] = nn.ModuleList([engine.model.neck, engine.model.classifier])
+    parts["discriminator"] = engine.discriminator
+    names, parameters = zip(
+        *[(name, p) for name, part in parts.items() for p in part.parameters()], strict=True
+    )
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    hit = zip(names, gradients, strict=True)
+    return {name for name, g in hit if g is not None and g.abs().max() > 0}
+
+
+def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
+    engine = prepared(small_engine())
+    images, pids, domains = engine.parse_data_for_train(first_batch(engine))
+    logits, features, aligned = engine.model(images)
+    identity = engine._identity_terms(logits, features, pids)
+    alignment = engine._alignment_terms(aligned, pids, domains)
+    assert reached(identity["loss_id"], engine) == {"encoder", "mapping", "head"}
+    assert reached(identity["loss_triplet"], engine) == {"encoder", "mapping"}
+    assert reached(alignment["loss_confusion"], engine) == {"mapping"}
+    assert reached(alignment["loss_similarity"], engine) == {"mapping"}
+    domain_logits = engine.discriminator(features.detach())
+    assert reached(domain_logits.logsumexp(1).sum(), engine) == {"discriminator"}
+
+
+def test_the_terms_are_the_equations(small_engine):
+    engine = prepared(small_engine("ddan.dropout", "0.0"))
+    batch = first_batch(engine)
+    images, pids, domains = engine.parse_data_for_train(batch)
+    with torch.no_grad():
+        # Training mode, but without moving the running statistics that the step will see.
+        logits, features, _ = engine.model(images)
+        domain_logits = engine.discriminator(features)
+    logits, domain_logits = logits.tolist(), domain_logits.tolist()
+    central = engine.sources.index("rendered_film")
+    pool = reference.Pool(engine.pool.identity_domains.tolist(), central, 0.05)
+    pool.start_epoch()
+    pool.update(engine.pool.representations.numpy(), range(len(pool.identity_domains)))
+    nearest = [
+        [identity for _, identity in pool.ranking(image, domain)[:3]]
+        for image, domain in zip(features.numpy(), domains.tolist(), strict=True)
+    ]
+    expected = {
+        "loss_id": reference.cross_entropy(logits, pids),
+        "loss_triplet": reference.batch_hard_triplet(features.tolist(), pids.tolist(), 0.3, True),
+        "loss_confusion": reference.domain_confusion(domain_logits, "uniform"),
+        "loss_similarity": reference.similarity_enhancement(
+            features.tolist(),
+            [[pool.r_hat[identity].tolist() for identity in row] for row in nearest],
+            2e-3,
+            "mean",
+            np.ones((len(nearest), 3), bool),
+        ),
+        "loss_domain": reference.cross_entropy(
+            domain_logits, [int(d == central) for d in domains.tolist()]
+        ),
+    }
+    summary = engine.forward_backward(batch)
+    for name, value in expected.items():
+        assert summary[name] == pytest.approx(value, rel=2e-3), name
+    assert 0 <= summary["acc_domain"] <= 100
+    shares = [summary[f"share_{name}"] for name in engine.sources]
+    assert sum(shares) == pytest.approx(1)
+    assert min(shares) > 0
+
+
+def test_one_step_is_two_plain_steps_of_sgd(small_engine):
+    """(L1 + L2) moves encoder, mapping and head, then L3 moves the discriminator."""
+    options = ("train.optim", "sgd", "sgd.momentum", "0.0", "train.weight_decay", "0.0")
+    engine = prepared(small_engine(*options, "train.lr", "0.05", "ddan.dropout", "0.0"))
+    batch = first_batch(engine)
+    images, pids, domains = engine.parse_data_for_train(batch)
+    model, settings = engine.model, engine.settings
+    logits, features, aligned = model(images)
+    l1 = sum(engine._identity_terms(logits, features, pids).values())
+    terms = engine._alignment_terms(aligned, pids, domains)
+    l2 = 0.18 * terms["loss_confusion"] + 0.05 * terms["loss_similarity"]
+    l3 = nn.functional.cross_entropy(
+        engine.discriminator(features.detach()), (domains == engine.central).long()
+    )
+    assert (settings.weight_adversarial, settings.weight_similarity) == (0.18, 0.05)
+    expected = {}
+    for name, parameter in [
+        *model.named_parameters(prefix="model"),
+        *engine.discriminator.named_parameters(prefix="discriminator"),
+    ]:
+        loss = l3 if name.startswith("discriminator") else l1
+        if name.startswith("model.mapping"):
+            loss = l1 + l2
+        (gradient,) = torch.autograd.grad(loss, parameter, retain_graph=True)
+        expected[name] = (parameter - 0.05 * gradient).detach().clone()
+    engine.forward_backward(batch)
+    for name, parameter in [
+        *model.named_parameters(prefix="model"),
+        *engine.discriminator.named_parameters(prefix="discriminator"),
+    ]:
+        torch.testing.assert_close(parameter, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
+    engine = small_engine(
+        *("train.max_epoch", "6", "ddan.similarity_start_epoch", "2", "train.lr", "0.005"),
+        *("ddan.dropout", "0.0", "data.transforms", "['random_flip']"),
+    )
+    engine.run(max_epoch=6, save_dir=str(tmp_path), print_freq=1, eval_freq=3)
+    events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    for term in ("loss_id", "loss_triplet", "loss_confusion", "loss_domain", "loss_similarity"):
+        assert f"Train/{term}" in tags
+    assert {"Train/acc_domain", "Train/share_rendered_film", "Test/rendered_snow/mAP"} <= set(tags)
+    # torchreid logs the mean of the epoch so far; each epoch's last value is the epoch's mean.
+    per_epoch = len(engine.train_loader)
+    means = [event.value for event in events.Scalars("Train/loss_id")][per_epoch - 1 :: per_epoch]
+    assert means[-1] < 0.9 * means[0], means
+    assert len(events.Scalars("Train/loss_similarity")) == 4 * per_epoch
+
+    for name in ("model", "discriminator", "identity_pool"):
+        for epoch in (3, 6):
+            checkpoint = torchreid.utils.load_checkpoint(tmp_path / name / f"model.pth.tar-{epoch}")
+            assert checkpoint["epoch"] == epoch
+    saved = torchreid.utils.load_checkpoint(tmp_path / "model" / "model.pth.tar-6")["state_dict"]
+    torch.testing.assert_close(saved, engine.model.state_dict(), rtol=0, atol=0)
+    assert set(engine.scores) == {"rendered_snow", "rendered_night"}
+
+
+@pytest.mark.parametrize(
+    ("options", "models", "terms"),
+    [
+        ((*BASELINE, "ddan.weight_triplet", "0.0"), {"model"}, {"loss_id"}),
+        (BASELINE, {"model"}, {"loss_id", "loss_triplet"}),
+        (
+            ("ddan.weight_similarity", "0.0"),
+            {"model", "discriminator"},
+            {"loss_id", "loss_triplet", "loss_confusion", "loss_domain"},
+        ),
+        (
+            ("ddan.alignment", "none"),
+            {"model", "identity_pool"},
+            {"loss_id", "loss_triplet", "loss_similarity"},
+        ),
+        (
+            ("ddan.weight_identity", "0.0"),
+            {"model", "discriminator", "identity_pool"},
+            {"loss_triplet", "loss_confusion", "loss_similarity", "loss_domain"},
+        ),
+        (
+            ("ddan.alignment", "pairwise"),
+            {"model", "discriminator", "identity_pool"},
+            {"loss_id", "loss_triplet", "loss_confusion", "loss_similarity", "loss_domain"},
+        ),
+    ],
+    ids=["table5-1", "table5-2", "table5-3", "similarity-only", "no-identity", "pairwise"],
+)
+def test_each_term_can_be_switched_off(small_engine, options, models, terms):
+    engine = prepared(small_engine(*options))
+    assert set(engine.get_model_names()) == models
+    summary = engine.forward_backward(first_batch(engine))
+    assert {name for name in summary if name.startswith("loss_")} == terms
+
+
+def test_pairwise_alignment_names_every_domain(small_engine):
+    engine = prepared(small_engine("ddan.alignment", "pairwise", "ddan.weight_similarity", "0.0"))
+    images, _, domains = engine.parse_data_for_train(first_batch(engine))
+    assert engine.discriminator(engine.model(images)[1]).shape[1] == 3
+    assert engine._domain_labels(domains).tolist() == domains.tolist()
+    assert engine.central is None
+
+
+def test_the_similarity_term_waits_for_its_epoch(small_engine):
+    engine = prepared(small_engine("ddan.similarity_start_epoch", "4"), epoch=3)
+    assert "loss_similarity" not in engine.forward_backward(first_batch(engine))
+    engine.epoch = 4
+    assert "loss_similarity" in engine.forward_backward(first_batch(engine))
+
+
+def test_the_pool_is_read_before_the_batch_updates_it(small_engine, monkeypatch):
+    engine = prepared(small_engine())
+    calls = []
+    for name in ("nearest", "update"):
+        original = getattr(engine.pool, name)
+        monkeypatch.setattr(
+            engine.pool, name, lambda *a, n=name, o=original: (calls.append(n), o(*a))[1]
+        )
+    engine.forward_backward(first_batch(engine))
+    assert calls == ["nearest", "update"]
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(small_engine):
+    engine = prepared(small_engine())
+    with torch.no_grad():
+        engine.model.classifier.bias[0] = float("inf")
+    before = {name: value.clone() for name, value in engine.model.named_parameters()}
+    with pytest.raises(FloatingPointError, match=r"loss_id is (inf|nan) in epoch 2, batch 1"):
+        engine.forward_backward(first_batch(engine))
+    for name, value in engine.model.named_parameters():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+
+
+def test_data_parallel_and_use_gpu_false(small_config, tmp_path):
+    settings = small_config()
+    datamanager = training.build_datamanager(settings)
+    model = nn.DataParallel(training.build_model(settings, datamanager.num_train_pids))
+    optimizer = torchreid.optim.build_optimizer(model, optim="sgd", lr=0.01)
+    engine = torchreid.engine.ImageDDANEngine(
+        datamanager,
+        model,
+        optimizer,
+        use_gpu=False,
+        central_domain="rendered_mall",
+        top_k=3,
+        similarity_start_epoch=0,
+    )
+    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
+    saved = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
+    assert all(key.startswith("module.") for key in saved["state_dict"])
+    assert "scheduler" not in saved  # none was given
+
+
+def test_labels_become_stable_under_torchreids_samplers(small_config):
+    settings = small_config("sampler.train_sampler", "RandomIdentitySampler")
+    datamanager = training.build_datamanager(settings)
+    train = datamanager.train_loader.dataset.train
+    train.reverse()
+    flipped = {item[0]: item[1] for item in train}
+    number = len(set(flipped.values()))
+    train[:] = [(path, number - 1 - pid, camid, dsetid) for path, pid, camid, dsetid in train]
+    model = training.build_model(settings, number)
+    ImageDDANEngine(
+        datamanager,
+        model,
+        torchreid.optim.build_optimizer(model),
+        central_domain="rendered_film",
+        top_k=3,
+    )
+    loader = datamanager.train_loader
+    assert [item[1] for item in loader.dataset.train] == sorted(
+        item[1] for item in loader.dataset.train
+    )
+    assert type(loader.sampler).__name__ == "RandomIdentitySampler"
+    assert loader.drop_last
+    batch = next(iter(loader))
+    assert (batch["pid"].reshape(-1, 4) == batch["pid"].reshape(-1, 4)[:, :1]).all()
+
+
+def test_the_central_domain_can_be_chosen_from_the_features(small_engine, tmp_path, capsys):
+    engine = small_engine("ddan.central_domain", "auto")
+    assert engine.central is None
+    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
+    output = capsys.readouterr().out
+    assert f"=> Central domain: {engine.sources[engine.central]}" in output
+    assert engine.pool.central_domain == engine.central
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("ddan.top_k", "11"), "top_k=11 is more than the 10 identities .* of rendered_film"),
+        (("ddan.top_k", "10", "ddan.exclude_own_identity", "True"), "write top_k 9 or less"),
+    ],
+)
+def test_more_neighbours_than_candidates_are_refused(small_engine, options, says):
+    with pytest.raises(ValueError, match=says):
+        small_engine(*options)
+
+
+def test_a_model_without_aligned_features_is_refused(small_config):
+    settings = small_config()
+    datamanager = training.build_datamanager(settings)
+    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "triplet", False, False)
+    with pytest.raises(ValueError, match="build it with .*loss='ddan'"):
+        ImageDDANEngine(
+            datamanager,
+            model,
+            torchreid.optim.build_optimizer(model),
+            central_domain="rendered_film",
+        )
+
+
+def test_sources_without_a_pair_of_images_are_refused(small_config):
+    settings = small_config()
+    datamanager = training.build_datamanager(settings)
+    train = datamanager.train_loader.dataset.train
+    first = {item[1]: item for item in reversed(train)}
+    train[:] = sorted(first.values(), key=lambda item: item[1])
+    model = training.build_model(settings, len(train))
+    with pytest.raises(ValueError, match="no identity of the sources has two images"):
+        ImageDDANEngine(
+            datamanager,
+            model,
+            torchreid.optim.build_optimizer(model),
+            central_domain="rendered_film",
+            top_k=3,
+        )
+
+
+def test_the_discriminator_follows_the_models_rate(small_engine):
+    engine = small_engine(
+        *("train.optim", "sgd", "train.lr", "0.1", "train.lr_scheduler", "single_step"),
+        *("train.stepsize", "[1]", "train.staged_lr", "True"),
+        *("train.new_layers", "['neck', 'classifier']"),
+    )
+    assert engine.optimizer_d.param_groups[0]["lr"] == 0.1
+    assert engine.optimizer_d.param_groups[0]["momentum"] == 0.9
+    engine.optimizer.step()
+    engine.optimizer_d.step()
+    engine.update_lr()
+    assert math.isclose(engine.optimizer.param_groups[-1]["lr"], 0.01)
+    assert engine.optimizer_d.param_groups[0]["lr"] == engine.optimizer.param_groups[-1]["lr"]
+
+
+@pytest.mark.parametrize("kind", ["adam", "amsgrad", "sgd", "rmsprop", "radam"])
+def test_every_optimiser_of_torchreid_can_be_followed(kind):
+    model, other = nn.Linear(3, 2), nn.Linear(4, 5)
+    optimizer = torchreid.optim.build_optimizer(model, optim=kind, lr=0.02, weight_decay=0.03)
+    follower = optimizer_like(optimizer, other)
+    assert type(follower) is type(optimizer)
+    (group,), (own,) = optimizer.param_groups, follower.param_groups
+    assert {k: v for k, v in group.items() if k != "params"} == {
+        k: v for k, v in own.items() if k != "params"
+    }
+    assert {id(p) for p in own["params"]} == {id(p) for p in other.parameters()}
+    group["lr"] = 0.5
+    FollowingSchedule(follower, optimizer).step()
+    assert own["lr"] == 0.5
+
+
+def test_every_option_of_the_configuration_reaches_the_engine(small_config):
+    settings = small_config("ddan.margin", "0.7", "ddan.confusion", "entropy", "train.seed", "5")
+    engine = training.build(settings)
+    assert engine.settings.margin == 0.7
+    assert engine.settings.confusion == "entropy"
+    assert engine.settings.seed == 5
+    assert engine.train_loader.sampler.seed == 5
+    assert config.engine_options(settings) == vars(engine.settings)

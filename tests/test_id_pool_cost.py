@@ -1,0 +1,45 @@
+"""What one step with the ID pool asks of the device."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ddan_torchreid.id_pool import IdentityPool
+from ddan_torchreid.losses import similarity_enhancement_loss
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Names of the operators that start work on a device; views do not."""
+
+    VIEWS = ("unsqueeze", "t", "detach", "expand")
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name not in self.VIEWS:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("size", [4, 64])
+@pytest.mark.parametrize("exclude", [False, True])
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 60), (torch.float16, 62)])
+def test_a_step_takes_few_operators_and_never_waits_for_the_device(size, exclude, dtype, most):
+    domains = torch.arange(30) % 3
+    pool = IdentityPool(domains, 6, 2, exclude_own_identity=exclude)
+    pool.update(torch.randn(30, 6), torch.arange(30))
+    features = torch.randn(size, 6).to(dtype).requires_grad_()
+    pids = torch.arange(size) // 4
+    with OperatorCounter() as counter:
+        indices, valid = pool.nearest(features, domains[pids], 3, pids)
+        neighbours = pool.representations[indices]
+        loss = similarity_enhancement_loss(features, neighbours, 0.1, valid=valid)
+        pool.update(features, pids)
+    assert loss > 0
+    assert len(counter.names) <= most
+    # These read a value or a size that depends on one, which makes the host wait.
+    waiting = {"_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal"}
+    assert not waiting & set(counter.names)
