@@ -92,38 +92,42 @@ def _replace_builder(name: str, wrap: Any) -> None:
 
 
 def _wrap_build_train_sampler(original: Any) -> Any:
-    @functools.wraps(original)
-    def build_train_sampler(
-        data_source: list,
-        train_sampler: str,
-        batch_size: int = 32,
-        num_instances: int = 4,
-        **options: Any,
-    ) -> Any:
-        if train_sampler == SAMPLER:
-            # The identities a sampler groups by must not depend on the process (labels are rows of
-            # the classifier and of the ID pool); the list is the dataset's own.
-            data_source[:] = stable_labels(data_source)
-            sampler: Any = MultiDomainIdentitySampler(data_source, batch_size, num_instances)
-        else:
-            sampler = original(
-                data_source,
-                train_sampler,
-                batch_size=batch_size,
-                num_instances=num_instances,
-                **options,
-            )
-        # The engine stabilises labels under any sampler, and must then be able to build it again.
-        sampler.rebuild = lambda: build_train_sampler(
+    return functools.update_wrapper(functools.partial(_build_train_sampler, original), original)
+
+
+def _build_train_sampler(
+    original: Any,
+    data_source: list,
+    train_sampler: str,
+    batch_size: int = 32,
+    num_instances: int = 4,
+    **options: Any,
+) -> Any:
+    sampler: Any
+    if train_sampler == SAMPLER:
+        # The identities that the sampler groups must not depend on the process (labels are rows of
+        # the classifier and of the ID pool); the list is the dataset's own.
+        data_source[:] = stable_labels(data_source)
+        sampler = MultiDomainIdentitySampler(data_source, batch_size, num_instances)
+    else:
+        sampler = original(
             data_source,
             train_sampler,
             batch_size=batch_size,
             num_instances=num_instances,
             **options,
         )
-        return sampler
-
-    return build_train_sampler
+    # The engine stabilises labels under any sampler, and must then be able to build it again.
+    sampler.rebuild = functools.partial(
+        _build_train_sampler,
+        original,
+        data_source,
+        train_sampler,
+        batch_size=batch_size,
+        num_instances=num_instances,
+        **options,
+    )
+    return sampler
 
 
 def _wrap_build_transforms(original: Any) -> Any:

@@ -76,6 +76,12 @@ class TestWassersteinDistance:
         assert exact < fine < rough
         assert fine == pytest.approx(exact, rel=0.1)
 
+    def test_sinkhorn_is_of_the_right_size_for_large_samples(self):
+        """POT's stabilised solver is not, from 1000 samples on."""
+        a, b = normal(1000, 64), normal(1000, 64, seed=1)
+        exact = wasserstein_distance(a, b)
+        assert exact < wasserstein_distance(a, b, "sinkhorn") < 1.5 * exact
+
     def test_sinkhorn_equals_plain_iterations(self):
         """The scaling iterations of Sinkhorn and Knopp, at the release's regularisation of 0.1."""
         a, b = normal(20, 5), normal(30, 5, seed=1)

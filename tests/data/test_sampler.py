@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import random
-import time
 from collections import Counter
 
 import numpy as np
@@ -229,17 +228,3 @@ def test_negative_epoch() -> None:
     sampler = MultiDomainIdentitySampler(make_source([[4]]), 4, 4)
     with pytest.raises(ValueError, match="epoch=-1 is negative"):
         sampler.set_epoch(-1)
-
-
-def test_drawing_the_real_sizes_takes_a_twentieth_of_torchreids_time() -> None:
-    source = realistic_source()
-    assert len(source) == 121_765
-    ours = MultiDomainIdentitySampler(source, 64, 4)
-    theirs = torchreid.data.sampler.RandomIdentitySampler(source, 64, 4)
-
-    def seconds(sampler: torch.utils.data.Sampler) -> float:
-        start = time.perf_counter()
-        list(sampler)
-        return time.perf_counter() - start
-
-    assert min(seconds(ours) for _ in range(5)) < 0.05 * seconds(theirs)

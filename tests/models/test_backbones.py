@@ -162,7 +162,7 @@ def test_signed_features_in_losses_and_pool():
     for row in range(2 * N):
         own = domains[row].item()
         allowed = [n for n in range(N) if (n // 2 == own) == (own == 0)]
-        best = sorted(allowed, key=lambda n: -cosines[row, n].item())[:2]  # noqa: B023
+        best = sorted(allowed, key=lambda n: -cosines[row, n].item())[:2]
         assert indices[row].tolist() == best
     assert valid.all()
 

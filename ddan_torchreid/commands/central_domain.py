@@ -1,0 +1,42 @@
+"""``ddan-torchreid central-domain``: Eq. 3 under a model's features."""
+
+from __future__ import annotations
+
+import argparse
+
+from .. import central, training
+from . import configuration
+
+TAKES_OPTIONS = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags."""
+    configuration.add_arguments(parser)
+    parser.add_argument("--weights", default="", help="checkpoint of the baseline model")
+    parser.add_argument("--samples", type=int, default=1000, help="images of each source")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the matrix of Table 2 and the choice.
+
+    Raises:
+        ValueError: too few samples, or a configuration that cannot work.
+    """
+    config = configuration.load(arguments)
+    if arguments.samples < 2:
+        raise ValueError(f"--samples {arguments.samples} is too few; give 2 or more")
+    if arguments.weights:
+        config.model.load_weights = arguments.weights
+        config.model.pretrained = False
+    config.loss.name = "ddan"
+    config.ddan.central_domain = "auto"
+    engine = training.build(config)
+    choice = central.choose_central_domain(
+        engine.model,
+        engine.datamanager,
+        engine.device,
+        max_samples=arguments.samples,
+        seed=config.train.seed,
+    )
+    print(f"Central domain: {choice}")

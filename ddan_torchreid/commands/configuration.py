@@ -1,0 +1,61 @@
+"""The flags of torchreid's ``scripts/main.py``, shared by the commands that take a configuration."""
+
+from __future__ import annotations
+
+import argparse
+
+from yacs.config import CfgNode
+
+from .. import config, training
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags; what follows as KEY VALUE pairs changes any key of the configuration."""
+    parser.usage = f"{parser.prog} --config-file FILE [flags] [KEY VALUE ...]"
+    parser.epilog = "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05"
+    parser.add_argument("--config-file", default="", help="YAML file, or the name of a shipped one")
+    parser.add_argument("-s", "--sources", nargs="+", help="source datasets")
+    parser.add_argument("-t", "--targets", nargs="+", help="target datasets")
+    parser.add_argument("--transforms", nargs="+", help="data augmentation")
+    parser.add_argument("--root", default="", help="path to the data root")
+
+
+def load(arguments: argparse.Namespace) -> CfgNode:
+    """Merges file, flags and pairs, in this order, into the default configuration.
+
+    Raises:
+        ValueError, FileNotFoundError: the file, a key or a value is not valid.
+    """
+    pairs = _pairs_among_names(arguments) + arguments.rest
+    configuration = config.get_default_config()
+    if arguments.config_file:
+        config.merge_file(configuration, config.find_file(arguments.config_file))
+    if arguments.root:
+        configuration.data.root = arguments.root
+    for name in ("sources", "targets", "transforms"):
+        if getattr(arguments, name):
+            configuration.data[name] = getattr(arguments, name)
+    config.merge_options(configuration, pairs)
+    return configuration
+
+
+def _pairs_among_names(arguments: argparse.Namespace) -> list[str]:
+    # `-t viper model.name X` would take the pair for targets; names have no dots, keys have.
+    pairs: list[str] = []
+    for flag in ("sources", "targets", "transforms"):
+        words = getattr(arguments, flag) or []
+        for position, word in enumerate(words):
+            if "." in word:
+                pairs += words[position:]
+                setattr(arguments, flag, words[:position])
+                break
+    return pairs
+
+
+def run_engine(configuration: CfgNode) -> None:
+    """Builds everything and runs torchreid's loop, with a copy of what it prints in ``save_dir``."""
+    # What cannot work is said before the log file and its folder exist.
+    engine = training.build(configuration)
+    with training.log_file(configuration):
+        print(f"Configuration\n{configuration}\n")
+        engine.run(**config.arguments(configuration, "run"))

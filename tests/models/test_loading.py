@@ -1,0 +1,165 @@
+"""Loading a checkpoint without its architecture's name, and with torchreid's FeatureExtractor."""
+
+import numpy as np
+import pytest
+import torch
+import torchreid
+from PIL import Image
+from torch import Tensor, nn
+
+from ddan_torchreid import DomainDiscriminator
+from ddan_torchreid.models import BACKBONES, FACTORIES, DDANModel, load_model
+from ddan_torchreid.models.official import RELEASE_PARTS
+
+ALL = FACTORIES | BACKBONES
+N = 11
+
+
+def images() -> Tensor:
+    return torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(1))
+
+
+def trained(name: str, identities: int = N) -> DDANModel:
+    """A model whose running statistics are no longer those of a new one."""
+    torch.manual_seed(0)
+    model = ALL[name](num_classes=identities, loss="ddan", pretrained=False).train()
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randn(4, 3, 64, 32))
+    return model.eval()
+
+
+def features(model: nn.Module) -> Tensor:
+    with torch.no_grad():
+        return model(images())
+
+
+@pytest.fixture(params=["", "module."], ids=["bare", "module"])
+def prefix(request) -> str:
+    return request.param
+
+
+def state_of(model: nn.Module, prefix: str = "") -> dict[str, Tensor]:
+    return {prefix + key: value for key, value in model.state_dict().items()}
+
+
+RECOGNISED = (
+    *("ddan_mobilenetv2_x0_35", "ddan_mobilenetv2_x1_0", "ddan_mobilenetv2_in_bn_x0_5"),
+    *("ddan_osnet_x0_25", "ddan_osnet_ain_x0_25", "ddan_osnet_ibn_x1_0", "ddan_resnet50_ibn_a"),
+)
+
+
+@pytest.mark.parametrize("name", RECOGNISED)
+def test_architecture_and_identities_are_found_from_the_tensors(name, prefix, tmp_path):
+    model = trained(name)
+    state = {"state_dict": state_of(model, prefix), "epoch": 3, "rank1": 0.5}
+    torch.save(state, tmp_path / "model.pth.tar-3")
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    loaded = load_model(tmp_path / "model.pth.tar-3")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not loaded.training
+    assert (loaded.num_classes, loaded.feature_dim) == (N, model.feature_dim)
+    assert [type(m) for m in loaded.modules()] == [type(m) for m in model.modules()]
+    assert torch.equal(features(loaded), features(model))
+
+
+def test_no_two_architectures_are_taken_for_each_other():
+    signatures = {}
+    for name, factory in ALL.items():
+        with torch.device("meta"):
+            state = factory(num_classes=1, pretrained=False).state_dict()
+        signatures[name] = tuple((key, tuple(value.shape)) for key, value in state.items())
+    assert len(set(signatures.values())) == len(ALL)
+
+
+@pytest.mark.parametrize("name", ["ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_x0_25"])
+def test_name_in_the_checkpoint_is_used(name, prefix, tmp_path, monkeypatch):
+    model = trained(name)
+    state = {"state_dict": state_of(model, prefix), "ddan": {"model": name, "identities": N}}
+    torch.save(state, tmp_path / "named")
+    built = []
+    for other, factory in (FACTORIES | BACKBONES).items():
+        registry = FACTORIES if other in FACTORIES else BACKBONES
+        monkeypatch.setitem(
+            registry, other, lambda f=factory, n=other, **kw: built.append(n) or f(**kw)
+        )
+    assert torch.equal(features(load_model(tmp_path / "named")), features(model))
+    assert built == [name]
+
+
+def test_bare_state_dict_metadata_without_a_name_and_numpy_scalars(tmp_path):
+    model = trained("ddan_mobilenetv2_x0_35")
+    torch.save(model.state_dict(), tmp_path / "bare")
+    torch.save({"state_dict": model.state_dict(), "ddan": {"sources": ["a"]}}, tmp_path / "old")
+    # As torchreid's own engines save it.
+    torch.save({"state_dict": model.state_dict(), "rank1": np.float32(0.5)}, tmp_path / "numpy")
+    for file in ("bare", "old", "numpy"):
+        assert torch.equal(features(load_model(tmp_path / file)), features(model)), file
+
+
+def test_loaded_model_trains_with_ddan(tmp_path):
+    torch.save(trained("ddan_mobilenetv2_x0_35").state_dict(), tmp_path / "file")
+    outputs = load_model(tmp_path / "file").train()(images())
+    assert [tuple(o.shape) for o in outputs] == [(2, N), (2, 1280), (2, 1280)]
+
+
+def test_network_registered_with_torchreid_only(tmp_path, monkeypatch):
+    factory = FACTORIES["ddan_mobilenetv2_x0_35"]
+    model = trained("ddan_mobilenetv2_x0_35")
+    torch.save({"state_dict": model.state_dict(), "ddan": {"model": "mine"}}, tmp_path / "file")
+    with pytest.raises(ValueError, match="is of 'mine', which torchreid does not know; import"):
+        load_model(tmp_path / "file")
+    monkeypatch.setitem(torchreid.models.__dict__["__model_factory"], "mine", factory)
+    assert torch.equal(features(load_model(tmp_path / "file")), features(model))
+
+
+def test_files_of_something_else(tmp_path):
+    model = trained("ddan_mobilenetv2_x0_35")
+    weights = model.state_dict()
+    osnet = torchreid.models.build_model("osnet_x0_25", num_classes=2, pretrained=False)
+    no_neck = {k: v for k, v in weights.items() if not k.startswith("neck.")}
+    wide = weights | {"encoder.0.0.weight": torch.zeros(5, 3, 3, 3)}
+    cases = {
+        "is not of a DDAN model": {"state_dict": DomainDiscriminator(8).state_dict()},
+        "give the file of the folder 'model'": osnet.state_dict(),
+        "which has encoder, mapping, neck and classifier": no_neck,
+        "fits none of ddan_mobilenetv2_x0_35, ": wide,
+        "says that it is of ddan_mobilenetv2_x0_5, whose tensors": {
+            "state_dict": weights,
+            "ddan": {"model": "ddan_mobilenetv2_x0_5"},
+        },
+        "is the authors' release; convert it": dict.fromkeys(RELEASE_PARTS, {}) | {"epoch": 1},
+    }
+    for message, content in cases.items():
+        torch.save(content, tmp_path / "file")
+        with pytest.raises(ValueError, match=message) as caught:
+            load_model(tmp_path / "file")
+        assert "\n" not in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        load_model(tmp_path / "none")
+
+
+@pytest.mark.parametrize("identities", [1, N])
+@pytest.mark.parametrize("name", ["ddan_mobilenetv2_x1_0", "ddan_osnet_ain_x0_25"])
+def test_feature_extractor_of_torchreid(name, identities, prefix, tmp_path, monkeypatch):
+    registry = torchreid.models.__dict__["__model_factory"]
+    monkeypatch.setitem(registry, name, ALL[name])
+    model = trained(name, identities)
+    file = tmp_path / "model.pth.tar-1"
+    torch.save({"state_dict": state_of(model, prefix), "epoch": 1, "rank1": 0.1}, file)
+    extractor = torchreid.utils.FeatureExtractor(
+        model_name=name, model_path=str(file), image_size=(64, 32), device="cpu", verbose=False
+    )
+    expected = features(load_model(file))
+    assert torch.equal(expected, features(model))
+    assert torch.equal(extractor(images()), expected)
+
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "image.png")
+    normalised = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    tensor = torch.from_numpy(normalised).permute(2, 0, 1)[None].float()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            extractor([str(tmp_path / "image.png")]), model(tensor), rtol=1e-5, atol=1e-5
+        )
