@@ -86,9 +86,11 @@ def _check_sizes(config: CfgNode) -> None:
         raise ValueError(f"test.ranks={config.test.ranks} must hold whole numbers above 0")
     batch, instances = config.train.batch_size, config.sampler.num_instances
     if config.sampler.train_sampler in IDENTITY_SAMPLERS and batch % instances:
+        below = batch - batch % instances
+        choices = f"{below} or {below + instances}" if below else f"{instances}"
         raise ValueError(
             f"train.batch_size={batch} is not a multiple of sampler.num_instances={instances}; "
-            f"write {batch - batch % instances or instances} or {batch + instances - batch % instances}"
+            f"write {choices}"
         )
 
 

@@ -24,13 +24,13 @@ COMMANDS = {
 }
 
 
-class Rejected(Exception):
+class RejectedInputError(Exception):
     """Input that the command line does not take; the message says what to write instead."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise Rejected(message)
+        raise RejectedInputError(message)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
-    except (Rejected, ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+    except (RejectedInputError, ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
         if "--traceback" in words:
             raise
         print(f"ddan-torchreid: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -66,7 +66,7 @@ def _run(words: list[str]) -> int:
         return 0
     name = words[0]
     if name not in COMMANDS:
-        raise Rejected(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
+        raise RejectedInputError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
     command = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
     parser = _Parser(prog=f"ddan-torchreid {name}", description=COMMANDS[name], allow_abbrev=False)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
@@ -77,7 +77,7 @@ def _run(words: list[str]) -> int:
     unknown = [word for word in rest if word.startswith("--") or not takes_pairs]
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
-        raise Rejected(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
+        raise RejectedInputError(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
     arguments.rest = rest
     return command.run(arguments) or 0
 

@@ -21,7 +21,7 @@ def no_image_is_read(monkeypatch):
         (("ddan.central_domain", "rendered_snow"), "is not among the sources"),
         (("data.sources", "['rendered_film']"), "two source domains or more, got rendered_film"),
         (("train.batch_size", "30"), "not a multiple of sampler.num_instances=4; write 28 or 32"),
-        (("train.batch_size", "2"), "write 4 or"),
+        (("train.batch_size", "2"), "write 4$"),
         (("ddan.top_k", "500"), "top_k=500 is more than the 10 identities"),
         (("ddan.temperature", "0.0"), "temperature=0.0 must be above 0"),
         (("ddan.dropout", "1.0"), r"ddan.dropout=1.0 must be in \[0, 1\)"),

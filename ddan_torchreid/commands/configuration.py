@@ -1,4 +1,4 @@
-"""The flags of torchreid's ``scripts/main.py``, shared by the commands that take a configuration."""
+"""The flags of torchreid's ``scripts/main.py``, for every command with a configuration."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _pairs_among_names(arguments: argparse.Namespace) -> list[str]:
 
 
 def run_engine(configuration: CfgNode) -> None:
-    """Builds everything and runs torchreid's loop, with a copy of what it prints in ``save_dir``."""
+    """Builds everything and runs torchreid's loop; ``save_dir`` gets a copy of what it prints."""
     # What cannot work is said before the log file and its folder exist.
     engine = training.build(configuration)
     with training.log_file(configuration):

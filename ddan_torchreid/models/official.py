@@ -194,7 +194,7 @@ def _check(
     for problem, names in wrong.items():
         if names:
             raise ValueError(
-                f"{path} is not the authors' checkpoint: {len(names)} tensors are {problem}, "
+                f"{path} is not the authors' checkpoint: tensors {problem} ({len(names)}), "
                 f"such as {min(names)}"
             )
 

@@ -47,12 +47,18 @@ def test_pixels_are_pinned() -> None:
     )
 
 
-def test_pixels_do_not_depend_on_the_process_or_on_earlier_calls() -> None:
+def test_pixels_do_not_depend_on_process_vector_units_or_earlier_calls() -> None:
     code = (
         "import hashlib; from ddan_torchreid.data.rendered import draw_image;"
-        "print(hashlib.sha256(draw_image('rendered_film', 7, 1, 2).tobytes()).hexdigest())"
+        "print(hashlib.sha256(draw_image('rendered_campus', 7, 1, 2).tobytes()).hexdigest())"
     )
-    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "12345",
+        "OPENCV_CPU_DISABLE": "AVX2",
+        "OPENCV_IPP": "disabled",
+        "JSIMD_FORCENONE": "1",
+    }
     other = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env=environment,
@@ -60,8 +66,8 @@ def test_pixels_do_not_depend_on_the_process_or_on_earlier_calls() -> None:
         text=True,
         check=True,
     ).stdout.split()[-1]
-    draw_image("rendered_film", 3, 0, 0)
-    here = hashlib.sha256(draw_image("rendered_film", 7, 1, 2).tobytes()).hexdigest()
+    draw_image("rendered_campus", 3, 0, 0)
+    here = hashlib.sha256(draw_image("rendered_campus", 7, 1, 2).tobytes()).hexdigest()
     assert here == other
 
 
@@ -166,10 +172,19 @@ def test_a_crash_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert list((tmp_path / "rendered").iterdir()) == []
 
 
-@pytest.mark.parametrize("key", ["identities", "images_per_camera", "test_identities", "height"])
-def test_bad_settings(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ValueError, match=key if key != "height" else "at least 32x16"):
-        draw_domain("rendered_film", tmp_path, **{**SMALL, key: 0})
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("identities", 0, "identities must be 1 or more, but is 0"),
+        ("images_per_camera", 0, "images_per_camera must be 1 or more"),
+        ("test_identities", -1, "test_identities must be 1 or more"),
+        ("identities", 10_001, "at most 10000"),
+        ("height", 20, "at least 32x16"),
+    ],
+)
+def test_bad_settings(tmp_path: Path, key: str, value: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draw_domain("rendered_film", tmp_path, **{**SMALL, key: value})
     assert not list(tmp_path.rglob("*.png"))
 
 

@@ -201,26 +201,26 @@ def _with(state: dict, part: str, key: str, value: object) -> dict:
 
 
 BROKEN = {
-    "1 tensors are missing, such as Encoder.base.features.3.conv.0.0.weight": lambda s: _without(
+    "tensors missing (1), such as Encoder.base.features.3.conv.0.0.weight": lambda s: _without(
         s, "Encoder", "base.features.3.conv.0.0.weight"
     ),
-    "1 tensors are missing, such as Transfer.base.features.18.1.running_var": lambda s: _without(
+    "tensors missing (1), such as Transfer.base.features.18.1.running_var": lambda s: _without(
         s, "Transfer", "base.features.18.1.running_var"
     ),
-    "1 tensors are missing, such as InvNet.em": lambda s: _without(s, "InvNet", "em"),
-    "1 tensors are missing, such as Transfer.classifier.weight": lambda s: _without(
+    "tensors missing (1), such as InvNet.em": lambda s: _without(s, "InvNet", "em"),
+    "tensors missing (1), such as Transfer.classifier.weight": lambda s: _without(
         s, "Transfer", "classifier.weight"
     ),
-    "1 tensors are unknown, such as Transfer.base.features.19.0.weight": lambda s: _with(
+    "tensors unknown (1), such as Transfer.base.features.19.0.weight": lambda s: _with(
         s, "Transfer", "base.features.19.0.weight", torch.zeros(1)
     ),
-    "1 tensors are unknown, such as Encoder.base.features.0.2.weight": lambda s: _with(
+    "tensors unknown (1), such as Encoder.base.features.0.2.weight": lambda s: _with(
         s, "Encoder", "base.features.0.2.weight", torch.zeros(1)
     ),
-    "1 tensors are of another shape, such as InvNet.em": lambda s: _with(
+    "tensors of another shape (1), such as InvNet.em": lambda s: _with(
         s, "InvNet", "em", torch.zeros(N, 640)
     ),
-    "1 tensors are of another shape, such as CamDis.feat.weight": lambda s: _with(
+    "tensors of another shape (1), such as CamDis.feat.weight": lambda s: _with(
         s, "CamDis", "feat.weight", torch.zeros(64, 1280)
     ),
     "it should hold CamDis, Encoder, InvNet, Transfer, epoch and holds Encoder": lambda s: {

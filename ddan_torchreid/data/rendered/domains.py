@@ -101,7 +101,7 @@ _STATION = Style(
 )  # fmt: skip
 _FILM = Style(
     scenes=("street", "interior"), directions=(20, 70), reverse=0.3, seasons=(2, 3, 2), sun=0.3,
-    tilt=0.14, saturation=0.95, noise=7, jitter=0.8, spread=0.5, crowd=0.25, jpeg=75,
+    tilt=0.14, saturation=0.95, noise=7, jitter=0.8, spread=0.35, crowd=0.25, jpeg=75,
 )  # fmt: skip
 
 SOURCES = (
@@ -200,14 +200,16 @@ _STYLES: dict[str, tuple[Style, ...]] = {
     "rendered_night": (
         Style(
             scenes=("night", "night"), directions=(0, 72), reverse=0.35, seasons=(3, 4, 2), sun=0.6,
-            tilt=0.12, white=(1.14, 0.99, 0.78), gamma=1.25, contrast=1.05, saturation=0.95,
-            blur=1, noise=13, jpeg=60, crowd=0.2, spread=0.7,
+            tilt=0.12, white=(1.12, 0.99, 0.8), gamma=1.12, contrast=1.0, saturation=0.9,
+            blur=1, noise=13, jpeg=60, crowd=0.2, spread=0.35,
         ),
     ),
 }  # fmt: skip
 
 
 def _domain(name: str) -> Domain:
+    if name == "rendered_film":  # the largest, and two cameras instead of three
+        return Domain(name, _STYLES[name], identities=100)
     if name in SOURCES:
         return Domain(name, _STYLES[name], test_identities=48)
     if name in PRETRAINING:

@@ -1,0 +1,324 @@
+"""Downloads: torchreid's layout, whole or not at all, and archives that nobody should trust."""
+
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import gdown
+import pytest
+import torchreid
+
+from ddan_torchreid.data import download as module
+from ddan_torchreid.data.download import DATASETS, FILE_IDS, download
+
+CROPS = [f"p{person}_s{scene}_1.jpg" for person, scene in ((1, 3), (1, 4), (22, 3), (11422, 16929))]
+PERSONS = [f"{person:04d}{number:03d}.jpg" for person in range(1, 120) for number in range(1, 5)]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """CUHK-SYSU of four crops of three persons."""
+    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3, max_bytes=10_000)
+    monkeypatch.setitem(DATASETS, "cuhksysu", dataset)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def tarred(files: dict[str, bytes], *extra: tarfile.TarInfo, mode: str = "w:gz") -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode=mode) as archive:
+        for entry in extra:
+            archive.addfile(entry)
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
+
+
+def crops(folder: str = "CUHK-SYSU/cropped_images", names: list[str] = CROPS) -> dict[str, bytes]:
+    return {os.path.join(folder, name): b"\xff\xd8" + name.encode() for name in names}
+
+
+def serving(content: bytes) -> Callable[[str, str], None]:
+    def fetch(file_id: str, path: str) -> None:
+        Path(path).write_bytes(content)
+
+    return fetch
+
+
+def no_fetch(file_id: str, path: str) -> None:
+    raise AssertionError("fetched again")
+
+
+def files_below(root: Path) -> list[str]:
+    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir())
+
+
+def test_links_are_those_of_the_readme_and_not_of_dukemtmc():
+    assert FILE_IDS == {
+        "cuhksysu": "1yoQOTp--ULGPct6erCsAQ_hd46hENE5G",
+        "ilids": "1_2bYbnH0GIDE6BfjZdtWVQE2nK134ZLi",
+        "ddan-weights": "1ece571WcZ3ietIfDqA31yZ1loe0GfBka",
+    }
+    assert (DATASETS["cuhksysu"].images, DATASETS["cuhksysu"].persons) == (34_574, 11_934)
+    assert (DATASETS["ilids"].images, DATASETS["ilids"].persons) == (476, 119)
+    with pytest.raises(ValueError, match="no download 'dukemtmcreid'; write one of cuhksysu, il"):
+        download("dukemtmcreid", "root")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        zipped(crops()),
+        zipped(crops("")),
+        tarred(crops()),
+        tarred(crops("./deep/er/images"), mode="w"),
+        tarred(crops() | {"README": b"text", "CUHK-SYSU/samples/p1_s3_1.jpg": b"other"}),
+        zipped(crops() | {"__MACOSX/CUHK-SYSU/cropped_images/._p1_s3_1.jpg": b"resource fork"}),
+    ],
+    ids=["zip", "flat zip", "tgz", "tar", "with other files", "made on a Mac"],
+)
+def test_crops_of_cuhksysu(content, small, tmp_path, capsys):
+    folder = download("cuhksysu", tmp_path, serving(content))
+    assert folder == tmp_path / "cuhksysu" / "cropped_images"
+    assert sorted(os.listdir(folder)) == sorted(CROPS)
+    for name in CROPS:
+        assert (folder / name).read_bytes() == b"\xff\xd8" + name.encode()
+    assert sorted(os.listdir(tmp_path)) == ["cuhksysu", "downloads"]
+    assert "4 images of 3 persons" in capsys.readouterr().out
+
+    data = torchreid.data.datasets.image.cuhksysu.CUHKSYSU(str(tmp_path)).train
+    assert len(data) == 4
+    assert len({item[1] for item in data}) == 3
+
+
+def test_what_is_there_is_not_fetched_again(small, tmp_path):
+    folder = download("cuhksysu", tmp_path, serving(zipped(crops())))
+    assert download("cuhksysu", tmp_path, no_fetch) == folder
+    (folder / CROPS[0]).unlink()
+    with pytest.raises(FileExistsError, match="holds 3 images instead of 4; move it away"):
+        download("cuhksysu", tmp_path, no_fetch)
+    folder.rename(tmp_path / "away")
+    folder.mkdir()  # torchreid leaves empty folders behind
+    assert download("cuhksysu", tmp_path, no_fetch) == folder
+    assert len(os.listdir(folder)) == 4
+
+
+def test_archive_put_there_by_hand_is_used(small, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "cuhksysu").write_bytes(tarred(crops()))
+    assert len(os.listdir(download("cuhksysu", tmp_path, no_fetch))) == 4
+
+
+def test_ilids_can_be_loaded_by_torchreid(tmp_path):
+    content = tarred({f"i-LIDS_Pedestrian/Persons/{name}": b"x" for name in PERSONS})
+    folder = download("ilids", tmp_path, serving(content))
+    assert folder == tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
+    assert sorted(os.listdir(folder)) == PERSONS
+    dataset = torchreid.data.datasets.image.ilids.iLIDS(str(tmp_path))
+    assert len(dataset.query) == len(dataset.gallery) == 60
+
+
+@pytest.mark.parametrize("form", ["{}_c{}.jpg", "{:04d}_{}_x.jpg", "{:05d}_c{:03d}.jpg"])
+def test_ilids_under_the_names_that_the_authors_code_reads(form, tmp_path):
+    files = {
+        f"iLIDS/images/{form.format(person, camera)}": f"{person} {camera}".encode()
+        for person in range(1, 120)
+        for camera in range(1, 5)
+    }
+    folder = download("ilids", tmp_path, serving(zipped(files)))
+    assert sorted(os.listdir(folder)) == PERSONS
+    for name in PERSONS:
+        assert (folder / name).read_text() == f"{int(name[:4])} {int(name[4:7])}"
+
+
+def test_cuhksysu_under_the_names_that_the_authors_code_reads(small, tmp_path):
+    names = ["00001_c1_0.jpg", "00001_c1_1.jpg", "00022_c1_0.jpg", "11422_c1_0.jpg"]
+    folder = download("cuhksysu", tmp_path, serving(zipped(crops("train", names))))
+    assert sorted(os.listdir(folder)) == names
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(CROPS[:3], "3 images of 2 persons"), ([*CROPS, "p1_s9_1.jpg"], "5 images of 3 persons")],
+)
+def test_wrong_count_keeps_the_download(names, found, small, tmp_path):
+    content = zipped(crops(names=names))
+    for fetch in (serving(content), no_fetch):
+        with pytest.raises(ValueError, match=found) as caught:
+            download("cuhksysu", tmp_path, fetch)
+        assert "instead of 4 of 3" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == ["downloads/cuhksysu"]
+    assert (tmp_path / "downloads" / "cuhksysu").read_bytes() == content
+
+
+def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def zip_link() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in crops().items():
+            archive.writestr(name, data)
+        link = zipfile.ZipInfo("CUHK-SYSU/p5_s5_5.jpg")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    return content.getvalue()
+
+
+def zip_encrypted() -> bytes:
+    content = bytearray(zipped(crops()))
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(signature) + offset] |= 1
+    return bytes(content)
+
+
+OUTSIDE = "does not lie in the archive's own folder"
+KIND = "is a link, a device or encrypted"
+MALICIOUS = {
+    "zip, parent": (zipped(crops() | {"../p9_s9_9.jpg": b"x"}), OUTSIDE),
+    "zip, parent inside": (zipped(crops("a/../../b")), OUTSIDE),
+    "zip, absolute": (zipped(crops("/tmp/absolute")), OUTSIDE),
+    "zip, backslash": (zipped(crops() | {"..\\p9_s9_9.jpg": b"x"}), OUTSIDE),
+    "zip, drive": (zipped(crops() | {"C:/p9_s9_9.jpg": b"x"}), OUTSIDE),
+    "zip, parent folder": (zipped(crops() | {"../evil/": b""}), OUTSIDE),
+    "zip, link": (zip_link(), KIND),
+    "zip, encrypted": (zip_encrypted(), KIND),
+    "zip, bomb": (zipped(crops() | {"a/p9_s9_9.jpg": bytes(20_000)}), "above 10000 bytes"),
+    "tar, parent": (tarred(crops("../../outside")), OUTSIDE),
+    "tar, absolute": (tarred(crops("/tmp/absolute")), OUTSIDE),
+    "tar, symlink": (tarred(crops(), entry("a", tarfile.SYMTYPE, "/etc")), KIND),
+    "tar, link inside": (tarred(crops(), entry("CUHK-SYSU", tarfile.SYMTYPE, "b")), KIND),
+    "tar, hard link": (tarred(crops(), entry("a", tarfile.LNKTYPE, "/etc/passwd")), KIND),
+    "tar, device": (tarred(crops(), entry("a", tarfile.CHRTYPE)), KIND),
+    "tar, fifo": (tarred(crops(), entry("p9_s9_9.jpg", tarfile.FIFOTYPE)), KIND),
+    "tar, bomb": (tarred(crops() | {"zeros": bytes(20_000)}), "above 10000 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", MALICIOUS)
+def test_malicious_archives_are_refused_whole(case, small, tmp_path):
+    content, message = MALICIOUS[case]
+    root = tmp_path / "a" / "b" / "root"
+    with pytest.raises(ValueError, match="is refused") as caught:
+        download("cuhksysu", root, serving(content))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == ["a/b/root/downloads/cuhksysu"]
+    assert os.listdir(root) == ["downloads"]
+
+
+def corrupted(content: bytes) -> bytes:
+    """An image whose bytes no longer fit its checksum."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        start = archive.infolist()[0].header_offset
+    data = bytearray(content)
+    data[start + 30 + len(next(iter(crops()))) + 3] ^= 0xFF
+    return bytes(data)
+
+
+def understated(content: bytes) -> bytes:
+    """A zip archive whose directory says that its first image has 2 bytes."""
+    data = bytearray(content)
+    size = data.index(b"PK\x01\x02") + 24
+    data[size : size + 4] = (2).to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (understated(zipped(crops())), "is a damaged archive"),
+        (tarred(crops())[:-40], "is a damaged archive"),
+        (zipped(crops())[:-40], "neither a zip nor a tar archive"),
+        (corrupted(zipped(crops())), "is a damaged archive"),
+        (b"Rar!\x1a\x07\x01\x00", "neither a zip nor a tar archive; unpack it by hand"),
+    ],
+    ids=["understated", "tgz", "zip", "checksum", "rar"],
+)
+def test_damaged_archives(content, message, small, tmp_path):
+    with pytest.raises(ValueError, match=message) as caught:
+        download("cuhksysu", tmp_path, serving(content))
+    assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == ["downloads/cuhksysu"]
+    assert os.listdir(tmp_path) == ["downloads"]
+
+
+def test_interrupted_extraction_leaves_no_dataset(small, tmp_path, monkeypatch):
+    copy, copied = module.shutil.copyfileobj, []
+
+    def full_disk(source, output):
+        if len(copied) == 2:
+            raise OSError(28, "No space left on device")
+        copied.append(output.name)
+        copy(source, output)
+
+    monkeypatch.setattr(module.shutil, "copyfileobj", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        download("cuhksysu", tmp_path, serving(zipped(crops())))
+    assert os.listdir(tmp_path) == ["downloads"]
+    monkeypatch.undo()
+    assert copied
+
+
+def _raise(*args: object, **kwargs: object) -> None:
+    raise RuntimeError("\n\nToo many users have viewed this file\nrecently.")
+
+
+def _page(*args: object, **kwargs: object) -> None:
+    Path(str(kwargs["output"])).write_text("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("name", FILE_IDS)
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (_raise, "(Too many users have viewed this file)"),
+        (_page, "(Google Drive answered with a page instead of the file)"),
+        (lambda **kwargs: None, "(nothing was saved)"),
+    ],
+    ids=["error", "page", "nothing"],
+)
+def test_failed_download_says_how_to_do_it_by_hand(name, answer, reason, tmp_path, monkeypatch):
+    monkeypatch.setattr(gdown, "download", answer)
+    with pytest.raises(FileNotFoundError) as caught:
+        download(name, tmp_path)
+    message = str(caught.value)
+    assert reason in message
+    assert f"https://drive.google.com/file/d/{FILE_IDS[name]}/view" in message
+    assert f"save the file as {tmp_path / 'downloads' / name} and run this again" in message
+    assert "\n" not in message
+    assert files_below(tmp_path) == []
+
+
+def test_weights_through_gdown(tmp_path, monkeypatch):
+    calls = []
+
+    def fetch(id: str, output: str, quiet: bool) -> str:
+        calls.append(id)
+        Path(output).write_bytes(b"\x80\x02weights")
+        return output
+
+    monkeypatch.setattr(gdown, "download", fetch)
+    for _ in range(2):
+        file = download("ddan-weights", tmp_path)
+        assert file == tmp_path / "downloads" / "ddan-weights"
+        assert file.read_bytes() == b"\x80\x02weights"
+    assert calls == [FILE_IDS["ddan-weights"]]
+    assert files_below(tmp_path) == ["downloads/ddan-weights"]

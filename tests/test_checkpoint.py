@@ -1,0 +1,194 @@
+"""Saving, loading and resuming."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchreid
+from torch import nn
+
+from ddan_torchreid import checkpoint, training
+
+
+def trained(small_engine, tmp_path, epochs, *options):
+    engine = small_engine(*options)
+    engine.run(
+        max_epoch=epochs,
+        start_epoch=0,
+        save_dir=str(tmp_path),
+        print_freq=100,
+        eval_freq=1,
+    )
+    return engine
+
+
+def all_state(engine):
+    return {name: engine._models[name].state_dict() for name in engine.get_model_names()}
+
+
+def test_two_epochs_are_one_and_one_resumed(small_config, small_engine, tmp_path):
+    whole = trained(small_engine, tmp_path / "whole", 2)
+    path = tmp_path / "whole" / "model" / "model.pth.tar-1"
+    config = small_config("model.resume", str(path))
+    resumed = training.build(config)
+    assert config.train.start_epoch == 1
+    resumed.run(max_epoch=2, start_epoch=1, save_dir=str(tmp_path / "rest"), print_freq=100)
+    torch.testing.assert_close(all_state(resumed), all_state(whole), rtol=0, atol=0)
+    for name in ("model", "discriminator"):
+        torch.testing.assert_close(
+            resumed._optims[name].state_dict(), whole._optims[name].state_dict(), rtol=0, atol=0
+        )
+
+
+def test_torchreids_own_functions_load_our_files(small_engine, tmp_path, capsys):
+    engine = trained(small_engine, tmp_path, 1)
+    path = str(tmp_path / "model" / "model.pth.tar-1")
+    other = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 7, pretrained=False)
+    torchreid.utils.load_pretrained_weights(other, path)
+    torch.testing.assert_close(other.mapping.state_dict(), engine.model.mapping.state_dict())
+    same = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "ddan", False)
+    optimizer = torchreid.optim.build_optimizer(same, optim="adam")
+    start = torchreid.utils.resume_from_checkpoint(path, same, optimizer)
+    assert start == 1
+    torch.testing.assert_close(same.state_dict(), engine.model.state_dict())
+    assert "Last rank1" in capsys.readouterr().out
+
+
+def test_weights_load_with_and_without_prefix_and_for_other_identities(
+    small_engine, tmp_path, capsys
+):
+    engine = trained(small_engine, tmp_path, 1)
+    state = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
+    state["state_dict"] = {f"module.{key}": value for key, value in state["state_dict"].items()}
+    checkpoint.write(state, tmp_path / "wrapped.pth")
+    images = torch.rand(2, 3, 64, 32)
+    expected = engine.model.eval()(images)
+    for number in (30, 4):
+        for wrap in (False, True):
+            model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", number, pretrained=False)
+            checkpoint.load_weights(
+                nn.DataParallel(model) if wrap else model, tmp_path / "wrapped.pth"
+            )
+            torch.testing.assert_close(model.eval()(images), expected, rtol=0, atol=0)
+    assert "without classifier.bias, classifier.weight" in capsys.readouterr().out
+
+
+def test_weights_of_another_architecture_are_refused(small_engine, tmp_path):
+    trained(small_engine, tmp_path, 1)
+    wide = torchreid.models.build_model("ddan_mobilenetv2_x0_5", 30, pretrained=False)
+    before = {key: value.clone() for key, value in wide.state_dict().items()}
+    with pytest.raises(ValueError, match=r"does not fit the model: .*check model.name"):
+        checkpoint.load_weights(wide, tmp_path / "model" / "model.pth.tar-1")
+    torch.testing.assert_close(wide.state_dict(), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("ddan.central_domain", "rendered_mall"), "central_domain was rendered_film"),
+        (("data.sources", "['rendered_mall', 'rendered_film']"), "sources was"),
+    ],
+)
+def test_a_checkpoint_of_other_data_is_refused(small_engine, small_config, tmp_path, options, says):
+    trained(small_engine, tmp_path, 1)
+    path = tmp_path / "model" / "model.pth.tar-1"
+    with pytest.raises(ValueError, match=says):
+        training.build(small_config(*options, "model.resume", str(path)))
+
+
+def test_a_missing_part_leaves_the_engine_whole(small_engine, tmp_path):
+    trained(small_engine, tmp_path, 1)
+    (tmp_path / "identity_pool" / "model.pth.tar-1").unlink()
+    engine = small_engine()
+    before = {
+        name: {key: value.clone() for key, value in state.items()}
+        for name, state in all_state(engine).items()
+    }
+    with pytest.raises(FileNotFoundError, match="identity_pool"):
+        checkpoint.resume(engine, tmp_path / "model" / "model.pth.tar-1")
+    torch.testing.assert_close(all_state(engine), before, rtol=0, atol=0)
+
+
+def test_an_automatic_choice_of_the_centre_is_resumed(small_engine, small_config, tmp_path):
+    engine = trained(small_engine, tmp_path, 1, "ddan.central_domain", "auto")
+    path = tmp_path / "model" / "model.pth.tar-1"
+    resumed = training.build(small_config("ddan.central_domain", "auto", "model.resume", str(path)))
+    assert resumed.central == engine.central
+    assert resumed.pool.central_domain == engine.central
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.pth.tar-1"
+    checkpoint.write({"epoch": 1}, path)
+    with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
+        checkpoint.write({"epoch": lambda: None}, path)
+    assert checkpoint.read(path) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_torchreids_numpy_rank_is_read(tmp_path):
+    torch.save({"rank1": np.float64(0.5), "epoch": 3}, tmp_path / "old")
+    assert checkpoint.read(tmp_path / "old") == {"rank1": 0.5, "epoch": 3}
+    torch.save({"rank1": np.float32(0.25)}, tmp_path / "old")
+    assert checkpoint.read(tmp_path / "old") == {"rank1": 0.25}
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    torch.save({"state_dict": Malicious(tmp_path / "ran")}, tmp_path / "bad")
+    with pytest.raises(ValueError, match="not a checkpoint that can be loaded") as error:
+        checkpoint.read(tmp_path / "bad")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "bad").write_bytes(content)
+    with pytest.raises(ValueError, match="bad is not a checkpoint that can be loaded"):
+        checkpoint.read(tmp_path / "bad")
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
+        checkpoint.read(tmp_path / "nowhere")
+
+
+def test_a_resumed_run_does_not_depend_on_the_process(small_config, small_root, tmp_path):
+    """Another hash seed, another data root: the same weights, through the command line."""
+    moved = tmp_path / "moved"
+    moved.symlink_to(small_root)
+    config = small_config()
+    words = [
+        *("train", "--config-file", "rendered", "--root", str(moved)),
+        *("model.name", "ddan_mobilenetv2_x0_35", "data.height", "64", "data.width", "32"),
+        *("data.workers", "1", "train.batch_size", "24", "ddan.top_k", "3"),
+        *("ddan.similarity_start_epoch", "1", "train.max_epoch", "2"),
+        *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
+    ]
+
+    def run(*more, seed):
+        subprocess.run(
+            [sys.executable, "-m", "ddan_torchreid", *words, *more],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
+        )
+
+    run("data.save_dir", str(tmp_path / "a"), "test.eval_freq", "1", seed="1")
+    resume = str(tmp_path / "a" / "model" / "model.pth.tar-1")
+    run("data.save_dir", str(tmp_path / "b"), "model.resume", resume, seed="2")
+    for name in ("model", "discriminator", "identity_pool"):
+        a, b = (
+            checkpoint.read(tmp_path / run_name / name / "model.pth.tar-2")["state_dict"]
+            for run_name in ("a", "b")
+        )
+        torch.testing.assert_close(a, b, rtol=0, atol=0)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+import torchreid
+from torch import nn
+
+from ddan_torchreid.evaluation import FeatureSet, extract_features, mean_scores, score
+
+
+def feature_set(features, pids, camids):
+    return FeatureSet(torch.as_tensor(features).float(), np.array(pids), np.array(camids))
+
+
+def random_sets(seed, queries=12, gallery=40, persons=6):
+    rng = np.random.default_rng(seed)
+    return (
+        feature_set(
+            rng.normal(size=(queries, 5)), rng.integers(persons, size=queries), [0] * queries
+        ),
+        feature_set(
+            rng.normal(size=(gallery, 5)),
+            rng.integers(persons, size=gallery),
+            rng.integers(0, 3, size=gallery),
+        ),
+    )
+
+
+def slow_scores(query, gallery, ranks):
+    """CMC and mAP one query at a time, by their definitions."""
+    q = query.features / query.features.norm(dim=1, keepdim=True)
+    g = gallery.features / gallery.features.norm(dim=1, keepdim=True)
+    found, precisions = {rank: [] for rank in ranks}, []
+    for i in range(len(q)):
+        kept = [
+            j
+            for j in range(len(g))
+            if (gallery.pids[j], gallery.camids[j]) != (query.pids[i], query.camids[i])
+        ]
+        kept.sort(key=lambda j: float((q[i] - g[j]).norm()))  # noqa: B023
+        hits = [n for n, j in enumerate(kept, 1) if gallery.pids[j] == query.pids[i]]
+        if not hits:
+            continue
+        for rank in ranks:
+            found[rank].append(hits[0] <= rank)
+        precisions.append(np.mean([n / place for n, place in enumerate(hits, 1)]))
+    return {rank: np.mean(values) for rank, values in found.items()}, np.mean(precisions)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("gallery", [15, 40, 120])
+def test_scores_are_their_definitions_for_small_and_large_galleries(seed, gallery):
+    query, others = random_sets(seed, gallery=gallery)
+    ranks = [1, 2, 5, 10, 20, 60]
+    scores = score(query, others, ranks)
+    expected, mean_ap = slow_scores(query, others, ranks)
+    assert scores.ranks == pytest.approx(expected)
+    assert scores.mean_ap == pytest.approx(mean_ap)
+    assert scores.distances.shape == (12, gallery)
+
+
+def test_scores_are_torchreids_where_it_can_compute_them():
+    query, gallery = random_sets(7, gallery=200)
+    scores = score(query, gallery, normalize_feature=False)
+    distances = torchreid.metrics.compute_distance_matrix(query.features, gallery.features)
+    cmc, mean_ap = torchreid.metrics.evaluate_rank(
+        distances.numpy(), query.pids, gallery.pids, query.camids, gallery.camids
+    )
+    assert scores.ranks == {rank: float(cmc[rank - 1]) for rank in (1, 5, 10, 20)}
+    assert scores.mean_ap == mean_ap
+    assert scores.rank1 == cmc[0]
+
+
+def test_re_ranking_and_cosine_run():
+    query, gallery = random_sets(3)
+    plain = score(query, gallery)
+    assert score(query, gallery, dist_metric="cosine").ranks == plain.ranks
+    assert score(query, gallery, rerank=True).distances.shape == plain.distances.shape
+
+
+def test_a_target_without_a_match_is_explained():
+    query = feature_set(np.eye(2), [0, 1], [0, 0])
+    with pytest.raises(ValueError, match="under another camera"):
+        score(query, query)
+
+
+def test_the_mean_is_over_targets():
+    query, gallery = random_sets(1)
+    scores = {name: score(*random_sets(seed)) for name, seed in (("a", 1), ("b", 2))}
+    mean = mean_scores(scores)
+    assert mean["rank-1"] == pytest.approx((scores["a"].rank1 + scores["b"].rank1) / 2)
+    assert mean["mAP"] == pytest.approx((scores["a"].mean_ap + scores["b"].mean_ap) / 2)
+    assert score(query, gallery).mean_ap == scores["a"].mean_ap
+
+
+class Flatten(nn.Module):
+    def __init__(self, value=1.0):
+        super().__init__()
+        self.value = value
+
+    def forward(self, images):
+        assert not self.training
+        return self.value * images.flatten(1)
+
+
+def batches():
+    for start in (0, 2):
+        images = torch.arange(12.0).reshape(2, 3, 1, 2) + start
+        yield {"img": images, "pid": torch.tensor([start, 9]), "camid": torch.tensor([1, start])}
+
+
+def test_features_come_in_order_and_the_mode_is_restored():
+    model = Flatten().train()
+    result = extract_features(model, batches(), torch.device("cpu"))
+    assert model.training
+    assert result.features[:, 0].tolist() == [0, 6, 2, 8]
+    assert result.pids.tolist() == [0, 9, 2, 9]
+    assert result.camids.tolist() == [1, 0, 1, 2]
+
+
+def test_features_that_are_not_finite_are_refused():
+    with pytest.raises(FloatingPointError, match="not finite"):
+        extract_features(Flatten(float("nan")), batches(), torch.device("cpu"))
