@@ -1,7 +1,7 @@
 """The command line ``ddan-torchreid``: finds the command, reports what it rejects in one line.
 
 Each command is a module of :mod:`ddan_torchreid.commands` with ``add_arguments(parser)`` and
-``run(arguments)``. It is imported when it is called, so that help and a typo answer at once.
+``run(arguments)``, imported when it is called.
 """
 
 from __future__ import annotations

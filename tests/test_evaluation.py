@@ -36,7 +36,7 @@ def slow_scores(query, gallery, ranks):
             for j in range(len(g))
             if (gallery.pids[j], gallery.camids[j]) != (query.pids[i], query.camids[i])
         ]
-        kept.sort(key=lambda j: float((q[i] - g[j]).norm()))  # noqa: B023
+        kept.sort(key=lambda j: float((q[i] - g[j]).norm()))
         hits = [n for n, j in enumerate(kept, 1) if gallery.pids[j] == query.pids[i]]
         if not hits:
             continue

@@ -207,7 +207,9 @@ def _members(path: Path) -> Iterator[Iterator[_Member]]:
                 for e in tar
             )
     else:
-        raise ValueError(f"{path} is neither a zip nor a tar archive; unpack it by hand or delete it")
+        raise ValueError(
+            f"{path} is neither a zip nor a tar archive; unpack it by hand or delete it"
+        )
 
 
 def _zip_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:

@@ -97,7 +97,6 @@ def ddan_backbone(
             f"no split into encoder and mapping network is known for {name!r}; add one to SPLITS, "
             f"or write one of {', '.join(SPLITS)}"
         )
-
     try:
         # The classifier is dropped, so it need not have the right size.
         network = torchreid.models.build_model(
@@ -112,8 +111,8 @@ def ddan_backbone(
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise FileNotFoundError(
-            f"torchreid has no ImageNet weights for {name} here and cannot download them "
-            f"({reason}); {WITHOUT}"
+            f"no ImageNet weights for {name}: torchreid could not download or load them ({reason}); "
+            f"{WITHOUT}"
         ) from error
     return DDANModel(*split_backbone(network, SPLITS[name]), num_classes, loss, dropout)
 

@@ -87,13 +87,14 @@ def images() -> Tensor:
     return torch.randn(3, 3, 96, 48, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.fixture(params=["legacy", "zip with module."])
-def converted(request, release, tmp_path):
+@pytest.fixture(scope="module", params=["legacy", "zip with module."])
+def converted(request, release, tmp_path_factory):
     legacy = request.param == "legacy"
-    file = tmp_path / "checkpoint.pth.tar"
+    folder = tmp_path_factory.mktemp("converted")
+    file = folder / "checkpoint.pth.tar"
     state = release.state("" if legacy else "module.")
     torch.save(state, file, _use_new_zipfile_serialization=not legacy)
-    return convert_official(file, tmp_path / "ddan.pth.tar")
+    return convert_official(file, folder / "ddan.pth.tar")
 
 
 def test_features_are_those_of_the_release(converted, release, images):
@@ -125,7 +126,7 @@ def test_discriminator_is_that_of_the_release(converted, release):
         torch.testing.assert_close(discriminator(features), release.domain_logits(features))
 
 
-def test_pool_goes_on_from_the_released_representations(converted, release, monkeypatch, tmp_path):
+def test_pool_goes_on_from_the_released_representations(converted, release):
     assert not converted.domains_known
     state = torch.load(converted.written[2], weights_only=True)["state_dict"]
     assert "identity_domains" not in state

@@ -1,0 +1,122 @@
+"""The command line: what it takes, and how it says no."""
+
+import argparse
+import importlib
+from pathlib import Path
+
+import pytest
+
+from ddan_torchreid import __version__, cli
+from ddan_torchreid.cli import COMMANDS, main
+from ddan_torchreid.commands import configuration
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as status:
+        main([name, "--help"])
+    assert status.value.code == 0
+    assert f"ddan-torchreid {name}" in capsys.readouterr().out
+
+
+def test_every_module_is_a_command_and_has_its_two_functions():
+    folder = Path(cli.__file__).parent / "commands"
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "configuration"}
+    assert {name.replace("-", "_") for name in COMMANDS} == modules
+    for module in modules:
+        command = importlib.import_module(f"ddan_torchreid.commands.{module}")
+        command.add_arguments(argparse.ArgumentParser())
+        assert callable(command.run)
+
+
+def test_help_and_version(capsys):
+    for words in ([], ["--help"], ["-h"]):
+        assert main(words) == 0
+        output = capsys.readouterr().out
+        assert all(name in output for name in COMMANDS)
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["trian"], "unknown command 'trian'; did you mean 'train'?"),
+        (["train", "--config-flie", "x"], "did you mean '--config-file'?"),
+        (["train", "--config", "x"], "unknown argument '--config'"),
+        (["train", "--config-file", "nowhere.yaml"], "there is no configuration file"),
+        (["train", "ddan.top_k"], "'ddan.top_k' has no value"),
+        (["train", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
+        (["train", "-t", "viper", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
+        (["evaluate", "--config-file", "rendered"], "give --weights FILE"),
+        (["central-domain", "--samples", "1"], "--samples 1 is too few"),
+        (["demo", "--epochs", "0"], "--epochs 0 must be"),
+        (["demo", "--epochs", "many"], "invalid int value"),
+        (["demo", "extra"], "unknown argument 'extra'"),
+        (["render", "rendered_plazza"], "did you mean 'rendered_plaza'?"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(words, says, capsys):
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("ddan-torchreid: error: ")
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "targets", "top_k"),
+    [
+        (["-t", "viper", "grid", "ddan.top_k", "3"], ["viper", "grid"], 3),
+        (["ddan.top_k", "3", "-t", "viper"], ["viper"], 3),
+        (["-t", "viper", "--root", "somewhere", "ddan.top_k", "3"], ["viper"], 3),
+        (["-t", "viper", "ddan.top_k", "3", "--root", "somewhere"], ["viper"], 3),
+        (["--root", "somewhere"], ["market1501"], 8),
+        (["-t", "viper", "train.weight_decay", "-1"], ["viper"], 8),
+    ],
+)
+def test_pairs_and_flags_come_in_any_order(words, targets, top_k):
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    configuration.add_arguments(parser)
+    arguments, arguments.rest = parser.parse_known_args(words)
+    config = configuration.load(arguments)
+    assert config.data.targets == targets
+    assert config.ddan.top_k == top_k
+    if "--root" in words:
+        assert config.data.root == "somewhere"
+
+
+def test_a_stopped_training_says_why(monkeypatch, capsys):
+    def stop(arguments):
+        raise FloatingPointError("loss_id is nan in epoch 1")
+
+    command = importlib.import_module("ddan_torchreid.commands.demo")
+    monkeypatch.setattr(command, "run", stop)
+    assert main(["demo"]) == 1
+    assert "loss_id is nan" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
+    def interrupt(arguments):
+        raise KeyboardInterrupt
+
+    command = importlib.import_module("ddan_torchreid.commands.demo")
+    monkeypatch.setattr(command, "run", interrupt)
+    assert main(["demo"]) == 130
+
+
+def test_the_distances_between_sources_are_printed(small_config, small_root, capsys, tmp_path):
+    config = small_config()
+    status = main(
+        [
+            *("central-domain", "--config-file", "rendered", "--root", str(small_root)),
+            *("--samples", "20", "model.name", "ddan_mobilenetv2_x0_35"),
+            *("data.height", "64", "data.width", "32", "data.workers", "0", "ddan.top_k", "3"),
+            *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
+            *("train.batch_size", "24"),
+        ]
+    )
+    output = capsys.readouterr().out
+    assert status == 0
+    assert output.splitlines()[-1].removeprefix("Central domain: ") in config.data.sources
+    assert all(name in output for name in config.data.sources)
