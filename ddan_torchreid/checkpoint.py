@@ -146,8 +146,8 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     path = Path(path)
     state = read(path, engine.device)
     written, now = state.get("ddan", {}), _fingerprint(engine)
-    if engine.central is None and written.get("central_domain"):
-        engine._set_central_domain(written["central_domain"])
+    if engine.objective.central is None and written.get("central_domain"):
+        engine.objective.set_central_domain(written["central_domain"])
         now = _fingerprint(engine)
     different = [key for key in now if key in written and written[key] != now[key]]
     if different:
@@ -174,7 +174,8 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
 
 def _fingerprint(engine: ImageDDANEngine) -> dict[str, Any]:
     train = engine.train_loader.dataset.train
-    central = None if engine.central is None else engine.sources[engine.central]
+    index = engine.objective.central
+    central = None if index is None else engine.sources[index]
     return {
         "sources": list(engine.sources),
         "identities": engine.datamanager.num_train_pids,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,8 +15,7 @@ from .central import choose_central_domain
 from .data import labels
 from .data.loader import stabilise_train_loader
 from .evaluation import Scores, extract_features, mean_scores, print_scores, score
-from .id_pool import IdentityPool
-from .models import DomainDiscriminator
+from .objective import DDANObjective
 from .optim import FollowingSchedule, optimizer_like
 from .settings import DDANSettings
 
@@ -73,12 +70,6 @@ class ImageDDANEngine(torchreid.engine.Engine):
         self.register_model("model", model, optimizer, scheduler)
         self.device = next(model.parameters()).device
         self.scores: dict[str, Scores] = {}
-        self.weights = {
-            "loss_id": settings.weight_identity,
-            "loss_triplet": settings.weight_triplet,
-            "loss_confusion": settings.weight_adversarial,
-            "loss_similarity": settings.weight_similarity,
-        }
 
         train = self.train_loader.dataset.train
         if settings.weight_triplet > 0 and (labels.images_per_identity(train) < 2).all():
@@ -87,43 +78,21 @@ class ImageDDANEngine(torchreid.engine.Engine):
                 "pair; check the sources, or write weight_triplet 0.0"
             )
         bare.align = settings.adversarial or settings.similarity
-        self.central: int | None = None
-        self.discriminator: DomainDiscriminator | None = None
-        if settings.adversarial:
-            num_domains = len(self.sources) if settings.alignment == "pairwise" else 2
-            self.discriminator = DomainDiscriminator(
-                bare.feature_dim, settings.hidden_dim, num_domains
-            ).to(self.device)
+        self.objective = DDANObjective(
+            settings,
+            self.sources,
+            labels.identity_domains(train),
+            bare.feature_dim,
+            self.device,
+        )
+        self.discriminator = self.objective.discriminator
+        if self.discriminator is not None:
             self.optimizer_d = optimizer_like(optimizer, self.discriminator)
             schedule = FollowingSchedule(self.optimizer_d, optimizer)
             self.register_model("discriminator", self.discriminator, self.optimizer_d, schedule)
-        self.pool: IdentityPool | None = None
-        if settings.similarity:
-            self.pool = IdentityPool(
-                torch.from_numpy(labels.identity_domains(train)),
-                bare.feature_dim,
-                central_domain=None,
-                update_rate=settings.update_rate,
-                exclude_own_identity=settings.exclude_own_identity,
-            ).to(self.device)
+        self.pool = self.objective.pool
+        if self.pool is not None:
             self.register_model("identity_pool", self.pool)
-        if settings.central_domain != "auto":
-            self._set_central_domain(settings.central_domain)
-
-    def _set_central_domain(self, name: str) -> None:
-        if self.settings.needs_central_domain:
-            self.central = self.sources.index(name)
-        if self.pool is None:
-            return
-        self.pool.central_domain = self.central
-        candidates = self.pool.candidates().tolist()
-        fewest = min(candidates)
-        if self.settings.top_k > fewest:
-            raise ValueError(
-                f"top_k={self.settings.top_k} is more than the {fewest} identities that an image "
-                f"of {self.sources[candidates.index(fewest)]} can choose from; write top_k "
-                f"{fewest} or less"
-            )
 
     # -- one training step ---------------------------------------------------------------------
 
@@ -144,20 +113,20 @@ class ImageDDANEngine(torchreid.engine.Engine):
         logits, features, aligned = self.model(images)
 
         # L1 = L_IDE + lambda_1 L_Triplet -> encoder, mapping network, identity head
-        terms = self._identity_terms(logits, features, pids)
+        terms = self.objective.identity_terms(logits, features, pids)
         # L2 = lambda_2 L_DA-T + lambda_3 L_SE -> mapping network only: `aligned` is the mapping
         # of an encoder output that passes no gradient on
-        terms |= self._alignment_terms(aligned, pids, domains)
-        objective = sum(self.weights[name] * term for name, term in terms.items())
+        terms |= self.objective.alignment_terms(aligned, pids, domains, self.epoch)
+        total = sum(self.objective.weights[name] * term for name, term in terms.items())
         # L3 = L_DA-D -> discriminator only
         if self.discriminator is not None:
-            domain_labels = self._domain_labels(domains)
+            domain_labels = self.objective.domain_labels(domains)
             domain_logits = self.discriminator(features.detach())
             terms["loss_domain"] = losses.domain_discrimination_loss(domain_logits, domain_labels)
 
         summary = self._finite_values(terms)
         self.optimizer.zero_grad()
-        objective.backward()  # type: ignore[union-attr]
+        total.backward()  # type: ignore[union-attr]
         self.optimizer.step()
         if self.discriminator is not None:
             self.optimizer_d.zero_grad()
@@ -173,46 +142,12 @@ class ImageDDANEngine(torchreid.engine.Engine):
         shares = {f"share_{name}": n / len(domains) for name, n in zip(self.sources, counts)}  # noqa: B905
         return summary | shares
 
-    def _identity_terms(self, logits: Tensor, features: Tensor, pids: Tensor) -> dict[str, Tensor]:
-        settings, terms = self.settings, {}
-        if settings.weight_identity > 0:
-            terms["loss_id"] = losses.identity_loss(logits, pids, settings.label_smoothing)
-        if settings.weight_triplet > 0:
-            terms["loss_triplet"] = losses.batch_hard_triplet_loss(
-                features, pids, settings.margin, settings.normalize_triplet
-            )
-        return terms
-
-    def _alignment_terms(self, aligned: Tensor, pids: Tensor, domains: Tensor) -> dict[str, Tensor]:
-        settings, terms = self.settings, {}
-        if self.discriminator is not None:
-            with _without_gradient(self.discriminator):
-                terms["loss_confusion"] = losses.domain_confusion_loss(
-                    self.discriminator(aligned), settings.confusion
-                )
-        if self.pool is not None and self.epoch >= settings.similarity_start_epoch:
-            indices, valid = self.pool.nearest(aligned, domains, settings.top_k, pids)
-            terms["loss_similarity"] = losses.similarity_enhancement_loss(
-                aligned,
-                self.pool.representations[indices],
-                settings.temperature,
-                settings.similarity_reduction,
-                valid,
-            )
-        return terms
-
     def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         """Images, identity labels and domain labels of a batch, on the model's device."""
         images, pids, domains = (
             data[key].to(self.device, non_blocking=True) for key in ("img", "pid", "dsetid")
         )
         return images, pids, domains
-
-    def _domain_labels(self, domains: Tensor) -> Tensor:
-        if self.settings.alignment == "pairwise":
-            return domains
-        assert self.central is not None, "Engine.run decides the central domain before it trains"
-        return (domains == self.central).long()
 
     def _finite_values(self, terms: dict[str, Tensor]) -> dict[str, float]:
         # One transfer for all terms: each .item() would wait for the device.
@@ -234,13 +169,13 @@ class ImageDDANEngine(torchreid.engine.Engine):
         ``central_domain='auto'`` is decided here, before the first epoch (Eq. 3).
         """
         keywords.setdefault("normalize_feature", True)
-        undecided = self.settings.needs_central_domain and self.central is None
+        undecided = self.settings.needs_central_domain and self.objective.central is None
         if undecided and not keywords.get("test_only", False):
             name = choose_central_domain(
                 self.model, self.datamanager, self.device, seed=self.settings.seed or 0
             )
             print(f"=> Central domain: {name}")
-            self._set_central_domain(name)
+            self.objective.set_central_domain(name)
         super().run(*args, **keywords)
 
     def train(self, *args: Any, **keywords: Any) -> None:
@@ -307,14 +242,3 @@ def _accuracy(logits: Tensor, classes: Tensor) -> float:
 def _epoch_seed(seed: int, epoch: int) -> int:
     # Knuth's multiplicative hash keeps (seed, epoch) pairs apart; NumPy seeds have 32 bits.
     return (seed * 2654435761 + epoch) % 2**32
-
-
-@contextmanager
-def _without_gradient(module: nn.Module) -> Iterator[None]:
-    for parameter in module.parameters():
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in module.parameters():
-            parameter.requires_grad_(True)

@@ -2,7 +2,8 @@
 
 torchreid has registries for models and image datasets only. Samplers and transforms are built by
 functions that its data manager imported by name, so these two names are replaced there by wrappers
-which pass everything that is not DDAN's to the original.
+which pass everything that is not DDAN's to the original. What torchreid's ``scripts/main.py``
+needs on top is in :mod:`ddan_torchreid.scripts`, and is loaded when that script starts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .data.labels import stable_labels
 from .data.sampler import MultiDomainIdentitySampler
 from .data.transforms import ddan_transforms
 from .engine import ImageDDANEngine
-from .models.mobilenetv2 import FACTORIES
+from .import_hook import after_import
+from .models import BACKBONES, FACTORIES
 
 SAMPLER = "MultiDomainIdentitySampler"
 TRANSFORMS = "ddan"
@@ -38,7 +40,7 @@ def register() -> None:
     Importing :mod:`ddan_torchreid` calls it; calling it again changes nothing.
     """
     models = _registry(torchreid.models, "__model_factory")
-    for name, factory in FACTORIES.items():
+    for name, factory in (FACTORIES | BACKBONES).items():
         models.setdefault(name, factory)
     datasets = _registry(torchreid.data.datasets, "__image_datasets")
     for name in rendered.DOMAINS:
@@ -48,6 +50,7 @@ def register() -> None:
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
     _replace_builder("build_train_sampler", _wrap_build_train_sampler)
     _replace_builder("build_transforms", _wrap_build_transforms)
+    after_import("default_config", _extend_default_config)
 
 
 def model_names() -> list[str]:
@@ -73,6 +76,13 @@ def sampler_names() -> list[str]:
 def transform_names() -> list[str]:
     """Names of training transforms that ``ImageDataManager`` accepts."""
     return [*TORCHREID_TRANSFORMS, TRANSFORMS]
+
+
+def _extend_default_config(module: Any) -> None:
+    # The module of that name beside torchreid's main.py; everything else is left alone.
+    from .scripts import extend
+
+    extend(module)
 
 
 def _registry(module: Any, name: str) -> dict[str, Any]:

@@ -117,8 +117,8 @@ def test_an_automatic_choice_of_the_centre_is_resumed(small_engine, small_config
     engine = trained(small_engine, tmp_path, 1, "ddan.central_domain", "auto")
     path = tmp_path / "model" / "model.pth.tar-1"
     resumed = training.build(small_config("ddan.central_domain", "auto", "model.resume", str(path)))
-    assert resumed.central == engine.central
-    assert resumed.pool.central_domain == engine.central
+    assert resumed.objective.central == engine.objective.central
+    assert resumed.pool.central_domain == engine.objective.central
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):

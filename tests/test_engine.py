@@ -50,8 +50,8 @@ def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
     engine = prepared(small_engine())
     images, pids, domains = engine.parse_data_for_train(first_batch(engine))
     logits, features, aligned = engine.model(images)
-    identity = engine._identity_terms(logits, features, pids)
-    alignment = engine._alignment_terms(aligned, pids, domains)
+    identity = engine.objective.identity_terms(logits, features, pids)
+    alignment = engine.objective.alignment_terms(aligned, pids, domains, engine.epoch)
     assert reached(identity["loss_id"], engine) == {"encoder", "mapping", "head"}
     assert reached(identity["loss_triplet"], engine) == {"encoder", "mapping"}
     assert reached(alignment["loss_confusion"], engine) == {"mapping"}
@@ -109,11 +109,11 @@ def test_one_step_is_two_plain_steps_of_sgd(small_engine):
     images, pids, domains = engine.parse_data_for_train(batch)
     model, settings = engine.model, engine.settings
     logits, features, aligned = model(images)
-    l1 = sum(engine._identity_terms(logits, features, pids).values())
-    terms = engine._alignment_terms(aligned, pids, domains)
+    l1 = sum(engine.objective.identity_terms(logits, features, pids).values())
+    terms = engine.objective.alignment_terms(aligned, pids, domains, engine.epoch)
     l2 = 0.18 * terms["loss_confusion"] + 0.05 * terms["loss_similarity"]
     l3 = nn.functional.cross_entropy(
-        engine.discriminator(features.detach()), (domains == engine.central).long()
+        engine.discriminator(features.detach()), (domains == engine.objective.central).long()
     )
     assert (settings.weight_adversarial, settings.weight_similarity) == (0.18, 0.05)
     expected = {}
@@ -200,8 +200,8 @@ def test_pairwise_alignment_names_every_domain(small_engine):
     engine = prepared(small_engine("ddan.alignment", "pairwise", "ddan.weight_similarity", "0.0"))
     images, _, domains = engine.parse_data_for_train(first_batch(engine))
     assert engine.discriminator(engine.model(images)[1]).shape[1] == 3
-    assert engine._domain_labels(domains).tolist() == domains.tolist()
-    assert engine.central is None
+    assert engine.objective.domain_labels(domains).tolist() == domains.tolist()
+    assert engine.objective.central is None
 
 
 def test_the_similarity_term_waits_for_its_epoch(small_engine):
@@ -282,11 +282,11 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
 
 def test_the_central_domain_can_be_chosen_from_the_features(small_engine, tmp_path, capsys):
     engine = small_engine("ddan.central_domain", "auto")
-    assert engine.central is None
+    assert engine.objective.central is None
     engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
     output = capsys.readouterr().out
-    assert f"=> Central domain: {engine.sources[engine.central]}" in output
-    assert engine.pool.central_domain == engine.central
+    assert f"=> Central domain: {engine.sources[engine.objective.central]}" in output
+    assert engine.pool.central_domain == engine.objective.central
 
 
 @pytest.mark.parametrize(

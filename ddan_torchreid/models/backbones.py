@@ -111,8 +111,8 @@ def ddan_backbone(
             raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise FileNotFoundError(
-            f"no ImageNet weights for {name}: torchreid could not download or load them ({reason}); "
-            f"{WITHOUT}"
+            f"no ImageNet weights for {name}: torchreid could not download or load them "
+            f"({reason}); {WITHOUT}"
         ) from error
     return DDANModel(*split_backbone(network, SPLITS[name]), num_classes, loss, dropout)
 

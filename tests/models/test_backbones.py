@@ -17,6 +17,7 @@ from ddan_torchreid.models import (
     ddan_backbone,
     split_backbone,
 )
+from ddan_torchreid.models.ddan_model import map_and_align
 
 SMALL = "ddan_osnet_x0_25"
 N = 6
@@ -88,7 +89,7 @@ def test_features_and_tensors_are_those_of_the_original(name, originals):
     assert model.classifier.weight.shape == (N, model.feature_dim)
 
 
-@pytest.mark.parametrize("name", [SMALL, "ddan_osnet_ain_x0_25", "ddan_resnet50_ibn_a"])
+@pytest.mark.parametrize("name", [SMALL, "ddan_resnet50_ibn_a"])
 def test_gradients_go_where_equation_9_sends_them(name):
     torch.manual_seed(0)
     model = BACKBONES[name](num_classes=N, loss="ddan", pretrained=False).train()
@@ -102,18 +103,14 @@ def test_gradients_go_where_equation_9_sends_them(name):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_two_passes_through_a_bottleneck_have_the_same_gradients():
+def test_one_pass_through_a_bottleneck_gives_the_gradients_of_a_plain_one():
     """The residual block of a ResNet adds in place, which must not reach the encoder's output."""
     torch.manual_seed(0)
-    model = BACKBONES["ddan_resnet50"](num_classes=N, loss="ddan", pretrained=False, dropout=0.0)
-    model.double().train()
-    # The first of the two outputs of the routed pass against one plain pass.
+    mapping = BACKBONES["ddan_resnet50"](num_classes=N, pretrained=False).mapping.train()
+    z = torch.rand(3, 2048, 2, 1, requires_grad=True)
     gradients = []
-    for loss in ("ddan", "triplet"):
-        model.loss = loss
-        m = model(images(2).double())[1]
-        parameters = [*model.encoder.layer4.parameters(), *model.mapping.parameters()]
-        gradients.append(torch.autograd.grad(m.square().sum(), parameters))
+    for m in (map_and_align(mapping, z)[0], mapping(z)):
+        gradients.append(torch.autograd.grad(m.square().sum(), [z, *mapping.parameters()]))
     for routed, plain in zip(*gradients, strict=True):
         torch.testing.assert_close(routed, plain)
 

@@ -99,7 +99,7 @@ def draw_top(figure: Figure) -> None:
     _fold_shadows(figure, outline)
     if look.scarf:
         figure.rod((-0.035, 0.85, 0.015), (0.035, 0.85, 0.015), 0.03, 0.03, look.hat_colour, 0.95)
-    if look.hat == "hood" and facing < 0.2:
+    if look.hat == "hood":
         figure.rod((0, 0.85, -0.03), (0, 0.82, -0.04), 0.05, 0.035, scaled(look.upper, 0.9), 0.88)
 
 
@@ -144,8 +144,10 @@ def draw_head(figure: Figure) -> None:
     figure.rod((0, 0.9, 0.012), (0, 0.85, 0.0), 0.027, 0.03, look.skin, 0.8)
     x, y = figure.at(0, 0.932, 0.014)
     rx, ry = (0.046 + 0.008 * abs(figure.sin)) * s, 0.066 * s
-    bald = look.hair_style == "bald"
-    canvas.ellipse((x, y - 0.004 * s), rx * 1.06, ry * 1.04, look.skin if bald else look.hair, 0.97)
+    bald, hood = look.hair_style == "bald", look.hat == "hood"
+    outer = look.upper if hood else look.skin if bald else look.hair
+    wider = 1.22 if hood else 1.06
+    canvas.ellipse((x, y - 0.004 * s), rx * wider, ry * (wider - 0.02), outer, 0.95)
     if figure.cos > -0.55:
         # The face slides to the side it looks to and gets narrower.
         turn = figure.sin * rx * 0.42
@@ -163,9 +165,9 @@ def draw_head(figure: Figure) -> None:
         )
         shade = -1.0 if figure.light_side > 0 else 1.0
         canvas.ellipse((face[0] + shade * rx * 0.6, face[1]), rx * 0.3, ry * 0.7, None, 0.84)
-        if not bald:  # fringe
+        if not bald and not hood:  # fringe
             canvas.ellipse((x + turn * 0.5, y - 0.045 * s), rx * 0.92, ry * 0.34, look.hair, 0.97)
-    if look.hair_style == "bun":
+    if look.hair_style == "bun" and not hood:
         bun = figure.at(0, 0.975, -0.055)
         canvas.ellipse(bun, 0.028 * s, 0.026 * s, look.hair, 0.9)
     _hat(figure, x, y, rx, ry)
@@ -185,8 +187,6 @@ def _hat(figure: Figure, x: float, y: float, rx: float, ry: float) -> None:
             rim = [(x - rx * 1.15, y - ry * 0.4), (x + rx * 1.15, y - ry * 0.4),
                    (x + rx * 1.12, y - ry * 0.12), (x - rx * 1.12, y - ry * 0.12)]  # fmt: skip
             canvas.polygon(rim, look.hat_colour, 0.8)
-    elif look.hat == "hood" and figure.cos < 0.2:
-        canvas.ellipse((x, y), rx * 1.2, ry * 1.14, look.upper, 0.93)
 
 
 def draw_long_hair(figure: Figure) -> None:

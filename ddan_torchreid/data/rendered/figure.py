@@ -18,7 +18,7 @@ from ddan_torchreid.data.rendered.canvas import (
 )
 from ddan_torchreid.data.rendered.looks import Look
 
-_SHOULDER, _HIP = 0.806, 0.5
+_HIP = 0.5
 _UPPER_ARM, _FOREARM, _THIGH, _SHIN = 0.165, 0.15, 0.235, 0.225
 
 Joint = tuple[float, float, float]
@@ -106,91 +106,80 @@ class Figure:
     # ---- legs -------------------------------------------------------------------------------
 
     def leg(self, side: int, light: float) -> None:
+        """Draw the left (1) or right (-1) leg with its trouser leg or shorts, and the shoe."""
         look, pose = self.look, self.pose
         swing = sine(pose.phase) * side * pose.stride * 18
         trailing = max(0.0, sine(pose.phase + 40) * -side) * pose.stride
         bend = swing - 6 - trailing * 26 if pose.stride > 0.2 else swing
         hip = (0.047 * side * look.girth, _HIP, 0.0)
         knee = (0.05 * side, _HIP - _THIGH * cosine(swing), _THIGH * sine(swing))
-        ankle = (0.05 * side, knee[1] - _SHIN * cosine(bend), knee[2] + _SHIN * sine(bend))
-        ankle = (ankle[0], max(0.035, ankle[1]), ankle[2])
-        toe_up = 0.02 if trailing < 0.3 else -0.01
-        toe = (0.06 * side, max(0.012, ankle[1] - 0.028 + toe_up * 0.3), ankle[2] + 0.085)
-        heel = (ankle[0], max(0.014, ankle[1] - 0.024), ankle[2] - 0.018)
-        bare = look.lower_kind != "trousers"
-        cloth = look.skin if bare else look.lower
-        shin = look.skin if bare else look.lower
+        up = max(0.035, knee[1] - _SHIN * cosine(bend))
+        ankle = (0.05 * side, up, knee[2] + _SHIN * sine(bend))
+        heel = (ankle[0], max(0.014, up - 0.024), ankle[2] - 0.018)
+        toe = (0.06 * side, max(0.012, up - 0.025), ankle[2] + 0.085)
         self.rod(heel, toe, 0.021, 0.017, look.shoes, light)
-        self.rod(knee, ankle, 0.036, 0.025, shin, light * 0.97)
-        self.rod(hip, knee, 0.058, 0.038, cloth, light)
-        if not bare:
-            share = (look.lower_length - 0.04) / _SHIN
-            if share > 0.1:
-                end = tuple(a + (k - a) * share for a, k in zip(ankle, knee, strict=True))
-                self.rod((end[0], end[1], end[2]), ankle, 0.024, 0.021, look.skin, light * 0.97)
-            else:
-                self.rod(knee, ankle, 0.037, 0.031, look.lower, light * 0.97)
-            # Dark crease behind the knee and along the shaded side of the leg.
-            self.rod(
-                (knee[0] - 0.02 * self.light_side, knee[1], knee[2]),
-                ankle,
-                0.012,
-                0.01,
-                None,
-                light * 0.8,
-            )
-        if look.lower_kind == "shorts":
-            share = (_HIP - look.lower_length) / _THIGH
-            end = tuple(h + (k - h) * min(1.0, share) for h, k in zip(hip, knee, strict=True))
-            self.rod(hip, (end[0], end[1], end[2]), 0.062, 0.054, look.lower, light)
+
+        trousers = look.lower_kind == "trousers"
+        bare = max(0.0, (look.lower_length - 0.04) / _SHIN) if trousers else 1.0
+        self.rod(knee, ankle, 0.036, 0.025, look.lower if trousers else look.skin, light * 0.97)
+        self.rod(hip, knee, 0.058, 0.038, look.lower if trousers else look.skin, light)
+        if trousers and bare > 0.1:
+            self.rod(_along(ankle, knee, bare), ankle, 0.024, 0.021, look.skin, light * 0.97)
+        elif trousers:
+            self.rod(knee, ankle, 0.037, 0.031, look.lower, light * 0.97)
+        elif look.lower_kind == "shorts":
+            hem = _along(hip, knee, min(1.0, (_HIP - look.lower_length) / _THIGH))
+            self.rod(hip, hem, 0.062, 0.054, look.lower, light)
+        shaded = (knee[0] - 0.02 * self.light_side, knee[1], knee[2])
+        self.rod(shaded, ankle, 0.012, 0.01, None, light * 0.8)
 
     # ---- arms -------------------------------------------------------------------------------
 
     def arm_joints(self, side: int) -> tuple[Joint, Joint, Joint]:
+        """Shoulder, elbow and hand of the left (1) or right (-1) arm."""
         pose, girth = self.pose, self.look.girth
         swing = -sine(pose.phase) * side * pose.stride * 14
         bend = swing + 8 + 6 * pose.stride
-        out = 0.012
+        out, inward = 0.022, 0.0
         if pose.arms == "pocket":
-            swing, bend, out = -6, 14, 0.028
+            swing, bend, out = -6, 14, 0.038
         elif pose.arms == "phone" and side == 1:
-            swing, bend, out = 14, 88, 0.0
+            swing, bend, out = 14, 88, 0.01
         elif pose.arms == "carry":
-            swing, bend = 6, 52
-        shoulder = (0.1 * side * girth, _SHOULDER - 0.012, 0.0)
+            swing, bend, inward = 6, 52, 0.03
+        shoulder = (0.1 * girth * side, 0.794, 0.0)
         elbow = (
-            (0.1 * girth + out + 0.01) * side,
+            (0.1 * girth + out) * side,
             shoulder[1] - _UPPER_ARM * cosine(swing),
             _UPPER_ARM * sine(swing),
         )
         hand = (
-            (0.1 * girth + 0.008 - (0.03 if pose.arms == "carry" else 0)) * side,
+            (0.1 * girth + 0.008 - inward) * side,
             elbow[1] - _FOREARM * cosine(bend),
             elbow[2] + _FOREARM * sine(bend),
         )
         return shoulder, elbow, hand
 
     def arm(self, joints: tuple[Joint, Joint, Joint], light: float) -> None:
+        """Draw an arm with its sleeve and hand."""
         look = self.look
         shoulder, elbow, hand = joints
-        thick = 1.2 if look.hem < 0.45 else 1.05
-        bare = look.skin
-        self.rod(elbow, hand, 0.023, 0.018, bare, light * 0.97)
-        self.rod(shoulder, elbow, 0.033, 0.026, bare, light)
+        self.rod(elbow, hand, 0.023, 0.018, look.skin, light * 0.97)
+        self.rod(shoulder, elbow, 0.033, 0.026, look.skin, light)
         self.rod(hand, hand, 0.019, 0.019, look.skin, light)
-        sleeve = scaled(look.upper, 0.96)
-        if look.pattern == "block" and look.sleeve > 0.5:
-            sleeve = look.accent
-        first = min(1.0, look.sleeve / 0.5)
+        contrasting = look.pattern == "block" and look.sleeve > 0.5
+        sleeve = look.accent if contrasting else scaled(look.upper, 0.96)
+        thick = 1.2 if look.hem < 0.45 else 1.05
+        upper, fore = 0.031 * thick, 0.024 * thick
         if look.sleeve > 0:
-            end = tuple(a + (b - a) * first for a, b in zip(shoulder, elbow, strict=True))
-            self.rod(
-                shoulder, (end[0], end[1], end[2]), 0.037 * thick, 0.031 * thick, sleeve, light
-            )
+            end = _along(shoulder, elbow, min(1.0, look.sleeve / 0.5))
+            self.rod(shoulder, end, 0.037 * thick, upper, sleeve, light)
         if look.sleeve > 0.5:
-            share = (look.sleeve - 0.5) / 0.5 * 0.92
-            end = tuple(a + (b - a) * share for a, b in zip(elbow, hand, strict=True))
-            self.rod(
-                elbow, (end[0], end[1], end[2]), 0.031 * thick, 0.024 * thick, sleeve, light * 0.98
-            )
+            end = _along(elbow, hand, (look.sleeve - 0.5) / 0.5 * 0.92)
+            self.rod(elbow, end, upper, fore, sleeve, light * 0.98)
             self.rod(elbow, elbow, 0.012, 0.012, None, light * 0.84)
+
+
+def _along(start: Joint, end: Joint, share: float) -> Joint:
+    x, y, z = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+    return x, y, z

@@ -12,7 +12,7 @@ def draw_person(figure: Figure) -> None:
     near = 1 if figure.sin < 0 else -1  # the body side (left = 1) that faces the camera
     seen_from_side = abs(figure.sin) > 0.4
     luggage_is_near = near == 1 or look.bag == "shoulder"
-    long_hair = look.hair_style in ("long", "bob")
+    long_hair = look.hair_style in ("long", "bob") and look.hat != "hood"
     facing = figure.cos > -0.2
 
     if look.bag == "backpack" and -0.1 < figure.cos <= 0.35:
@@ -22,9 +22,11 @@ def draw_person(figure: Figure) -> None:
     for side in (-near, near):
         figure.leg(side, 0.78 if side == -near and seen_from_side else 0.95)
     arms = {side: figure.arm_joints(side) for side in (-near, near)}
-    in_front = {side: figure.depth(arms[side][2][0], arms[side][2][2]) > 0.05 for side in arms}
-    if not in_front[-near]:
-        figure.arm(arms[-near], 0.76 if seen_from_side else 0.9)
+    # A hand held before the chest hides behind the torso when the person walks away.
+    reach = {side: figure.depth(hand[0], hand[2]) for side, (_, _, hand) in arms.items()}
+    hidden = [side for side in arms if reach[side] < (-0.06 if side == near else 0.05)]
+    for side in hidden:
+        figure.arm(arms[side], 0.76 if seen_from_side else 0.9)
     clothes.draw_lower(figure)
     if long_hair and facing:
         clothes.draw_long_hair(figure)
@@ -36,9 +38,9 @@ def draw_person(figure: Figure) -> None:
         clothes.draw_backpack(figure)
     if luggage_is_near:
         clothes.draw_hand_luggage(figure)
-    if in_front[-near]:
-        figure.arm(arms[-near], 0.9)
-    figure.arm(arms[near], 1.0)
+    for side in arms:
+        if side not in hidden:
+            figure.arm(arms[side], 1.0 if side == near else 0.9)
 
 
 def draw_shadow(figure: Figure) -> None:

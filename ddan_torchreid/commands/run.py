@@ -1,0 +1,42 @@
+"""``ddan-torchreid run``: runs torchreid's ``scripts/main.py``, unmodified, with DDAN registered."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+import traceback
+
+import ddan_torchreid  # noqa: F401  (registers DDAN)
+
+from .. import scripts
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the script and everything behind it, which is the script's."""
+    parser.usage = f"{parser.prog} SCRIPT [arguments of the script]"
+    parser.add_argument("script", help="such as deep-person-reid/scripts/main.py")
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="arguments of the script")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the script as ``python SCRIPT ...`` would; returns its exit status.
+
+    Raises:
+        FileNotFoundError: there is no such script.
+    """
+    if not os.path.isfile(arguments.script):
+        raise FileNotFoundError(f"there is no script {arguments.script!r}")
+    sys.argv = [arguments.script, *arguments.words]
+    # Python puts the script's folder, links resolved, where the launcher's own folder is now.
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = os.path.dirname(os.path.realpath(arguments.script))
+    scripts.name_modules()
+    try:
+        runpy.run_path(arguments.script, run_name="__main__")
+    except Exception:
+        # An error of the script is shown whole: it is not about this command's arguments.
+        traceback.print_exc()
+        return 1
+    return 0

@@ -1,0 +1,82 @@
+"""Does something right after a module is imported for the first time.
+
+``ddan-torchreid autoload enable`` copies this file into the environment, where Python reads it at
+every start. So it imports nothing but ``sys``, and nothing of this package until torchreid is
+imported.
+"""
+
+import sys
+
+
+class AfterImport:
+    """Finder for ``sys.meta_path`` that calls ``action(module)`` after a module has been executed.
+
+    The module itself is found by the finders behind this one and executed by its own loader.
+    """
+
+    def __init__(self, name, action):
+        self.name = name
+        self.action = action
+
+    def find_spec(self, name, path=None, target=None):
+        """Part of the import protocol."""
+        if name != self.name:
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            find_spec = getattr(finder, "find_spec", None)
+            spec = find_spec(name, path, target) if find_spec else None
+            if spec is not None:
+                # A folder without __init__.py has no code to execute, hence no such loader.
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = _Loader(spec.loader, self.action)
+                return spec
+        return None
+
+
+class _Loader:
+    def __init__(self, loader, action):
+        self._loader = loader
+        self._action = action
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def exec_module(self, module):
+        # The module keeps no trace of this class, so that inspect and pickle see its own loader.
+        module.__loader__ = module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._action(module)
+
+
+def after_import(name, action):
+    """Calls ``action(module)`` whenever the module is imported; at once if it is already.
+
+    A second call for the same module changes nothing.
+
+    Args:
+        name: full name of the module.
+        action: what to call.
+    """
+    if any(isinstance(finder, AfterImport) and finder.name == name for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, AfterImport(name, action))
+    if name in sys.modules:
+        action(sys.modules[name])
+
+
+def autoload():
+    """Registers DDAN with torchreid whenever torchreid is imported."""
+    after_import("torchreid", _import_ddan)
+
+
+def _import_ddan(module):
+    try:
+        import ddan_torchreid  # noqa: F401
+    except Exception as error:
+        # torchreid works without it, and so must every program that only uses torchreid.
+        reason = " ".join(str(error).split())
+        print(
+            f"ddan_torchreid is not loaded ({type(error).__name__}: {reason}); its autoload is "
+            f"enabled by {__file__}",
+            file=sys.stderr,
+        )
