@@ -12,8 +12,8 @@ VERSION = re.search(
 
 # torchreid's package on PyPI declares no dependencies of its own, so what it imports is listed too.
 REQUIREMENTS = [
-    "torch>=2.1",
-    "torchvision>=0.16",
+    "torch>=2.6",
+    "torchvision>=0.21",
     "torchreid>=0.2.5",
     "numpy",
     "scipy",

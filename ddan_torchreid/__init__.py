@@ -10,7 +10,7 @@ from .domains import central_domain, domain_distances
 from .engine import ImageDDANEngine
 from .id_pool import IdentityPool
 from .integration import register
-from .models import DomainDiscriminator
+from .models import DomainDiscriminator, load_model
 from .settings import DDANSettings
 from .version import __version__
 
@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "central_domain",
     "domain_distances",
+    "load_model",
     "losses",
     "register",
 ]

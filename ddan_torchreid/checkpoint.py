@@ -7,17 +7,14 @@ do too. All of them load with ``torch.load(weights_only=True)`` and with torchre
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from .data.labels import label_digest
+from .state_files import read, unprefixed, write
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
@@ -46,51 +43,12 @@ def save(
             if objects[name] is not None:
                 state[part] = objects[name].state_dict()
         if name == "model":
-            state["ddan"] = _fingerprint(engine)
+            state["ddan"] = _metadata(engine)
         path = Path(save_dir) / name / f"model.pth.tar-{epoch + 1}"
         write(state, path)
         if is_best:
             shutil.copy(path, path.with_name("model-best.pth.tar"))
     print(f'Checkpoint saved to "{path}"')
-
-
-def write(state: dict[str, Any], path: Path) -> None:
-    """Saves to a temporary file and renames it, so that a crash leaves no half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Reads a checkpoint of ours or of torchreid's.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint, or holds objects that only running code could load.
-    """
-    # torchreid stores rank-1 as a NumPy scalar; these types hold numbers and cannot run code.
-    harmless = [np.dtype, np.float32, np.float64, np.dtypes.Float32DType, np.dtypes.Float64DType]
-    scalar: Any = np.float64(0).__reduce__()[0]
-    # NumPy 1 and 2 write the same function under different names.
-    scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
-    try:
-        with torch.serialization.safe_globals([*harmless, *scalars]):
-            state = torch.load(path, map_location=device, weights_only=True)
-    except (FileNotFoundError, IsADirectoryError):
-        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} is not a checkpoint that can be loaded: {reason}") from None
-    if not isinstance(state, dict):
-        raise ValueError(f"{path} holds no state dict but {type(state).__name__}")
-    return state
 
 
 def load_weights(model: nn.Module, path: str | Path) -> None:
@@ -104,8 +62,8 @@ def load_weights(model: nn.Module, path: str | Path) -> None:
         ValueError: weights that the model has are missing in the file or have another shape; the
             message names them.
     """
-    state = _unprefixed(read(path))
-    bare = model.module if isinstance(model, nn.DataParallel) else model
+    state = unprefixed(read(path))
+    bare = _bare(model)
     own = bare.state_dict()
     wrong = [
         key
@@ -145,14 +103,15 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     """
     path = Path(path)
     state = read(path, engine.device)
-    written, now = state.get("ddan", {}), _fingerprint(engine)
+    written, now = state.get("ddan", {}), _metadata(engine)
     if engine.objective.central is None and written.get("central_domain"):
         engine.objective.set_central_domain(written["central_domain"])
-        now = _fingerprint(engine)
-    different = [key for key in now if key in written and written[key] != now[key]]
+        now = _metadata(engine)
+    same = ("model", "sources", "identities", "labels", "central_domain")
+    different = [key for key in same if key in written and written[key] != now[key]]
     if different:
         raise ValueError(
-            f"{path} was written with other data: "
+            f"{path} was written with another model or other data: "
             + "; ".join(f"{key} was {written[key]}, now {now[key]}" for key in different)
         )
     folder = path.parent.parent
@@ -162,9 +121,7 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
         if name != "model":
             states[name] = read(folder / name / path.name, engine.device)
     for name, each in states.items():
-        module = engine._models[name]
-        bare = module.module if isinstance(module, nn.DataParallel) else module
-        bare.load_state_dict(_unprefixed(each))
+        _bare(engine._models[name]).load_state_dict(unprefixed(each))
         for part, objects in (("optimizer", engine._optims), ("scheduler", engine._scheds)):
             if objects[name] is not None and part in each:
                 objects[name].load_state_dict(each[part])
@@ -172,11 +129,15 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     return int(state["epoch"])
 
 
-def _fingerprint(engine: ImageDDANEngine) -> dict[str, Any]:
+def _metadata(engine: ImageDDANEngine) -> dict[str, Any]:
+    bare = _bare(engine.model)
     train = engine.train_loader.dataset.train
     index = engine.objective.central
     central = None if index is None else engine.sources[index]
     return {
+        "model": bare.name,
+        "height": engine.datamanager.height,
+        "width": engine.datamanager.width,
         "sources": list(engine.sources),
         "identities": engine.datamanager.num_train_pids,
         "labels": label_digest(train),
@@ -184,6 +145,5 @@ def _fingerprint(engine: ImageDDANEngine) -> dict[str, Any]:
     }
 
 
-def _unprefixed(state: dict[str, Any]) -> dict[str, Any]:
-    weights = state.get("state_dict", state)
-    return {re.sub(r"^module\.", "", key): value for key, value in weights.items()}
+def _bare(model: nn.Module) -> Any:
+    return model.module if isinstance(model, nn.DataParallel) else model

@@ -20,6 +20,10 @@ COMMANDS = {
     "train": "train a model from a configuration file",
     "evaluate": "score trained weights on the target domains",
     "central-domain": "print the distances between the sources and the central one (Eq. 3)",
+    "run": "run torchreid's scripts/main.py with DDAN registered",
+    "autoload": "register DDAN whenever torchreid is imported: enable, status, disable",
+    "convert": "turn the weights that the authors released into a checkpoint",
+    "download": "fetch CUHK-SYSU's crops, i-LIDS or the released weights",
     "render": "draw the pedestrians of one domain or more",
 }
 

@@ -14,15 +14,16 @@ class AfterImport:
     The module itself is found by the finders behind this one and executed by its own loader.
     """
 
-    def __init__(self, name, action):
+    def __init__(self, name: str, action):
         self.name = name
         self.action = action
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path=None, target=None):
         """Part of the import protocol."""
         if name != self.name:
             return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+        finders = sys.meta_path
+        for finder in finders[finders.index(self) + 1 :] if self in finders else []:
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if find_spec else None
             if spec is not None:
@@ -41,14 +42,14 @@ class _Loader:
     def __getattr__(self, name):
         return getattr(self._loader, name)
 
-    def exec_module(self, module):
+    def exec_module(self, module) -> None:
         # The module keeps no trace of this class, so that inspect and pickle see its own loader.
         module.__loader__ = module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         self._action(module)
 
 
-def after_import(name, action):
+def after_import(name: str, action) -> None:
     """Calls ``action(module)`` whenever the module is imported; at once if it is already.
 
     A second call for the same module changes nothing.
@@ -64,7 +65,7 @@ def after_import(name, action):
         action(sys.modules[name])
 
 
-def autoload():
+def autoload() -> None:
     """Registers DDAN with torchreid whenever torchreid is imported."""
     after_import("torchreid", _import_ddan)
 

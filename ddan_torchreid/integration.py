@@ -20,7 +20,7 @@ from .data.sampler import MultiDomainIdentitySampler
 from .data.transforms import ddan_transforms
 from .engine import ImageDDANEngine
 from .import_hook import after_import
-from .models import BACKBONES, FACTORIES
+from .models import BACKBONES, FACTORIES, build_named
 
 SAMPLER = "MultiDomainIdentitySampler"
 TRANSFORMS = "ddan"
@@ -41,7 +41,7 @@ def register() -> None:
     """
     models = _registry(torchreid.models, "__model_factory")
     for name, factory in (FACTORIES | BACKBONES).items():
-        models.setdefault(name, factory)
+        models.setdefault(name, functools.partial(build_named, name, factory))
     datasets = _registry(torchreid.data.datasets, "__image_datasets")
     for name in rendered.DOMAINS:
         if name not in datasets:

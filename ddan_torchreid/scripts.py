@@ -18,7 +18,6 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torchreid
@@ -32,7 +31,7 @@ from . import checkpoint, checks, config, training
 FUNCTIONS = ("get_default_config", "imagedata_kwargs", "videodata_kwargs")
 
 
-def extend(module: ModuleType) -> None:
+def extend(module: Any) -> None:
     """Lets a script's ``default_config`` module take configurations that ask for DDAN.
 
     Args:
@@ -146,7 +145,7 @@ def _prepare(configuration: Any) -> None:
         datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any = None, **triplet: Any
     ) -> Any:
         torchreid.engine.ImageTripletEngine = original
-        configuration.model.merge_from_other_cfg(CfgNode(weights))
+        configuration.model.update(weights)
         with _one_line_errors():
             return _build_engine(configuration, datamanager, model, optimizer, scheduler)
 

@@ -11,7 +11,7 @@ import torch
 import torchreid
 from torch import nn
 
-from ddan_torchreid import checkpoint, training
+from ddan_torchreid import checkpoint, state_files, training
 
 
 def trained(small_engine, tmp_path, epochs, *options):
@@ -64,7 +64,7 @@ def test_weights_load_with_and_without_prefix_and_for_other_identities(
     engine = trained(small_engine, tmp_path, 1)
     state = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
     state["state_dict"] = {f"module.{key}": value for key, value in state["state_dict"].items()}
-    checkpoint.write(state, tmp_path / "wrapped.pth")
+    state_files.write(state, tmp_path / "wrapped.pth")
     images = torch.rand(2, 3, 64, 32)
     expected = engine.model.eval()(images)
     for number in (30, 4):
@@ -91,6 +91,7 @@ def test_weights_of_another_architecture_are_refused(small_engine, tmp_path):
     [
         (("ddan.central_domain", "rendered_mall"), "central_domain was rendered_film"),
         (("data.sources", "['rendered_mall', 'rendered_film']"), "sources was"),
+        (("model.name", "ddan_mobilenetv2_in_bn_x0_35"), "model was ddan_mobilenetv2_x0_35, now"),
     ],
 )
 def test_a_checkpoint_of_other_data_is_refused(small_engine, small_config, tmp_path, options, says):
@@ -123,18 +124,18 @@ def test_an_automatic_choice_of_the_centre_is_resumed(small_engine, small_config
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "model.pth.tar-1"
-    checkpoint.write({"epoch": 1}, path)
+    state_files.write({"epoch": 1}, path)
     with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
-        checkpoint.write({"epoch": lambda: None}, path)
-    assert checkpoint.read(path) == {"epoch": 1}
+        state_files.write({"epoch": lambda: None}, path)
+    assert state_files.read(path) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_torchreids_numpy_rank_is_read(tmp_path):
     torch.save({"rank1": np.float64(0.5), "epoch": 3}, tmp_path / "old")
-    assert checkpoint.read(tmp_path / "old") == {"rank1": 0.5, "epoch": 3}
+    assert state_files.read(tmp_path / "old") == {"rank1": 0.5, "epoch": 3}
     torch.save({"rank1": np.float32(0.25)}, tmp_path / "old")
-    assert checkpoint.read(tmp_path / "old") == {"rank1": 0.25}
+    assert state_files.read(tmp_path / "old") == {"rank1": 0.25}
 
 
 class Malicious:
@@ -147,8 +148,8 @@ class Malicious:
 
 def test_a_file_that_would_run_code_is_refused(tmp_path):
     torch.save({"state_dict": Malicious(tmp_path / "ran")}, tmp_path / "bad")
-    with pytest.raises(ValueError, match="not a checkpoint that can be loaded") as error:
-        checkpoint.read(tmp_path / "bad")
+    with pytest.raises(ValueError, match="bad cannot be loaded") as error:
+        state_files.read(tmp_path / "bad")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "ran").exists()
 
@@ -156,10 +157,10 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "bad").write_bytes(content)
-    with pytest.raises(ValueError, match="bad is not a checkpoint that can be loaded"):
-        checkpoint.read(tmp_path / "bad")
+    with pytest.raises(ValueError, match="bad cannot be loaded"):
+        state_files.read(tmp_path / "bad")
     with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
-        checkpoint.read(tmp_path / "nowhere")
+        state_files.read(tmp_path / "nowhere")
 
 
 def test_a_resumed_run_does_not_depend_on_the_process(small_config, small_root, tmp_path):
@@ -188,7 +189,7 @@ def test_a_resumed_run_does_not_depend_on_the_process(small_config, small_root, 
     run("data.save_dir", str(tmp_path / "b"), "model.resume", resume, seed="2")
     for name in ("model", "discriminator", "identity_pool"):
         a, b = (
-            checkpoint.read(tmp_path / run_name / name / "model.pth.tar-2")["state_dict"]
+            state_files.read(tmp_path / run_name / name / "model.pth.tar-2")["state_dict"]
             for run_name in ("a", "b")
         )
         torch.testing.assert_close(a, b, rtol=0, atol=0)

@@ -2,7 +2,8 @@
 
 The network learns the five sources (cross-entropy and batch-hard triplet loss). Printed: rank-1
 and mAP on new people of every source and on every validation and target domain, rank-1 of raw
-pixels, and how well a linear classifier on the features tells the sources apart for new people.
+pixels, how well a linear classifier on the features tells the sources apart for new people, and
+the Wasserstein distances between the sources.
 
     python tools/measure_domain_gap.py --steps 700
 """
@@ -19,12 +20,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import torchreid
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
 from ddan_torchreid.data.rendered import SOURCES, TARGETS, VALIDATION, draw_domain, read_domain
+from ddan_torchreid.domains import domain_distances, format_distances
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -33,14 +37,14 @@ Split = tuple[Tensor, np.ndarray, np.ndarray]
 
 def load(items: list[tuple[str, int, int]]) -> Split:
     """Images (n, 3, H, W) uint8, pids (n,) and camera ids (n,)."""
-    images = np.stack([cv2.imread(path)[:, :, ::-1] for path, _, _ in items])
+    images = np.stack([np.asarray(Image.open(path)) for path, _, _ in items])
     pids, cameras = (np.array([item[k] for item in items]) for k in (1, 2))
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), pids, cameras
 
 
 def plain_layers() -> nn.Sequential:
-    """Six 3x3 convolutions, which learn in a third of the steps that MobileNetV2 needs."""
-    widths, strides = (3, 24, 24, 48, 96, 160, 256), (2, 1, 2, 2, 2, 1)
+    """Five 3x3 convolutions, which learn in a third of the steps that MobileNetV2 needs."""
+    widths, strides = (3, 24, 48, 96, 160, 256), (2, 2, 2, 2, 1)
     layers: list[nn.Module] = []
     for width_in, width_out, stride in zip(widths, widths[1:], strides, strict=False):
         layers.append(nn.Conv2d(width_in, width_out, 3, stride, 1, bias=False))
@@ -55,7 +59,7 @@ class Network(nn.Module):
         super().__init__()
         layers = plain_layers() if kind == "plain" else mobilenet_v2(width_mult=0.35).features
         self.layers = layers.to(memory_format=torch.channels_last)  # twice as fast on a CPU
-        dim = 256 if kind == "plain" else layers[-1].out_channels
+        dim = 256 if kind == "plain" else 1280
         self.neck = nn.BatchNorm1d(dim)
         self.classifier = nn.Linear(dim, num_classes, bias=False)
 
@@ -118,13 +122,31 @@ def pixel_features(images: Tensor) -> Tensor:
     return F.interpolate(images.float(), (32, 16), mode="area").flatten(1)
 
 
-def scores(query: Tensor, gallery: Tensor, q: Split, g: Split) -> tuple[float, float]:
-    """Rank-1 and mAP in percent; images of the query's own camera do not count."""
-    distances = torch.cdist(query, gallery).numpy()
+def scores(features: Tensor, query: Split, gallery: Split) -> tuple[float, float]:
+    """Rank-1 and mAP in percent; images of the query's own camera do not count.
+
+    ``features`` (q + g, D) are those of query, then those of gallery.
+    """
+    split = len(query[1])
     cmc, mean_ap = torchreid.metrics.evaluate_rank(
-        distances, q[1], g[1], q[2], g[2], max_rank=10, use_cython=False
-    )
+        torch.cdist(features[:split], features[split:]).numpy(),
+        query[1], gallery[1], query[2], gallery[2],
+        max_rank=10, use_cython=False,
+    )  # fmt: skip
     return 100 * float(cmc[0]), 100 * float(mean_ap)
+
+
+def probe_accuracy(fitted: list[np.ndarray], held_out: list[np.ndarray]) -> float:
+    """Share of ``held_out`` rows whose domain a linear classifier fitted on ``fitted`` names.
+
+    Both hold one (n, D) array of features per domain.
+    """
+    labels, truth = (
+        np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        for parts in (fitted, held_out)
+    )
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    return float(probe.fit(np.concatenate(fitted), labels).score(np.concatenate(held_out), truth))
 
 
 def main() -> None:
@@ -144,37 +166,28 @@ def main() -> None:
         data = {
             name: [load(items) for items in read_domain(draw_domain(name, root))] for name in names
         }
-    images, labels = [], []
+    images = [data[name][0][0] for name in SOURCES]
+    labels: list[np.ndarray] = []
     for name in SOURCES:
-        images.append(data[name][0][0])
         labels.append(data[name][0][1] + (labels[-1].max() + 1 if labels else 0))
     network = train(
         torch.cat(images), np.concatenate(labels), options.network, options.steps, options.seed
     )
 
     print(f"{'domain':20s} {'queries':>7s} {'rank-1':>7s} {'mAP':>6s} {'pixels rank-1':>14s}")
-    features: dict[str, np.ndarray] = {}
+    features: dict[str, Tensor] = {}
     for name in names:
         _, query, gallery = data[name]
-        found = [neck_features(network, split[0]) for split in (query, gallery)]
-        rank1, mean_ap = scores(*found, query, gallery)
-        raw, _ = scores(*(pixel_features(split[0]) for split in (query, gallery)), query, gallery)
+        both = torch.cat([query[0], gallery[0]])
+        features[name] = neck_features(network, both)
+        rank1, mean_ap = scores(features[name], query, gallery)
+        raw, _ = scores(pixel_features(both), query, gallery)
         print(f"{name:20s} {len(query[1]):7d} {rank1:7.1f} {mean_ap:6.1f} {raw:14.1f}")
-        features[name] = torch.cat(found).numpy()
-
     fitted = [neck_features(network, part).numpy() for part in images]
-    held_out = [features[name] for name in SOURCES]
-    scaler = StandardScaler().fit(np.concatenate(fitted))
-    probe = LogisticRegression(max_iter=500).fit(
-        scaler.transform(np.concatenate(fitted)), domain_labels(fitted)
-    )
-    accuracy = probe.score(scaler.transform(np.concatenate(held_out)), domain_labels(held_out))
+    accuracy = probe_accuracy(fitted, [features[name].numpy() for name in SOURCES])
     print(f"linear probe, five sources, new people: {100 * accuracy:.1f} % right")
-
-
-def domain_labels(features: list[np.ndarray]) -> np.ndarray:
-    """0, 1, ... for the rows of the first, second, ... array."""
-    return np.repeat(np.arange(len(features)), [len(part) for part in features])
+    sources = {name: features[name] for name in SOURCES}
+    print(format_distances(*domain_distances(sources, max_samples=300)))
 
 
 if __name__ == "__main__":

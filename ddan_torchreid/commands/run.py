@@ -1,4 +1,4 @@
-"""``ddan-torchreid run``: runs torchreid's ``scripts/main.py``, unmodified, with DDAN registered."""
+"""``ddan-torchreid run``: runs torchreid's own ``scripts/main.py`` with DDAN registered."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 COLUMNS = ("path", "pid", "camid")
-LEFT_OUT = LEFT_OUT
+LEFT_OUT = "-1"
 _FILE_NAME = re.compile(r"(?P<pid>.+?)_c(?P<camera>\d+)")
 
 
@@ -77,7 +77,7 @@ def _read_folder(folder: Path) -> list[Shot]:
 def _read_csv(file: Path, domain: str) -> list[Shot]:
     with file.open(encoding="utf-8-sig", newline="") as text:
         reader = csv.DictReader(text)
-        columns = reader.fieldnames or []
+        columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
         missing = [column for column in COLUMNS if column not in columns]
         if missing:
             raise ValueError(
@@ -92,7 +92,7 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
         example = f"#{domains[0]}" if domains else ""
         raise ValueError(f"{file} {found}; write, for example, NAME={file.name}{example}")
     rows = [(line, row) for line, row in rows if not domain or row["domain"] == domain]
-    seen: dict[str, tuple[int, dict[str, str]]] = {}
+    lines: dict[str, int] = {}
     shots = []
     for line, row in rows:
         if row["pid"] == LEFT_OUT:
@@ -100,10 +100,7 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
         path = os.path.normpath(file.parent / row["path"])
         if not os.path.isfile(path):
             raise FileNotFoundError(f"{file}, line {line}: there is no image {path}")
-        earlier, other = seen.setdefault(path, (line, row))
-        if earlier != line and (
-            other["pid"] != row["pid"] or other.get("split") == row.get("split")
-        ):
+        if (earlier := lines.setdefault(path, line)) != line:
             raise ValueError(f"{file}, line {line}: {path} is on line {earlier} too; keep one")
         shots.append(Shot(path, row["pid"], _camera(row["camid"]), row.get("split", "")))
     if not shots:

@@ -81,14 +81,15 @@ class OwnDataset(torchreid.data.ImageDataset):
         # torchreid looks at the first item of every list, needed or not.
         filler = (train or query or gallery)[:1]
         super().__init__(train or filler, query or filler, gallery or filler, **kwargs)
+        self.combineall = everything
 
     def _lists(self, everything: bool) -> list[list[tuple[str, int, int]]]:
-        background = _background(self.shots)
         splits: dict[str, list[Shot]] = {split: [] for split in FOLDERS}
         for shot in self.shots:
             splits[shot.split or "train"].append(shot)
         trained = splits["train"]
         if everything:
+            background = _background(self.shots)
             trained = [shot for shot in self.shots if shot.pid not in background]
         tests = [splits["query"], splits["gallery"]]
         if not self.is_split:

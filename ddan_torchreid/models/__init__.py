@@ -1,7 +1,7 @@
 """Networks: the DDAN model on MobileNetV2 and torchreid's backbones, the domain discriminator."""
 
 from .backbones import BACKBONES, SPLITS, ddan_backbone
-from .ddan_model import LOSSES, DDANModel
+from .ddan_model import LOSSES, DDANModel, build_named
 from .discriminator import DomainDiscriminator
 from .loading import load_model
 from .mobilenetv2 import FACTORIES, ddan_mobilenetv2
@@ -19,6 +19,7 @@ __all__ = [
     "DomainDiscriminator",
     "LoadSummary",
     "Split",
+    "build_named",
     "convert_official",
     "ddan_backbone",
     "ddan_mobilenetv2",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
@@ -67,6 +70,7 @@ class DDANModel(nn.Module):
     Attributes:
         align: Set it to False when no loss reads the aligned features (``weight_adversarial`` and
             ``weight_similarity`` both zero). The third output is then ``features.detach()``.
+        name: Name under which torchreid builds the model; None for one that has none.
 
     Args:
         encoder: Module from images (B, 3, H, W) to maps (B, C, h, w).
@@ -97,6 +101,7 @@ class DDANModel(nn.Module):
         self.num_classes = num_classes
         self.loss = loss
         self.align = True
+        self.name: str | None = None
         self.encoder = encoder
         self.mapping = mapping
         self.neck = nn.BatchNorm1d(feature_dim)
@@ -134,3 +139,12 @@ class DDANModel(nn.Module):
         if self.loss == "triplet":
             return logits, m
         return logits, m, aligned
+
+
+def build_named(
+    name: str, factory: Callable[..., DDANModel], *args: Any, **keywords: Any
+) -> DDANModel:
+    """Builds a model that knows its registered name, which its checkpoints then carry."""
+    model = factory(*args, **keywords)
+    model.name = name
+    return model

@@ -10,7 +10,7 @@ import torch
 import torchreid
 from torch import Tensor
 
-from ..checkpoint import read
+from ..state_files import read
 from .backbones import BACKBONES, SPLITS
 from .ddan_model import DDANModel
 from .mobilenetv2 import FACTORIES

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoint import read, write
+from ..state_files import read, write
 from ..id_pool import IdentityPool
 from .discriminator import DomainDiscriminator
 from .mobilenetv2 import ddan_mobilenetv2

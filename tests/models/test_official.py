@@ -254,7 +254,7 @@ def test_code_in_the_file_is_not_run(legacy, release, tmp_path):
     state = release.state() | {"epoch": Malicious(str(tmp_path / "executed"))}
     file = tmp_path / "checkpoint.pth.tar"
     torch.save(state, file, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(ValueError, match="not a checkpoint that can be loaded") as caught:
+    with pytest.raises(ValueError, match="cannot be loaded: it is damaged") as caught:
         convert_official(file, tmp_path / "ddan.pth.tar")
     assert "\n" not in str(caught.value)
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pth.tar"]
@@ -264,5 +264,5 @@ def test_missing_and_damaged_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
         convert_official(tmp_path / "none", tmp_path / "out")
     (tmp_path / "page").write_text("<html>")
-    with pytest.raises(ValueError, match="not a checkpoint that can be loaded"):
+    with pytest.raises(ValueError, match="cannot be loaded: it is damaged"):
         convert_official(tmp_path / "page", tmp_path / "out")

@@ -1,0 +1,125 @@
+"""Lists the images of a published dataset under the data root.
+
+Only files are listed: none of torchreid's dataset classes is built, which would download some sets
+and draw the splits of others.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.io import loadmat
+
+from .listing import LEFT_OUT, SUFFIXES, Shot
+from .published import CUHK03_DETECTED, DATASETS, Part
+
+IMAGE_SUFFIXES = (*SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".ppm")
+
+
+class Count(NamedTuple):
+    """Images and persons of a part, found and published (zeros where nothing is published)."""
+
+    part: str
+    images: int
+    persons: int
+    published_images: int = 0
+    published_persons: int = 0
+
+
+@dataclass
+class Listing:
+    """The images that are there, and what is wrong with folders and names.
+
+    Attributes:
+        shots: The images that torchreid reads.
+        counts: One for each part.
+        missing: Required folders and files that are not there.
+        misnamed: Images with the right extension that torchreid fails on.
+        ignored: Images that torchreid passes over, because of their extension.
+        packed: Whether the images are still inside an archive, so that none can be read.
+    """
+
+    shots: list[Shot] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    misnamed: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    packed: bool = False
+
+
+def missing(name: str, root: Path) -> list[str]:
+    """Folders and files that a dataset needs and that are not under the data root."""
+    dataset = DATASETS[name]
+    base = root / dataset.folder
+    needed = [*dataset.required, *(part.folder for part in dataset.parts)]
+    return [str(base / path) for path in needed if not any(base.glob(path))]
+
+
+def list_images(name: str, root: Path) -> Listing:
+    """Lists a dataset under the data root without reading an image.
+
+    Args:
+        name: a key of ``DATASETS``.
+        root: the data root.
+
+    Raises:
+        ValueError: CUHK03's protocol cannot be read.
+    """
+    dataset, listing = DATASETS[name], Listing(missing=missing(name, root))
+    base = root / dataset.folder
+    if name == "cuhk03" and not listing.missing:
+        _list_cuhk03(base, listing)
+    for part in dataset.parts:
+        folders = sorted(folder for folder in base.glob(part.folder) if folder.is_dir())
+        shots = [shot for folder in folders for shot in _list_folder(folder, part, listing)]
+        persons = len({shot.pid for shot in shots})
+        listing.shots += shots
+        listing.counts.append(Count(part.name, len(shots), persons, part.images, part.persons))
+    return listing
+
+
+def _list_folder(folder: Path, part: Part, listing: Listing) -> list[Shot]:
+    shots = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        match = re.fullmatch(part.pattern, path.name, re.ASCII)
+        if match and match[1] != LEFT_OUT:
+            person = match[1]
+            if part.scope and int(person) > part.shared:
+                person = f"{part.scope}/{person}"
+            shots.append(Shot(str(path), person, folder.name, part.split))
+        elif not match and path.suffix == part.suffix:
+            listing.misnamed.append(str(path))
+        elif path.suffix.lower() in IMAGE_SUFFIXES and path.suffix != part.suffix:
+            listing.ignored.append(str(path))
+    return shots
+
+
+def _list_cuhk03(base: Path, listing: Listing) -> None:
+    file, folder = base / "cuhk03_new_protocol_config_detected.mat", base / "images_detected"
+    try:
+        protocol = loadmat(str(file))
+        names = [str(cell[0]) for cell in protocol["filelist"].ravel()]
+        persons = protocol["labels"].ravel()
+        rows = {split: protocol[f"{split}_idx"].ravel() - 1 for split in CUHK03_DETECTED}
+        shots = {
+            split: [
+                Shot(str(folder / names[row]), str(persons[row]), names[row].split("_")[2], split)
+                for row in np.asarray(chosen, dtype=int)
+            ]
+            for split, chosen in rows.items()
+        }
+    except Exception as error:  # a damaged file may raise anything from the reader
+        raise ValueError(
+            f"{file} is not the new protocol of CUHK03 ({error}); download it again"
+        ) from error
+    listing.packed = not folder.is_dir()
+    for split, found in shots.items():
+        persons_found = len({shot.pid for shot in found})
+        listing.counts.append(Count(split, len(found), persons_found, *CUHK03_DETECTED[split]))
+        listing.shots += found

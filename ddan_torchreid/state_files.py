@@ -1,0 +1,57 @@
+"""Reading and writing state dicts: whole files only, and nothing that would run code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def write(state: dict[str, Any], path: Path) -> None:
+    """Saves to a temporary file and renames it, so that a crash leaves no half-written file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Reads a checkpoint of ours or of torchreid's.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint, or holds objects that only running code could load.
+    """
+    # torchreid stores rank-1 as a NumPy scalar; these types hold numbers and cannot run code.
+    harmless = [np.dtype, np.float32, np.float64, np.dtypes.Float32DType, np.dtypes.Float64DType]
+    scalar: Any = np.float64(0).__reduce__()[0]
+    # NumPy 1 and 2 write the same function under different names.
+    scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
+    try:
+        with torch.serialization.safe_globals([*harmless, *scalars]):
+            state = torch.load(path, map_location=device, weights_only=True)
+    except (FileNotFoundError, IsADirectoryError):
+        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
+    except Exception:  # torch.load raises many kinds, whose texts recommend to run the file's code
+        raise ValueError(
+            f"{path} cannot be loaded: it is damaged, is no checkpoint, or holds objects that only "
+            "running its code could load, which is never done"
+        ) from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds no state dict but {type(state).__name__}")
+    return state
+
+
+def unprefixed(state: dict[str, Any]) -> dict[str, Any]:
+    """Weights of a checkpoint or a bare state dict, without the prefix of ``DataParallel``."""
+    weights = state.get("state_dict", state)
+    return {key.removeprefix("module."): value for key, value in weights.items()}
