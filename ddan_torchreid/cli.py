@@ -24,7 +24,12 @@ COMMANDS = {
     "autoload": "register DDAN whenever torchreid is imported: enable, status, disable",
     "convert": "turn the weights that the authors released into a checkpoint",
     "download": "fetch CUHK-SYSU's crops, i-LIDS or the released weights",
+    "export": "write a model as ONNX or torch.export, compared with PyTorch",
+    "extract": "features of your own image files, without labels",
+    "search": "rank the images of a gallery by similarity to a query image",
     "render": "draw the pedestrians of one domain or more",
+    "check-data": "check the datasets under a data root, every image included",
+    "doctor": "print what is installed, which data is there and what is missing",
 }
 
 

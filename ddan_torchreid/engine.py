@@ -64,7 +64,8 @@ class ImageDDANEngine(torchreid.engine.Engine):
         stabilise_train_loader(datamanager, seed=settings.seed)
         super().__init__(datamanager, use_gpu)
 
-        self.model = model
+        # The depthwise convolutions of MobileNetV2 are far faster in this layout, on CPU and CUDA.
+        self.model = model.to(memory_format=torch.channels_last)
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.register_model("model", model, optimizer, scheduler)
@@ -147,7 +148,7 @@ class ImageDDANEngine(torchreid.engine.Engine):
         images, pids, domains = (
             data[key].to(self.device, non_blocking=True) for key in ("img", "pid", "dsetid")
         )
-        return images, pids, domains
+        return images.contiguous(memory_format=torch.channels_last), pids, domains
 
     def _finite_values(self, terms: dict[str, Tensor]) -> dict[str, float]:
         # One transfer for all terms: each .item() would wait for the device.

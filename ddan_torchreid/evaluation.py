@@ -53,7 +53,8 @@ def extract_features(model: nn.Module, loader: DataLoader, device: torch.device)
     model.eval()
     features, pids, camids = [], [], []
     for batch in loader:
-        features.append(model(batch["img"].to(device, non_blocking=True)).float().cpu())
+        images = batch["img"].to(device, non_blocking=True)
+        features.append(model(images.contiguous(memory_format=torch.channels_last)).float().cpu())
         pids.append(batch["pid"].numpy())
         camids.append(batch["camid"].numpy())
     model.train(was_training)

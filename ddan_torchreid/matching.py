@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 
-def explain_no_match(
+class MatchCounts(NamedTuple):
+    """Numbers of queries: all, with a match, of absent persons, seen by their own camera only."""
+
+    queries: int
+    matched: int
+    absent: int
+    same_camera: int
+
+
+def count_matches(
     query_pids: ArrayLike,
     query_camids: ArrayLike,
     gallery_pids: ArrayLike,
     gallery_camids: ArrayLike,
-) -> str:
-    """Says how many queries have a match and why the others have none.
+) -> MatchCounts:
+    """Counts the queries that have a match, and the others by what they lack.
 
     A match is a gallery image of the same person under another camera; images of the query's own
     person and camera are left out of the scoring, as in Market-1501's protocol.
@@ -24,36 +35,51 @@ def explain_no_match(
         gallery_camids: (G,) whole numbers, cameras of the gallery.
 
     Returns:
-        One line with the counts, and what to change where a query has no match.
+        The counts, of which the last three sum to the first.
     """
-    q_pids, g_pids = np.asarray(query_pids, np.int64), np.asarray(gallery_pids, np.int64)
-    q_cameras, g_cameras = np.asarray(query_camids, np.int64), np.asarray(gallery_camids, np.int64)
-    if not len(q_pids) or not len(g_pids):
-        return f"there are {len(q_pids)} query and {len(g_pids)} gallery images; both are needed"
-    present = np.isin(q_pids, g_pids)
-    _, camera = np.unique(np.concatenate([q_cameras, g_cameras]), return_inverse=True)
-    _, person = np.unique(np.concatenate([q_pids, g_pids]), return_inverse=True)
-    view = person * (camera.max() + 1) + camera
-    q_person, q_view, g_views = person[: len(q_pids)], view[: len(q_pids)], view[len(q_pids) :]
-    g_views = np.unique(g_views)
-    cameras_of = np.bincount(g_views // (camera.max() + 1), minlength=person.max() + 1)
-    hidden = np.isin(q_view, g_views) & (cameras_of[q_person] == 1)
-    matched = present & ~hidden
+    pids = np.concatenate([np.asarray(query_pids), np.asarray(gallery_pids)])
+    cameras = np.concatenate([np.asarray(query_camids), np.asarray(gallery_camids)])
+    if not len(pids):
+        return MatchCounts(0, 0, 0, 0)
+    queries = len(np.asarray(query_pids))
+    _, persons = np.unique(pids, return_inverse=True)
+    _, cameras = np.unique(cameras, return_inverse=True)
+    views = persons * (cameras.max() + 1) + cameras
+    gallery_views, first = np.unique(views[queries:], return_index=True)
+    cameras_of_person = np.bincount(persons[queries:][first], minlength=persons.max() + 1)
+    seen_by = cameras_of_person[persons[:queries]]
+    absent = int((seen_by == 0).sum())
+    same_camera = int(((seen_by == 1) & np.isin(views[:queries], gallery_views)).sum())
+    return MatchCounts(queries, queries - absent - same_camera, absent, same_camera)
 
-    total, count = len(q_pids), int(matched.sum())
-    if count == total:
-        return f"all {total} queries have a match in the gallery"
-    start = f"{count} of the {total} queries have a match" if count else "no query has a match"
+
+def explain_no_match(
+    query_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_pids: ArrayLike,
+    gallery_camids: ArrayLike,
+) -> str:
+    """Says in one line how many queries have a match, why others have none, and what to change.
+
+    The arguments are those of :func:`count_matches`.
+    """
+    queries, matched, absent, same_camera = count_matches(
+        query_pids, query_camids, gallery_pids, gallery_camids
+    )
+    if not queries:
+        return "there are no queries; add query images"
+    if matched == queries:
+        return f"all {queries} queries have a match in the gallery"
+    start = f"{matched} of {queries} queries have a match" if matched else "no query has a match"
     reasons = []
-    if missing := int((~present).sum()):
+    if absent:
         reasons.append(
-            f"{missing} of {total} show persons who are not in the gallery (add images of "
-            "them to it)"
+            f"{absent} of {queries} show persons who are not in the gallery (add images of them)"
         )
-    if same := int(hidden.sum()):
+    if same_camera:
         reasons.append(
-            f"{same} of {total} show persons whose gallery images all come from the query's "
-            "own camera, which does not count (give every camera its own number, or add images of "
-            "other cameras)"
+            f"{same_camera} of {queries} show persons whose gallery images are all from the "
+            "query's own camera, which does not count (give each camera its own number, or add "
+            "images of other cameras)"
         )
     return f"{start}: {'; '.join(reasons)}"

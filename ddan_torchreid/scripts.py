@@ -62,6 +62,11 @@ class ScriptConfig(CfgNode):
     Files and options that do not are merged by yacs, as without this package.
     """
 
+    # yacs makes nodes of the class that merges, and merges them into nodes of the same type only;
+    # those below this one are CfgNode.
+    load_cfg = CfgNode.load_cfg
+    _decode_cfg_value = CfgNode._decode_cfg_value
+
     def merge_from_file(self, cfg_filename: str) -> None:
         """Merges a YAML file: a path, or the name of one that ships with this package."""
         with contextlib.suppress(FileNotFoundError):

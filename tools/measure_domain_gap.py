@@ -5,7 +5,7 @@ and mAP on new people of every source and on every validation and target domain,
 pixels, how well a linear classifier on the features tells the sources apart for new people, and
 the Wasserstein distances between the sources.
 
-    python tools/measure_domain_gap.py --steps 700
+    python tools/measure_domain_gap.py --steps 900
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def probe_accuracy(fitted: list[np.ndarray], held_out: list[np.ndarray]) -> floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="data root to draw into; default: temporary")
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--network", choices=("plain", "mobilenet"), default="plain")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)

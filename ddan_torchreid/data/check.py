@@ -19,11 +19,12 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from ..matching import explain_no_match
-from . import listing, rendered
+from ..matching import count_matches, explain_no_match
+from . import listing
 from .layouts import Count, list_images
 from .listing import Shot
 from .published import BACKGROUND, DATASETS
+from .rendered import dataset as rendered
 from .split_files import stale_paths
 
 UNREADABLE = "cannot be decoded, and stop training"
@@ -73,37 +74,28 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
         root: torchreid's data root.
         workers: threads that decode; 0 stands for one for each core.
         progress: whether to show a progress bar.
-
-    Raises:
-        ValueError: CUHK03's protocol or a split file cannot be read.
     """
     base = Path(os.path.abspath(root)) / DATASETS[name].folder
-    found = list_images(name, base.parent)
-    report = Report(name, base, found.counts)
+    report = Report(name, base)
+    try:
+        found = list_images(name, base.parent)
+    except ValueError as error:
+        report.problems.append(Finding(str(error)))
+        return report
     if found.missing:
         source = DATASETS[name].source
         report.problems.append(Finding(f"not there (get it: {source})", found.missing))
-    for part, images, persons, *published in found.counts:
-        if images and [images, persons] != published:
-            report.problems.append(
-                Finding(
-                    f"{part}: {images} images of {persons} persons instead of the published "
-                    f"{published[0]} of {published[1]}"
-                )
-            )
+    if found.shots or not found.missing:
+        report.counts = found.counts
+    if differing := [count.part for count in report.counts if not count.as_published]:
+        text = f"the published numbers differ for {', '.join(differing)}; get the whole dataset"
+        report.problems.append(Finding(text))
     for files, text in (
         (found.misnamed, "have a name that torchreid cannot read"),
         (found.ignored, "are ignored by torchreid because of their extension"),
     ):
         _add(report.problems, f"images {text}", files)
-    for file, moves in stale_paths(name, base).items():
-        report.problems.append(
-            Finding(
-                f"{file.name}: {len(moves)} of its paths lead away from this root, where the splits "
-                "were drawn; --fix-splits rewrites them",
-                list(moves),
-            )
-        )
+    _check_splits(report)
     if found.packed:
         report.notes.append(
             Finding("the images are still packed: torchreid unpacks them when it first loads them")
@@ -111,6 +103,20 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
     else:
         _check_images(report, found.shots, workers, progress)
     return report
+
+
+def _check_splits(report: Report) -> None:
+    try:
+        stale = stale_paths(report.name, report.place)
+    except ValueError as error:
+        report.problems.append(Finding(str(error)))
+        return
+    for file, moves in stale.items():
+        text = (
+            f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits lets "
+            "them lead to this one"
+        )
+        report.problems.append(Finding(text, list(moves)))
 
 
 def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:
@@ -150,15 +156,15 @@ def _check_unpublished(
         report.counts.append(Count(split, len(members), len({shot.pid for shot in members})))
     if "query" in splits and "gallery" in splits:
         numbers = {text: i for i, text in enumerate({text for shot in shots for text in shot[1:3]})}
-        why = explain_no_match(
-            *(
-                [numbers[shot[column]] for shot in splits[split]]
-                for split in ("query", "gallery")
-                for column in (1, 2)
-            )
-        )
-        if not why.startswith("all "):
-            (report.problems if why.startswith("no ") else report.notes).append(Finding(why))
+        persons_and_cameras = [
+            [numbers[shot[column]] for shot in splits[split]]
+            for split in ("query", "gallery")
+            for column in (1, 2)
+        ]
+        counts = count_matches(*persons_and_cameras)
+        if counts.matched < counts.queries:
+            target = report.notes if counts.matched else report.problems
+            target.append(Finding(explain_no_match(*persons_and_cameras)))
     _check_images(report, shots, workers, progress)
     return report
 
@@ -191,7 +197,8 @@ def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress:
     with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
         results = pool.imap(inspect, paths, chunksize=16)
-        bar = tqdm(results, report.name, len(paths), disable=not progress, leave=False)
+        off = None if progress else True  # None leaves it out where there is no terminal
+        bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
         for path, (digest, problem, detail) in zip(paths, bar, strict=True):
             if digest:
                 report.digests[path] = digest
@@ -206,7 +213,7 @@ def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress:
 def _check_labels(report: Report, shots: Sequence[Shot]) -> None:
     tests = {shot.pid for shot in shots if shot.split in ("query", "gallery")}
     both = sorted({shot.pid for shot in shots if shot.split == "train"} & tests)
-    _add(report.problems, "persons are in train and in query or gallery", both)
+    _add(report.problems, "persons of train are in query or gallery too", both)
     images = Counter(shot.pid for shot in shots if shot.pid != BACKGROUND)
     single = sorted(pid for pid, count in images.items() if count == 1)
     _add(report.notes, f"of {len(images)} persons have one image only", single)
@@ -229,9 +236,9 @@ def _check_copies(report: Report, shots: Iterable[Shot]) -> None:
             labels.append(line)
         elif not across or across[-1] != line:
             copies.append(line)
-    _add(report.problems, "images are both in train and in query or gallery", across)
-    _add(report.problems, "images are filed under several persons", labels)
-    _add(report.notes, "images are there several times", copies)
+    _add(report.problems, "images of train are in query or gallery too", across)
+    _add(report.problems, "images have a copy that is filed under another person", labels)
+    _add(report.notes, "images are there more than once", copies)
 
 
 def shared_images(reports: Sequence[Report]) -> list[Finding]:
@@ -241,12 +248,9 @@ def shared_images(reports: Sequence[Report]) -> list[Finding]:
         paths = {digest: path for path, digest in one.digests.items()}
         for other in reports[number + 1 :]:
             common = {d: path for path, d in other.digests.items() if d in paths}
-            text = f"images are both in {one.name} and in {other.name}; test on neither after "
-            _add(
-                findings,
-                f"{text}training on the other",
-                [f"{paths[digest]} = {path}" for digest, path in common.items()],
-            )
+            text = f"images are in {one.name} and in {other.name}: do not train on one and test on"
+            copies = [f"{paths[digest]} = {path}" for digest, path in common.items()]
+            _add(findings, f"{text} the other", copies)
     return findings
 
 

@@ -29,6 +29,11 @@ class Count(NamedTuple):
     published_images: int = 0
     published_persons: int = 0
 
+    @property
+    def as_published(self) -> bool:
+        """Whether both numbers are the published ones."""
+        return self[1:3] == self[3:5]
+
 
 @dataclass
 class Listing:

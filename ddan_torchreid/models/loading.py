@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..state_files import read
 from .backbones import BACKBONES, SPLITS
-from .ddan_model import DDANModel
+from .ddan_model import DDANModel, build_named
 from .mobilenetv2 import FACTORIES
 from .official import RELEASE_PARTS
 
@@ -80,7 +80,9 @@ def _build(name: str, identities: int, path: str | Path) -> DDANModel:
     known = FACTORIES | BACKBONES
     factory = known.get(name) or partial(torchreid.models.build_model, name)
     try:
-        return factory(num_classes=identities, loss="ddan", pretrained=False, use_gpu=False)
+        return build_named(
+            name, factory, num_classes=identities, loss="ddan", pretrained=False, use_gpu=False
+        )
     except KeyError as error:
         raise ValueError(
             f"{path} is of {name!r}, which torchreid does not know; import what registers it first"

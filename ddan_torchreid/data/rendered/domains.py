@@ -81,13 +81,13 @@ class Domain:
 
 
 _PLAZA = Style(
-    scenes=("plaza", "facade", "plaza"), directions=(32, 160, 80), seasons=(6, 3, 0), sun=0.9,
-    white=(1.06, 1.0, 0.88), gamma=0.92, contrast=1.12, saturation=1.12, jpeg=70, noise=5,
+    scenes=("plaza", "facade", "plaza"), directions=(32, 160, 80), seasons=(6, 2, 0), sun=0.9,
+    white=(1.08, 1.0, 0.85), gamma=0.86, contrast=1.2, saturation=1.2, jpeg=75, noise=4,
 )  # fmt: skip
 _CAMPUS = Style(
     scenes=("lawn", "brick", "lawn"), directions=(0, 128, 200), seasons=(2, 5, 1),
-    bags=(3, 6, 2, 1, 0), sun=0.5, tilt=0.2, white=(0.94, 1.06, 0.94), gamma=1.08, saturation=0.92,
-    blur=1, noise=6, resolution=0.8, jpeg=55,
+    bags=(3, 6, 2, 1, 0), sun=0.5, tilt=0.2, white=(0.93, 1.08, 0.92), gamma=1.12, saturation=0.9,
+    blur=1, noise=6, resolution=0.75, jpeg=50,
 )  # fmt: skip
 _MALL = Style(
     scenes=("shops", "atrium", "shops"), directions=(16, 120, 60), seasons=(2, 4, 2),
@@ -100,8 +100,8 @@ _STATION = Style(
     saturation=0.72, blur=1, noise=14, jpeg=0, crowd=0.4, occlusion=0.2,
 )  # fmt: skip
 _FILM = Style(
-    scenes=("street", "interior"), directions=(20, 70), reverse=0.3, seasons=(2, 3, 2), sun=0.3,
-    tilt=0.14, saturation=0.95, noise=7, jitter=0.8, spread=0.35, crowd=0.25, jpeg=75,
+    scenes=("street", "interior"), directions=(20, 56), reverse=0.25, seasons=(2, 3, 2), sun=0.3,
+    tilt=0.14, saturation=0.95, noise=11, jitter=0.7, spread=0.3, crowd=0.2, jpeg=75,
 )  # fmt: skip
 
 SOURCES = (
@@ -134,12 +134,12 @@ _STYLES: dict[str, tuple[Style, ...]] = {
             gamma=0.96, contrast=1.06, saturation=1.04,
         ),
         replace(
-            _FILM, scenes=("shops", "interior"), bags=(3, 1, 3, 3, 0), tilt=0.22, sun=0.1,
-            white=(1.08, 1.0, 0.87), gamma=0.94, lift=5,
+            _FILM, scenes=("shops", "interior"), bags=(3, 1, 4, 3, 0), tilt=0.28, sun=0.1,
+            white=(1.11, 1.0, 0.82), gamma=0.9, contrast=0.94, lift=8, jpeg=55,
         ),
         replace(
             _FILM, scenes=("concourse", "street"), seasons=(0, 2, 5), bags=(3, 3, 2, 1, 2),
-            tilt=0.2, sun=0.05, white=(0.92, 1.0, 1.1), gamma=1.12, saturation=0.84, noise=10,
+            tilt=0.2, sun=0.05, white=(0.92, 1.0, 1.1), gamma=1.12, saturation=0.84, noise=12,
         ),
         replace(
             _FILM, scenes=("lawn", "street"), seasons=(2, 5, 1), bags=(3, 4, 2, 1, 0),
@@ -178,9 +178,9 @@ _STYLES: dict[str, tuple[Style, ...]] = {
     ),
     "rendered_snow": (
         Style(
-            scenes=("snow", "snow"), directions=(70, 196), reverse=0.1, seasons=(0, 1, 7),
+            scenes=("snow", "snow"), directions=(40, 150), reverse=0.15, seasons=(0, 0, 1),
             bags=(4, 3, 2, 1, 0), sun=0.2, tilt=0.3, white=(0.95, 1.0, 1.12), gamma=0.8,
-            contrast=0.9, saturation=0.62, lift=20, blur=2, noise=8, crowd=0.1,
+            contrast=0.85, saturation=0.45, lift=26, blur=2, noise=11, crowd=0.15, spread=1.4,
         ),
     ),
     "rendered_subway": (
@@ -193,15 +193,15 @@ _STYLES: dict[str, tuple[Style, ...]] = {
     "rendered_airport": (
         Style(
             scenes=("corridor", "concourse"), directions=(40, 150), seasons=(2, 5, 2),
-            bags=(2, 3, 2, 1, 5), sun=0.05, tilt=0.2, white=(0.96, 1.06, 1.0), gamma=0.95,
-            lift=10, saturation=0.85, noise=10, jpeg=35, crowd=0.6, occlusion=0.4, jitter=1.4,
+            bags=(2, 3, 2, 1, 5), sun=0.05, tilt=0.2, white=(0.92, 1.08, 1.0), gamma=0.92, lift=10,
+            saturation=0.85, noise=12, jpeg=32, crowd=0.65, occlusion=0.45, jitter=1.8, spread=1.2,
         ),
     ),
     "rendered_night": (
         Style(
-            scenes=("night", "night"), directions=(0, 72), reverse=0.35, seasons=(3, 4, 2), sun=0.6,
-            tilt=0.12, white=(1.12, 0.99, 0.8), gamma=1.12, contrast=1.0, saturation=0.9,
-            blur=1, noise=13, jpeg=60, crowd=0.2, spread=0.35,
+            scenes=("night", "night"), directions=(8, 56), reverse=0.3, seasons=(3, 4, 2), sun=0.4,
+            tilt=0.12, white=(1.08, 0.99, 0.85), gamma=0.98, contrast=0.97, saturation=0.95,
+            blur=1, noise=9, jpeg=65, crowd=0.15, spread=0.3,
         ),
     ),
 }  # fmt: skip

@@ -1,0 +1,31 @@
+"""Output files that appear under their name when they are complete, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that takes its name when the block ends without an error.
+
+    The temporary file is made at once, so a folder that cannot be written to shows before the
+    work, and has the suffix of ``path``. Folders on the way are made.
+
+    Raises:
+        ValueError: ``path`` is a folder.
+        OSError: the file cannot be written.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the file to write")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        temporary.touch()
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,47 @@
+"""``ddan-torchreid export``: trained weights as an ONNX file or a torch.export program."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .. import export as exporting
+from ..data.loose_images import find_images
+from ..trained_model import load_trained_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags."""
+    parser.add_argument("weights", help="checkpoint, such as model.pth.tar-100")
+    parser.add_argument("--format", choices=exporting.SUFFIXES, default="onnx")
+    parser.add_argument("-o", "--output", help="file to write; by default beside the weights")
+    parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
+    parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
+    parser.add_argument(
+        "--dtype", choices=exporting.DTYPES, default="fp32", help="of the weights; bf16: torch only"
+    )
+    parser.add_argument(
+        "--normalize", action="store_true", help="L2-normalise the features in the exported model"
+    )
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        default=[],
+        help="files, folders or globs to compare on with PyTorch; drawn pedestrians by default",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Exports, and prints how far the features are from PyTorch's."""
+    exporting.check_format(arguments.format, arguments.dtype)
+    suffix = exporting.SUFFIXES[arguments.format]
+    if arguments.dtype != "fp32":
+        suffix = f".{arguments.dtype}{suffix}"
+    out = Path(arguments.output or f"{arguments.weights}{suffix}")
+    images = find_images(arguments.images) if arguments.images else []
+    trained = load_trained_model(arguments.weights, arguments.height, arguments.width)
+    exporting.export(trained, out, arguments.format, arguments.dtype, arguments.normalize, images)
+    print(
+        f"{out} ({out.stat().st_size / 1e6:.1f} MB): images (B, 3, {trained.height}, "
+        f"{trained.width}) to features (B, {trained.model.feature_dim})"
+    )

@@ -1,0 +1,268 @@
+"""Trained models as ONNX files and torch.export programs, compared with PyTorch as they are made.
+
+Both take ``images`` (B, 3, height, width), float32 and normalised as for ImageNet, and give
+``features`` (B, D), float32, for any B and whatever the number type of the weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .atomic import replacing
+from .data import rendered
+from .data.loose_images import read_image
+from .data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from .trained_model import TrainedModel
+from .version import __version__
+
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+TOLERANCE = 1e-4
+"""Largest difference of a feature, and of a cosine similarity from 1, that fp32 may have."""
+
+OPSET = 17
+"""The first ONNX opset that runtimes of 2022 and later all have; no operator needs a later one."""
+
+METADATA_FILE = "ddan_torchreid.json"
+"""Name of the metadata inside a torch.export archive."""
+
+
+class ExportedNetwork(nn.Module):
+    """A network with float32 images and features around weights of any number type.
+
+    Args:
+        network: images to features (B, D).
+        dtype: of its weights.
+        normalize: L2-normalise the features.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, normalize: bool) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).to(dtype)
+        self.dtype = dtype
+        self.normalize = normalize
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, D), both float32."""
+        features = self.network(images.to(self.dtype)).float()
+        return F.normalize(features) if self.normalize else features
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the features of an exported model differ from those of PyTorch in fp32.
+
+    Attributes:
+        images: number of images.
+        max_difference: largest absolute difference of an element.
+        min_cosine: lowest cosine similarity of the two features of an image.
+        mean_cosine: mean over the images.
+    """
+
+    images: int
+    max_difference: float
+    min_cosine: float
+    mean_cosine: float
+
+
+def check_format(format: str, dtype: str) -> None:
+    """Says whether a model can be exported like this here.
+
+    Raises:
+        ValueError: unknown or incompatible values, or a package is missing.
+    """
+    for value, known in ((format, SUFFIXES), (dtype, DTYPES)):
+        if value not in known:
+            raise ValueError(f"{value!r} is unknown; write one of {', '.join(known)}")
+    if format != "onnx":
+        return
+    if dtype == "bf16":
+        raise ValueError("onnxruntime cannot run bf16 everywhere; write --format torch, or fp16")
+    missing = [name for name in ("onnx", "onnxruntime") if not importlib.util.find_spec(name)]
+    if missing:
+        raise ValueError(
+            f'ONNX needs {" and ".join(missing)}: pip install "ddan_torchreid[export]"'
+        )
+
+
+def export(
+    trained: TrainedModel,
+    out: Path,
+    format: str = "onnx",
+    dtype: str = "fp32",
+    normalize: bool = False,
+    images: Sequence[str] = (),
+) -> dict[str, Comparison]:
+    """Writes a model, loads it again and compares its features with those of PyTorch.
+
+    Noise and real images are compared, one alone and then eight at a time. The results are printed.
+
+    Args:
+        trained: the model, on the CPU.
+        out: the file, with the suffix of the format; what is there already is replaced, once
+            the comparison is passed.
+        format: 'onnx' or 'torch' (``torch.export``).
+        dtype: 'fp32', 'fp16' or, for 'torch' only, 'bf16'.
+        normalize: L2-normalise the features in the exported model.
+        images: files to compare on; drawn pedestrians by default.
+
+    Returns:
+        A comparison for noise and one for the images.
+
+    Raises:
+        ValueError: unknown or incompatible values, a missing package or an unreadable image.
+        FloatingPointError: with fp32, a feature differs by more than :data:`TOLERANCE`; with any
+            type, one is not finite. Nothing is written.
+    """
+    check_format(format, dtype)
+    if out.suffix != SUFFIXES[format]:
+        raise ValueError(f"{out} must end in {SUFFIXES[format]}, the suffix of --format {format}")
+    network = ExportedNetwork(trained.model, DTYPES[dtype], normalize).eval()
+    reference = ExportedNetwork(trained.model, torch.float32, normalize).eval()
+    write, load = (_write_onnx, _load_onnx) if format == "onnx" else (_write_torch, _load_torch)
+    pictures = map(read_image, images) if images else _drawn_images()
+    sets = {
+        "noise": _noise(trained.height, trained.width),
+        "given images" if images else "drawn images": map(trained.transform, pictures),
+    }
+    comparisons = {}
+    with replacing(out) as unfinished:
+        write(network, unfinished, _metadata(trained, dtype, normalize))
+        run = load(unfinished)
+        for name, tensors in sets.items():
+            comparison = comparisons[name] = compare(run, reference, tensors)
+            print(f"{name} ({comparison.images}): {_described(comparison, dtype)}")
+            lacking = max(comparison.max_difference, 1 - comparison.min_cosine)
+            if dtype == "fp32" and lacking > TOLERANCE:
+                raise FloatingPointError(
+                    f"on {name}, features of the exported model differ from PyTorch's: "
+                    f"{_described(comparison, dtype)}; more than {TOLERANCE:g} is not accepted, "
+                    f"so {out} was not written"
+                )
+    return comparisons
+
+
+def _described(comparison: Comparison, dtype: str) -> str:
+    cosine = f"cosine similarity min {comparison.min_cosine:.7f}"
+    if dtype == "fp32":
+        return f"max difference {comparison.max_difference:.2e}, {cosine}"
+    return f"{cosine}, mean {comparison.mean_cosine:.7f} to fp32"
+
+
+@torch.no_grad()
+def compare(
+    run: Callable[[Tensor], Tensor], reference: nn.Module, images: Iterable[Tensor]
+) -> Comparison:
+    """Compares the features of an exported model with those of the network in PyTorch.
+
+    Args:
+        run: the exported model, (B, 3, H, W) to (B, D).
+        reference: the network.
+        images: one tensor (3, H, W) for each.
+
+    Raises:
+        FloatingPointError: a feature is not finite.
+    """
+    pairs = [(reference(batch).double(), run(batch).double()) for batch in _batches(images)]
+    expected, found = (torch.cat(side) for side in zip(*pairs, strict=True))
+    for features, of in ((expected, "PyTorch"), (found, "the exported model")):
+        if not torch.isfinite(features).all():
+            raise FloatingPointError(f"features of {of} are not finite; nothing was written")
+    cosines = F.cosine_similarity(expected, found)
+    difference = (expected - found).abs().max()
+    return Comparison(len(cosines), float(difference), float(cosines.min()), float(cosines.mean()))
+
+
+def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
+    """A batch of one, then batches of eight: a batch size that is fixed in the graph shows."""
+    iterator = iter(images)
+    size = 1
+    while batch := list(islice(iterator, size)):
+        yield torch.stack(batch)
+        size = 8
+
+
+def _noise(height: int, width: int) -> Iterable[Tensor]:
+    return torch.randn(12, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def _drawn_images() -> Iterator[Image.Image]:
+    for domain in rendered.TARGETS:
+        for identity in range(3):
+            yield Image.fromarray(rendered.draw_image(domain, identity, camera=0, index=0))
+
+
+def _metadata(trained: TrainedModel, dtype: str, normalize: bool) -> dict[str, Any]:
+    return {
+        "model": trained.model.name or "",
+        "height": trained.height,
+        "width": trained.width,
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "interpolation": "bicubic",
+        "feature_dim": trained.model.feature_dim,
+        "normalized": normalize,
+        "dtype": dtype,
+        "weights_sha256": trained.sha256,
+        "ddan_torchreid": __version__,
+    }
+
+
+def _example(metadata: dict[str, Any]) -> Tensor:
+    return torch.zeros(2, 3, metadata["height"], metadata["width"])
+
+
+def _write_onnx(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
+    import onnx
+
+    with warnings.catch_warnings():
+        # The newer exporter needs one more package and many times as long for the same operators.
+        # What this one warns of, besides its age, is that instance norm looks at the size of its
+        # input, which is fixed here, and uses the statistics of each image, as it should.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (_example(metadata),),
+            path,
+            input_names=["images"],
+            output_names=["features"],
+            dynamic_axes={"images": {0: "batch"}, "features": {0: "batch"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_model(path)
+    texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in metadata.items()}
+    onnx.helper.set_model_props(model, texts)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save_model(model, path)
+
+
+def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+
+
+def _write_torch(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
+    batch = ({0: torch.export.Dim("batch")},)
+    program = torch.export.export(network, (_example(metadata),), dynamic_shapes=batch)
+    torch.export.save(program, path, extra_files={METADATA_FILE: json.dumps(metadata)})
+
+
+def _load_torch(path: Path) -> Callable[[Tensor], Tensor]:
+    return torch.export.load(path).module()

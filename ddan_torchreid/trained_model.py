@@ -1,0 +1,79 @@
+"""A trained model with what its images must look like, from its checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .data.transforms import ddan_transforms
+from .models import DDANModel, load_model
+from .state_files import read
+
+DEFAULT_SIZE = (256, 128)
+"""Height and width in the paper (Sec. 4.1), for checkpoints that do not say theirs."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model in eval mode.
+
+    Attributes:
+        model: images (B, 3, height, width), normalised as for ImageNet, to features (B, D).
+        height: of its images, in pixels.
+        width: of its images, in pixels.
+        sha256: of the checkpoint file, in hexadecimal.
+    """
+
+    model: DDANModel
+    height: int
+    width: int
+    sha256: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.model.parameters()).device
+
+    @property
+    def transform(self) -> Callable[[Image.Image], Tensor]:
+        """The test transform: an RGB image to (3, height, width)."""
+        return ddan_transforms(self.height, self.width)[1]
+
+
+def load_trained_model(
+    weights: str | Path,
+    height: int | None = None,
+    width: int | None = None,
+    device: torch.device | str = "cpu",
+) -> TrainedModel:
+    """Loads a checkpoint.
+
+    Args:
+        weights: what :func:`ddan_torchreid.load_model` takes.
+        height: of the images; by default that of the training, as the checkpoint says, or 256.
+        width: of the images; by default that of the training, as the checkpoint says, or 128.
+        device: where the model is put.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint of a DDAN model, a size is below 1 pixel, or the
+            device cannot be used.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {str(device)!r} cannot be used here: {reason}") from None
+    metadata = read(weights).get("ddan")
+    trained_size = metadata if isinstance(metadata, dict) else {}
+    height = trained_size.get("height", DEFAULT_SIZE[0]) if height is None else height
+    width = trained_size.get("width", DEFAULT_SIZE[1]) if width is None else width
+    ddan_transforms(height, width)
+    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return TrainedModel(load_model(weights, device), height, width, digest)

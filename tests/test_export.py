@@ -1,0 +1,250 @@
+"""Exported models against PyTorch, through onnxruntime and torch.export themselves."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ddan_torchreid import export as exporting
+from ddan_torchreid import load_model
+from ddan_torchreid.export import ExportedNetwork, compare, export
+from ddan_torchreid.models import BACKBONES, FACTORIES, DDANModel
+from ddan_torchreid.trained_model import TrainedModel, load_trained_model
+
+HEIGHT, WIDTH = 64, 32
+
+
+def noise(count: int, seed: int = 1) -> Tensor:
+    return torch.randn(count, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(seed))
+
+
+def blurred(count: int) -> Tensor:
+    """Images that look different, which noise does not to a network that pools."""
+    small = torch.randn(count, 3, 4, 2, generator=torch.Generator().manual_seed(9))
+    return 2 * F.interpolate(small, (HEIGHT, WIDTH), mode="bicubic")
+
+
+def told_apart(model: DDANModel) -> DDANModel:
+    """With a neck that makes the features of two images differ, as training does."""
+    model.eval().neck.train().momentum = None
+    with torch.no_grad():
+        model(blurred(16))
+    return model.eval()
+
+
+def checkpoint(path, name="ddan_mobilenetv2_x0_35", **metadata):
+    """Weights of a small network as the engine saves them."""
+    torch.manual_seed(0)
+    model = told_apart((FACTORIES | BACKBONES)[name](num_classes=3, loss="ddan", pretrained=False))
+    metadata = {"model": name, "height": HEIGHT, "width": WIDTH} | metadata
+    torch.save({"state_dict": model.state_dict(), "epoch": 1, "ddan": metadata}, path)
+    return path
+
+
+def tiny() -> TrainedModel:
+    """A network with the layers that matter to an exporter, which it is done with in a second."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2), nn.InstanceNorm2d(4, affine=True), nn.ReLU6(), nn.BatchNorm2d(4)
+    )
+    mapping = nn.Sequential(nn.Conv2d(4, 8, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = told_apart(DDANModel(encoder, mapping, 8, num_classes=3, loss="ddan"))
+    return TrainedModel(model, HEIGHT, WIDTH, sha256="0" * 64)
+
+
+def onnx_features(path, images: Tensor) -> Tensor:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (output,) = session.run(["features"], {"images": images.numpy()})
+    return torch.from_numpy(output)
+
+
+def torch_features(path, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.export.load(path).module()(images)
+
+
+def assert_same_as_pytorch(features, path, model: nn.Module, tolerance: float = 1e-4):
+    for count in (1, 2, 5):
+        images = blurred(5)[:count]
+        with torch.no_grad():
+            expected = model(images)
+        found = features(path, images)
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+    # Otherwise a constant would do.
+    assert F.cosine_similarity(expected[:1], expected[1:]).max() < 0.999
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_ain_x0_25"]
+    + [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in FACTORIES | BACKBONES
+        if name not in ("ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_ain_x0_25")
+    ],
+)
+def test_onnx_of_every_network(name, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    path = checkpoint(tmp_path / "weights", name)
+    trained = load_trained_model(path)
+    out = tmp_path / "new" / "model.onnx"
+    found = export(trained, out)
+    assert list(found) == ["noise", "drawn images"]
+    assert all(0 <= each.max_difference <= 1e-4 and each.images > 8 for each in found.values())
+    assert f"max difference {found['noise'].max_difference:.2e}" in capsys.readouterr().out
+    assert [file.name for file in out.parent.iterdir()] == ["model.onnx"]
+    model = load_model(path)
+    assert_same_as_pytorch(onnx_features, out, model)
+
+    written = onnx.load(out)
+    properties = {item.key: item.value for item in written.metadata_props}
+    assert properties["model"] == name
+    assert (properties["height"], properties["width"]) == ("64", "32")
+    assert json.loads(properties["mean"]) == [0.485, 0.456, 0.406]
+    assert json.loads(properties["std"]) == [0.229, 0.224, 0.225]
+    shapes = [
+        [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in (*written.graph.input, *written.graph.output)
+    ]
+    assert shapes == [["batch", 3, HEIGHT, WIDTH], ["batch", model.feature_dim]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ddan_mobilenetv2_in_bn_x1_0", "ddan_osnet_ain_x1_0"])
+@pytest.mark.parametrize("dtype", exporting.DTYPES)
+def test_torch_export_of_networks(name, dtype, tmp_path):
+    trained = load_trained_model(checkpoint(tmp_path / "weights", name))
+    found = export(trained, tmp_path / "model.pt2", "torch", dtype)
+    assert all(each.min_cosine > 0.99 for each in found.values())
+
+
+def test_torch_export_and_its_metadata(tmp_path):
+    trained = tiny()
+    export(trained, tmp_path / "model.pt2", "torch", normalize=True)
+    normalized = lambda images: F.normalize(trained.model(images))  # noqa: E731
+    assert_same_as_pytorch(torch_features, tmp_path / "model.pt2", normalized)
+    files = {exporting.METADATA_FILE: ""}
+    torch.export.load(tmp_path / "model.pt2", extra_files=files)
+    metadata = json.loads(files[exporting.METADATA_FILE])
+    assert metadata["normalized"] is True
+    assert (metadata["height"], metadata["width"], metadata["feature_dim"]) == (HEIGHT, WIDTH, 8)
+
+
+@pytest.mark.parametrize(
+    ("format", "dtype", "tolerance"), [("onnx", "fp16", 0.01), ("torch", "bf16", 0.1)]
+)
+def test_half_precision_takes_and_gives_fp32(format, dtype, tolerance, tmp_path, capsys):
+    if format == "onnx":
+        onnx = pytest.importorskip("onnx")
+    trained = tiny()
+    out = tmp_path / f"model{exporting.SUFFIXES[format]}"
+    found = export(trained, out, format, dtype)["noise"]
+    # It must differ, or the weights were not in half precision.
+    assert found.max_difference > 1e-4
+    assert 0.99 < found.min_cosine < found.mean_cosine < 1
+    line = f"min {found.min_cosine:.7f}, mean {found.mean_cosine:.7f} to fp32"
+    assert line in capsys.readouterr().out
+    features = onnx_features if format == "onnx" else torch_features
+    assert features(out, noise(1)).dtype == torch.float32
+    assert_same_as_pytorch(features, out, trained.model, tolerance)
+    assert next(trained.model.parameters()).dtype == torch.float32
+    if format == "onnx":
+        types = {tensor.data_type for tensor in onnx.load(out).graph.initializer}
+        assert types & {onnx.TensorProto.FLOAT16}
+        assert onnx.TensorProto.FLOAT not in types
+
+
+@pytest.mark.parametrize("format", exporting.SUFFIXES)
+def test_wrong_features_are_not_written(format, tmp_path, monkeypatch):
+    if format == "onnx":
+        pytest.importorskip("onnx")
+    out = tmp_path / f"model{exporting.SUFFIXES[format]}"
+    out.write_text("what was there")
+    write = getattr(exporting, f"_write_{format}")
+
+    def write_another(network: ExportedNetwork, *rest):
+        network.network.neck.bias.data[3] += 3e-4
+        write(network, *rest)
+
+    monkeypatch.setattr(exporting, f"_write_{format}", write_another)
+    with pytest.raises(FloatingPointError, match=r"on noise.* max difference 3\.00e-04.*not writ"):
+        export(tiny(), out, format)
+    assert out.read_text() == "what was there"
+    assert [file.name for file in tmp_path.iterdir()] == [out.name]
+
+
+def test_features_beyond_fp16_are_not_written(tmp_path):
+    pytest.importorskip("onnx")
+    trained = tiny()
+    trained.model.neck.weight.data *= 1e6
+    with pytest.raises(FloatingPointError, match="of the exported model are not finite"):
+        export(trained, tmp_path / "model.onnx", dtype="fp16")
+    assert not any(tmp_path.iterdir())
+
+
+def test_comparison_is_over_all_images_alone_and_in_batches():
+    counts = []
+    images = noise(13)
+    expected = images.flatten(1).double().numpy()
+    wrong = expected.copy()
+    wrong[12, 7] += 0.25
+    wrong[4] *= 3
+
+    def run(batch: Tensor) -> Tensor:
+        start = sum(counts)
+        counts.append(len(batch))
+        return torch.from_numpy(wrong[start : start + len(batch)])
+
+    found = compare(run, nn.Flatten(), images)
+    assert counts == [1, 8, 4]
+    cosines = np.sum(expected * wrong, axis=1) / (
+        np.linalg.norm(expected, axis=1) * np.linalg.norm(wrong, axis=1)
+    )
+    difference = np.abs(expected - wrong).max()
+    measured = (found.max_difference, found.min_cosine, found.mean_cosine)
+    assert measured == pytest.approx((difference, cosines.min(), cosines.mean()), abs=1e-9)
+    assert found.images == 13
+
+
+def test_given_images_are_compared_at_the_size_of_the_model(tmp_path, monkeypatch):
+    trained = tiny()
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 90, 41, 3), dtype=np.uint8)
+    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
+    for path, image in zip(paths, pixels, strict=True):
+        Image.fromarray(image).save(path)
+    seen = []
+
+    def kept(run, reference, images):
+        seen.append(torch.stack(list(images)))
+        return compare(run, reference, seen[-1])
+
+    monkeypatch.setattr(exporting, "compare", kept)
+    found = export(trained, tmp_path / "model.pt2", "torch", images=paths)
+    assert list(found) == ["noise", "given images"]
+    expected = [
+        trained.transform(Image.fromarray(image).convert("RGB")).numpy() for image in pixels
+    ]
+    np.testing.assert_array_equal(seen[1].numpy(), np.stack(expected))
+
+
+def test_what_cannot_be_exported_is_said_before_the_work(tmp_path, monkeypatch):
+    trained = tiny()
+    for out, format, dtype, says in (
+        ("model.pt2", "onnx", "bf16", "write --format torch"),
+        ("model.pt2", "torchscript", "fp32", "'torchscript' is unknown; write one of onnx, torch"),
+        ("model.pt2", "torch", "int8", "'int8' is unknown"),
+        ("model.onnx", "torch", "fp32", r"model.onnx must end in \.pt2"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            export(trained, tmp_path / out, format, dtype)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    needs = r'needs onnx and onnxruntime: pip install "ddan_torchreid\[export\]"$'
+    with pytest.raises(ValueError, match=needs):
+        export(trained, tmp_path / "model.onnx")
+    assert not any(tmp_path.iterdir())

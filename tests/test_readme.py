@@ -1,0 +1,115 @@
+"""Every command and every snippet of the README runs, in an empty folder beside the data."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddan_torchreid.cli import main
+from tests import miniatures
+
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+# What makes a command quick: none of it is in the README, and each is for one kind of command.
+SMALL_MODEL = "ddan_mobilenetv2_x0_35"
+QUICK = [
+    *("model.name", SMALL_MODEL, "model.pretrained", "False", "train.max_epoch", "1"),
+    *("data.height", "32", "data.width", "32", "data.workers", "0", "use_gpu", "False"),
+    *("test.eval_freq", "1"),
+]
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands():
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line.strip()]
+
+
+OURS = [words[1:] for words in commands() if words[0] == "ddan-torchreid"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, real_root):
+    """Where a reader stands: the data in `reid-data`, and a trained model from a day before."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "reid-data").symlink_to(real_root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        words = ["train", "--config-file", "ddan_no_duke.yaml", "--root", "reid-data"]
+        assert main([*words, *QUICK]) == 0
+    for part in ("model", "discriminator", "identity_pool"):
+        path = folder / "log" / "ddan_no_duke" / part
+        for epoch in (90, 100):
+            (path / f"model.pth.tar-{epoch}").write_bytes((path / "model.pth.tar-1").read_bytes())
+    return folder
+
+
+def quick(words):
+    """The same command on small images, with a narrow model, for one epoch."""
+    if words[0] in ("train", "evaluate", "central-domain"):
+        keys = dict(zip(words[1:], words[2:], strict=False))
+        own = [
+            word for pair in zip(QUICK[::2], QUICK[1::2]) if pair[0] not in keys for word in pair
+        ]  # noqa: B905
+        return [*words, *own]
+    return words
+
+
+@pytest.mark.parametrize("words", OURS, ids=" ".join)
+def test_a_command_of_the_readme_runs(words, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(quick(words)) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+def test_other_commands_of_the_readme_exist():
+    targets = set(re.findall(r"^(\w[\w-]*):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    others = [words for words in commands() if words[0] != "ddan-torchreid"]
+    for words in others:
+        if words[0] == "make":
+            assert words[1] in targets
+        else:
+            assert words[:2] == ["pip", "install"], words
+            extras = set(re.findall(r"\[(\w+)\]", words[2]))
+            declared = set(re.findall(r'"(\w+)": ', (REPOSITORY / "setup.py").read_text()))
+            assert extras <= declared
+    assert ["make", "demo"] in others
+    assert ["make", "test"] in others
+
+
+def test_the_snippet_of_the_readme_runs(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
+    (snippet,) = blocks("python")
+    assert len(snippet.strip().splitlines()) <= 18
+    for text, small in (
+        ("height=256, width=128", "height=32, width=32, workers=0"),
+        ("ddan_mobilenetv2_x1_0", SMALL_MODEL),
+        ('loss="ddan"', 'loss="ddan", pretrained=False'),
+        ("max_epoch=100", "max_epoch=1"),
+    ):
+        assert text in snippet
+        snippet = snippet.replace(text, small)
+    exec(compile(snippet, "README.md", "exec"), {})
+    output = capsys.readouterr().out
+    for name in miniatures.TARGETS:
+        assert f"Evaluating {name} (target)" in output
+    assert (folder / "log" / "ddan" / "model" / "model.pth.tar-1").is_file()
+
+
+def test_the_readme_names_every_configuration_and_dataset():
+    for path in (REPOSITORY / "configs").glob("*.yaml"):
+        assert f"`{path.name}`" in README
+    for name in [*miniatures.SOURCES, *miniatures.TARGETS]:
+        assert f"`{name}`" in README
+
+
+def test_links_to_files_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (REPOSITORY / target).exists(), target
