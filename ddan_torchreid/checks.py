@@ -9,23 +9,13 @@ from yacs.config import CfgNode
 
 from . import integration
 from .config import engine_options
+from .data.layouts import missing
+from .data.published import DATASETS
 from .data.rendered import DOMAINS as RENDERED
 from .settings import DDANSettings, nearest
 
 LOSSES = ("ddan", "softmax", "triplet")
 IDENTITY_SAMPLERS = (integration.SAMPLER, "RandomIdentitySampler")
-# What torchreid looks for under the data root, for the message when it is not there.
-LAYOUTS = {
-    "market1501": "market1501/Market-1501-v15.09.15/bounding_box_train",
-    "dukemtmcreid": "dukemtmc-reid/DukeMTMC-reID/bounding_box_train",
-    "cuhk02": "cuhk02/Dataset/P1",
-    "cuhk03": "cuhk03/cuhk03_release/cuhk-03.mat",
-    "cuhksysu": "cuhksysu/cropped_images",
-    "viper": "viper/VIPeR/cam_a",
-    "prid": "prid2011/prid_2011/single_shot/cam_a",
-    "grid": "grid/underground_reid/probe",
-    "ilids": "ilids/i-LIDS_Pedestrian/Persons",
-}
 
 
 def check(config: CfgNode) -> None:
@@ -59,6 +49,15 @@ def check(config: CfgNode) -> None:
             raise ValueError(
                 f"{', '.join(both)} is both source and target under data.combineall, so its query "
                 "and gallery would be trained on; write data.combineall False or other targets"
+            )
+    for name in config.data.targets:
+        # A listing without splits takes its queries from the images that it trains on.
+        if name in config.data.sources and not getattr(
+            integration.dataset_class(name), "is_split", True
+        ):
+            raise ValueError(
+                f"{name} is both source and target, and says nothing of train, query and gallery; "
+                "add a column 'split', or name another target"
             )
     _check_sizes(config)
     if config.loss.name == "ddan":
@@ -111,10 +110,14 @@ def _check_data(name: str, root: Path) -> None:
     # Without this torchreid would try to download some sets and leave an empty folder behind.
     if name in RENDERED:
         return
-    folder = getattr(integration.dataset_class(name), "dataset_dir", None)
-    expected = LAYOUTS.get(name, folder)
-    if isinstance(expected, str) and not (root / expected).exists():
+    if name in DATASETS:
+        absent = missing(name, root)
+    else:
+        folder = getattr(integration.dataset_class(name), "dataset_dir", None)
+        path = root / folder if isinstance(folder, str) else root
+        absent = [] if path.exists() else [str(path)]
+    if absent:
         raise FileNotFoundError(
-            f"dataset {name} is not under the data root: there is no {root / expected}; "
+            f"dataset {name} is not under the data root: there is no {absent[0]}; "
             "put it there, or give another --root"
         )

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from .matching import count_matches, explain_no_match
+
 
 @dataclasses.dataclass
 class FeatureSet:
@@ -103,18 +105,15 @@ def score(
             torchreid.metrics.compute_distance_matrix(q, q, dist_metric).numpy(),
             torchreid.metrics.compute_distance_matrix(g, g, dist_metric).numpy(),
         )
-    same_person = query.pids[:, None] == gallery.pids[None]
-    same_camera = query.camids[:, None] == gallery.camids[None]
-    if not (same_person & ~same_camera).any():
-        raise ValueError(
-            "no query has an image of the same person under another camera in the gallery; "
-            "this set cannot be a target (CUHK-SYSU, for example, is for training only)"
-        )
+    labels = (query.pids, query.camids, gallery.pids, gallery.camids)
+    if not count_matches(*labels).matched:
+        raise ValueError(explain_no_match(*labels))
     wanted = sorted({1, *ranks})
     # torchreid fails when a query keeps fewer gallery images than the longest rank, so the gallery
     # is filled up with images of nobody, farther than all others: no rank and no AP changes.
     longest = max(50, wanted[-1])
-    kept = len(gallery.pids) - int((same_person & same_camera).sum(1).max())
+    own_camera = (query.pids[:, None] == gallery.pids) & (query.camids[:, None] == gallery.camids)
+    kept = len(gallery.pids) - int(own_camera.sum(1).max())
     filler = 0 if use_metric_cuhk03 else max(0, longest - kept)
     nobody = min(query.pids.min(), gallery.pids.min()) - 1
     cmc, mean_ap = torchreid.metrics.evaluate_rank(

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import torchreid
 
 from .data import rendered
 from .data.labels import stable_labels
+from .data.own import OwnDataset, dataset_classes
 from .data.sampler import MultiDomainIdentitySampler
 from .data.transforms import ddan_transforms
 from .engine import ImageDDANEngine
@@ -51,6 +53,18 @@ def register() -> None:
     _replace_builder("build_train_sampler", _wrap_build_train_sampler)
     _replace_builder("build_transforms", _wrap_build_transforms)
     after_import("default_config", _extend_default_config)
+
+
+def register_own(flags: Sequence[str]) -> None:
+    """Registers datasets of the user's own, each given as ``NAME=PATH``.
+
+    Raises:
+        ValueError: see :func:`ddan_torchreid.data.own.dataset_classes`; also for a known name.
+    """
+    datasets = _registry(torchreid.data.datasets, "__image_datasets")
+    # An own name may be given again, for another run in the same process.
+    known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
+    datasets.update(dataset_classes(flags, known))
 
 
 def model_names() -> list[str]:

@@ -4,6 +4,8 @@ import pytest
 import torchreid
 
 from ddan_torchreid import checks, training
+from ddan_torchreid.data.published import DATASETS
+from tests import miniatures
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,7 @@ def test_bad_input_is_one_line(small_config, options, says):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", checks.LAYOUTS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_a_missing_dataset_is_named_and_nothing_is_left_behind(small_config, tmp_path, name):
     config = small_config("data.root", str(tmp_path / "empty"), "data.targets", f"['{name}']")
     config.data.sources = ["cuhk02", "cuhk03"]
@@ -70,18 +72,19 @@ def test_a_missing_dataset_is_named_and_nothing_is_left_behind(small_config, tmp
     assert not (tmp_path / "empty").exists()
 
 
-def test_an_empty_dataset_is_named(small_config, tmp_path):
+def test_an_empty_dataset_is_named(small_config, small_root, tmp_path):
+    (tmp_path / "rendered").symlink_to(small_root / "rendered")
     (tmp_path / "cuhksysu" / "cropped_images").mkdir(parents=True)
     config = small_config("data.root", str(tmp_path), "ddan.central_domain", "cuhksysu")
     config.data.sources = ["cuhksysu", "cuhksysu"]
     with pytest.raises(ValueError, match="cuhksysu twice"):
         training.build(config)
-    (tmp_path / "cuhk02" / "Dataset" / "P1").mkdir(parents=True)
-    config.data.sources = ["cuhk02", "cuhksysu"]
+    config = small_config("data.root", str(tmp_path), "ddan.central_domain", "cuhksysu")
+    config.data.sources = ["rendered_film", "cuhksysu"]
     with pytest.raises(ValueError, match=r"cannot be read: .*check their folders"):
         training.build(config)
 
 
 def test_the_layouts_are_where_torchreid_looks(real_root):
-    for name in checks.LAYOUTS:
+    for name in [*miniatures.SOURCES, *miniatures.TARGETS]:
         checks._check_data(name, real_root)

@@ -37,7 +37,7 @@ def told_apart(model: DDANModel) -> DDANModel:
     return model.eval()
 
 
-def checkpoint(path, name="ddan_mobilenetv2_x0_35", **metadata):
+def checkpoint(path, name="ddan_mobilenetv2_in_bn_x0_35", **metadata):
     """Weights of a small network as the engine saves them."""
     torch.manual_seed(0)
     model = told_apart((FACTORIES | BACKBONES)[name](num_classes=3, loss="ddan", pretrained=False))
@@ -53,7 +53,7 @@ def tiny() -> TrainedModel:
         nn.Conv2d(3, 4, 3, 2), nn.InstanceNorm2d(4, affine=True), nn.ReLU6(), nn.BatchNorm2d(4)
     )
     mapping = nn.Sequential(nn.Conv2d(4, 8, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    model = told_apart(DDANModel(encoder, mapping, 8, num_classes=3, loss="ddan"))
+    model = DDANModel(encoder, mapping, 8, num_classes=3, loss="ddan").eval()
     return TrainedModel(model, HEIGHT, WIDTH, sha256="0" * 64)
 
 

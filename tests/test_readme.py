@@ -52,13 +52,10 @@ def folder(tmp_path_factory, real_root):
 
 def quick(words):
     """The same command on small images, with a narrow model, for one epoch."""
-    if words[0] in ("train", "evaluate", "central-domain"):
-        keys = dict(zip(words[1:], words[2:], strict=False))
-        own = [
-            word for pair in zip(QUICK[::2], QUICK[1::2]) if pair[0] not in keys for word in pair
-        ]  # noqa: B905
-        return [*words, *own]
-    return words
+    if words[0] not in ("train", "evaluate", "central-domain"):
+        return words
+    pairs = [QUICK[i : i + 2] for i in range(0, len(QUICK), 2)]
+    return [*words, *(word for pair in pairs if pair[0] not in words for word in pair)]
 
 
 @pytest.mark.parametrize("words", OURS, ids=" ".join)

@@ -6,7 +6,7 @@ import argparse
 
 from yacs.config import CfgNode
 
-from .. import config, training
+from .. import config, integration, training
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--targets", nargs="+", help="target datasets")
     parser.add_argument("--transforms", nargs="+", help="data augmentation")
     parser.add_argument("--root", default="", help="path to the data root")
+    parser.add_argument(
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="own data: a folder in Market-1501's layout, or a CSV with path,pid,camid",
+    )
 
 
 def load(arguments: argparse.Namespace) -> CfgNode:
@@ -26,6 +33,7 @@ def load(arguments: argparse.Namespace) -> CfgNode:
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
+    integration.register_own(arguments.dataset)
     pairs = _pairs_among_names(arguments) + arguments.rest
     configuration = config.get_default_config()
     if arguments.config_file:

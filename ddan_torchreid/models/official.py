@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..state_files import read, write
 from ..id_pool import IdentityPool
+from ..state_files import read, write
 from .discriminator import DomainDiscriminator
 from .mobilenetv2 import ddan_mobilenetv2
 

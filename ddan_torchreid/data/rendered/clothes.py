@@ -58,11 +58,17 @@ def draw_top(figure: Figure) -> None:
     look, canvas = figure.look, figure.canvas
     outline = _Outline(figure)
     canvas.polygon(outline.corners(), look.upper, 1.0)
-    facing = figure.cos
+    _pattern(figure, outline)
+    _front(figure, outline)
+    _fold_shadows(figure, outline)
+    if look.scarf:
+        figure.rod((-0.035, 0.85, 0.015), (0.035, 0.85, 0.015), 0.03, 0.03, look.hat_colour, 0.95)
+    if look.hat == "hood":
+        figure.rod((0, 0.85, -0.03), (0, 0.82, -0.04), 0.05, 0.035, scaled(look.upper, 0.9), 0.88)
 
-    def patch(left: float, right: float, top: float, bottom: float) -> list[Point]:
-        return outline.patch(left, right, top, bottom)
 
+def _pattern(figure: Figure, outline: _Outline) -> None:
+    look, canvas, patch = figure.look, figure.canvas, outline.patch
     if look.pattern == "stripes":
         for row in range(5):
             canvas.polygon(patch(-1, 1, 0.12 + row * 0.18, 0.205 + row * 0.18), look.accent)
@@ -81,26 +87,25 @@ def draw_top(figure: Figure) -> None:
         canvas.polygon(patch(-1, 1, 0.0, 0.36), look.accent)
     elif look.pattern == "band":
         canvas.polygon(patch(-1, 1, 0.42, 0.6), look.accent)
-    elif look.pattern == "print" and abs(facing) > 0.35:
+    elif look.pattern == "print" and abs(figure.cos) > 0.35:  # not seen from the side
         shift = figure.sin * 0.4
-        low = 0.5 if facing > 0 else 0.4
+        low = 0.5 if figure.cos > 0 else 0.4
         canvas.polygon(patch(shift - 0.5, shift + 0.5, 0.24, low), look.accent)
+
+
+def _front(figure: Figure, outline: _Outline) -> None:
+    """What shows from the front only: the shirt under an open jacket, a zip, the neck."""
+    look, canvas, facing, size = figure.look, figure.canvas, figure.cos, figure.size
     if look.open_front and facing > 0.1:
-        centre = 0.75 * figure.sin
-        canvas.polygon(patch(centre - 0.34 * facing, centre + 0.34 * facing, 0.05, 1), look.inner)
+        centre, half = 0.75 * figure.sin, 0.34 * facing
+        canvas.polygon(outline.patch(centre - half, centre + half, 0.05, 1), look.inner)
     elif facing > 0.2 and look.pattern in ("plain", "block") and look.hem < 0.47:
-        centre = 0.8 * figure.sin  # the zip of a closed jacket
-        canvas.polygon(patch(centre - 0.05, centre + 0.05, 0.08, 1), None, 0.6)
+        centre = 0.8 * figure.sin
+        canvas.polygon(outline.patch(centre - 0.05, centre + 0.05, 0.08, 1), None, 0.6)
     if facing > 0.0 and not look.scarf:
         x, y = figure.at(0, 0.845, 0.02)
-        size = figure.size
         neck = [(x - 0.03 * size, y - 0.012 * size), (x + 0.03 * size, y - 0.012 * size)]
         canvas.polygon([*neck, (x, y + 0.026 * size)], look.skin, 0.9)
-    _fold_shadows(figure, outline)
-    if look.scarf:
-        figure.rod((-0.035, 0.85, 0.015), (0.035, 0.85, 0.015), 0.03, 0.03, look.hat_colour, 0.95)
-    if look.hat == "hood":
-        figure.rod((0, 0.85, -0.03), (0, 0.82, -0.04), 0.05, 0.035, scaled(look.upper, 0.9), 0.88)
 
 
 def _fold_shadows(figure: Figure, outline: _Outline) -> None:

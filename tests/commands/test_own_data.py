@@ -1,0 +1,70 @@
+"""``--dataset NAME=PATH``: training and scoring on data of one's own, without writing a class."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from ddan_torchreid.cli import main
+
+SMALL = [
+    *("--config-file", "rendered", "model.name", "ddan_mobilenetv2_x0_35"),
+    *("data.height", "64", "data.width", "32", "data.workers", "0", "train.batch_size", "24"),
+    *("ddan.top_k", "3", "ddan.central_domain", "north", "train.max_epoch", "1"),
+    *("train.print_freq", "1"),
+]
+
+
+@pytest.fixture
+def listing(small_root, tmp_path):
+    """A CSV of two domains, written from drawn ones."""
+    with (tmp_path / "crops.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "pid", "camid", "domain", "split"])
+        for domain, name in (("north", "rendered_film"), ("south", "rendered_mall")):
+            for split in ("train", "query", "gallery"):
+                for path in sorted((small_root / "rendered" / name / split).iterdir()):
+                    pid, camera, _ = path.stem.split("_")
+                    writer.writerow([path, f"{domain}-{pid}", camera, domain, split])
+    return tmp_path / "crops.csv"
+
+
+def test_own_domains_train_and_are_scored(listing, small_root, tmp_path, capsys):
+    own = ["--dataset", f"north={listing}#north", "--dataset", f"south={listing}#south"]
+    words = [*own, "-s", "north", "south", "-t", "rendered_snow", "--root", str(small_root)]
+    save_dir = ["data.save_dir", str(tmp_path / "log")]
+    assert main(["train", *SMALL, *words, *save_dir]) == 0
+    assert "share_south" in capsys.readouterr().out
+    weights = tmp_path / "log" / "model" / "model.pth.tar-1"
+    words = [*own, "-s", "north", "south", "-t", "south", "--root", str(small_root)]
+    assert main(["evaluate", *SMALL, *words, *save_dir, "--weights", str(weights)]) == 0
+    assert "Evaluating south (source)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("own", "targets", "says"),
+    [
+        ("north", "rendered_snow", "NAME=PATH"),
+        ("viper={csv}", "viper", "viper"),
+        ("north={csv}", "rendered_snow", "#"),
+        ("north={csv}#west", "rendered_snow", "has the domains north, south"),
+        ("north=nowhere.csv", "rendered_snow", "nowhere.csv"),
+    ],
+)
+def test_bad_input_is_one_line(own, targets, says, listing, small_root, capsys):
+    words = ["--dataset", own.format(csv=listing), "-t", targets, "--root", str(small_root)]
+    assert main(["train", *SMALL, *words]) == 2
+    error = capsys.readouterr().err
+    assert says.lower() in error.lower()
+    assert error.count("\n") == 1
+
+
+def test_a_listing_without_splits_is_not_both_source_and_target(small_root, tmp_path, capsys):
+    listing = tmp_path / "plain.csv"
+    images = sorted(Path(small_root, "rendered", "rendered_mall", "train").iterdir())
+    rows = [f"{path},{path.name[:5]},{path.name[7]}" for path in images]
+    listing.write_text("\n".join(["path,pid,camid", *rows]))
+    words = ["--dataset", f"north={listing}", "--root", str(small_root)]
+    words += ["-s", "north", "rendered_film", "-t", "north"]
+    assert main(["train", *SMALL, *words]) == 2
+    assert "both source and target" in capsys.readouterr().err
