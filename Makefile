@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo test test-slow test-wheel lint clean
 
 help:
 	@echo "make demo       draw pedestrians, train the baseline and DDAN, compare them"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make test-wheel builds the wheel, installs it in an empty environment, runs it there"
 	@echo "make clean      remove the virtual environment and what tools cache"
 
 $(STAMP): setup.py pyproject.toml
@@ -31,6 +32,15 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# As a user gets it: only the wheel and what it asks for, far from the source.
+test-wheel: $(STAMP)
+	rm -rf build/wheel && mkdir -p build/wheel/empty
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
+	cd build/wheel/empty && ../venv/bin/ddan-torchreid demo --quick --output out
+	rm -rf build/wheel
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -77,7 +77,7 @@ def assert_same_as_pytorch(features, path, model: nn.Module, tolerance: float = 
         found = features(path, images)
         torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
     # Otherwise a constant would do.
-    assert F.cosine_similarity(expected[:1], expected[1:]).max() < 0.999
+    assert (expected[:1] - expected[1:]).abs().max() > 2 * tolerance
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_torch_export_and_its_metadata(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("format", "dtype", "tolerance"), [("onnx", "fp16", 0.01), ("torch", "bf16", 0.1)]
+    ("format", "dtype", "tolerance"), [("onnx", "fp16", 5e-4), ("torch", "bf16", 5e-3)]
 )
 def test_half_precision_takes_and_gives_fp32(format, dtype, tolerance, tmp_path, capsys):
     if format == "onnx":

@@ -59,7 +59,7 @@ def ranking_picture(
         row_axes[0].set_ylabel(label, fontsize=8)
     for axis, name in zip(axes[0], engines, strict=True):
         axis.set_title(f"{name}: query, then its {topk} nearest", fontsize=10)
-    figure.tight_layout(pad=0.4)
+    figure.tight_layout(pad=0.4, w_pad=3)
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

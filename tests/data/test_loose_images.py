@@ -1,6 +1,7 @@
 """Finding and reading images that belong to no dataset."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def test_links_to_folders_are_not_followed(tmp_path):
 
 def test_nothing_to_find(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file or folder 'none/.png'"):
-        find_images(["none/*.png".replace("*", "")])
+        find_images(["none/.png"])
     with pytest.raises(FileNotFoundError, match=r"none.\*"):
         find_images(["none/*"])
     with pytest.raises(ValueError, match=r"there is no image in .*\.jpg \.jpeg \.png"):
@@ -95,7 +96,7 @@ def test_16_bit_colour_is_scaled_alike(tmp_path):
 
 def test_what_cannot_be_read_is_one_line(tmp_path):
     whole = write(tmp_path / "whole.jpg", np.kron(PIXELS, np.ones((20, 20, 1), np.uint8)))
-    content = open(whole, "rb").read()
+    content = Path(whole).read_bytes()
     (tmp_path / "truncated.jpg").write_bytes(content[: len(content) // 2])
     (tmp_path / "header.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\x00" * 30)
     (tmp_path / "empty.jpg").touch()

@@ -13,13 +13,8 @@ SHARED_EVERY = 4
 _SKIN = ((236, 196, 170), (222, 178, 146), (196, 146, 110), (150, 102, 72), (96, 64, 46))
 _HAIR = ((24, 20, 20), (44, 30, 24), (84, 56, 36), (140, 100, 56), (196, 164, 104), (150, 146, 142))
 _SHOES = (
-    (24, 24, 26),
-    (60, 42, 32),
-    (222, 222, 220),
-    (130, 130, 134),
-    (166, 40, 40),
-    (44, 66, 130),
-)
+    (24, 24, 26), (60, 42, 32), (222, 222, 220), (130, 130, 134), (166, 40, 40), (44, 66, 130),
+)  # fmt: skip
 _BRIGHT = (
     (236, 236, 232), (226, 60, 56), (240, 152, 44), (244, 214, 72), (70, 168, 84), (64, 188, 186),
     (66, 122, 208), (132, 84, 180), (238, 142, 172), (176, 214, 240), (200, 226, 170),
@@ -39,12 +34,62 @@ _LOWER = (
 )  # fmt: skip
 BAGS = ("none", "backpack", "shoulder", "handbag", "trolley")
 PATTERNS = ("plain", "stripes", "vertical", "check", "block", "print", "band")
-SEASONS = ("summer", "mild", "winter")
+LOWER_KINDS = ("trousers", "shorts", "skirt")
+HATS = ("none", "cap", "beanie", "hood")
+
+Weights = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Season:
+    """How people dress: weights in the order of the options, and chances from 0 to 1.
+
+    ``sleeves`` and ``hems`` map a length (see ``Look``) to its weight.
+    """
+
+    colours: tuple[Colour, ...]
+    rare_colours: tuple[Colour, ...]
+    patterns: Weights
+    sleeves: dict[float, float]
+    hems: dict[float, float]
+    lower_kinds: Weights
+    hats: Weights
+    open_front: float
+    scarf: float
+
+
+_SEASONS = (
+    _Season(  # summer
+        _BRIGHT, _MUTED, patterns=(46, 18, 6, 8, 8, 10, 4),
+        sleeves={0.0: 1, 0.32: 4, 0.45: 3, 1.0: 1}, hems={0.5: 2, 0.46: 1},
+        lower_kinds=(5, 4, 3), hats=(8, 2, 0, 0), open_front=0.1, scarf=0.0,
+    ),
+    _Season(  # mild
+        _MUTED, _BRIGHT, patterns=(46, 12, 5, 12, 12, 8, 5),
+        sleeves={0.45: 2, 0.7: 1, 1.0: 7}, hems={0.5: 3, 0.46: 3, 0.42: 1},
+        lower_kinds=(8, 1, 2), hats=(8, 1, 0.5, 0.5), open_front=0.35, scarf=0.08,
+    ),
+    _Season(  # winter
+        _DARK, _MUTED, patterns=(62, 3, 4, 4, 15, 4, 8),
+        sleeves={1.0: 1}, hems={0.48: 3, 0.42: 3, 0.34: 3, 0.24: 2},
+        lower_kinds=(9, 0, 1), hats=(6, 0.5, 2, 1.5), open_front=0.35, scarf=0.35,
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Look:
-    """The parameters of one identity; colours are RGB 0..255, lengths are shares of the stature."""
+    """The parameters of one identity.
+
+    Attributes:
+        sleeve: covered share of the arm, 0.5 reaches to the elbow.
+        hem: height of the lower edge of the top, as a share of the stature.
+        accent: colour of the pattern.
+        inner: colour of what is under an open jacket.
+        lower_length: height of the lower edge of trousers, shorts or skirt, as a share of it.
+        stature: body height relative to the average.
+        girth: body width relative to the average.
+    """
 
     skin: Colour
     hair: Colour
@@ -74,63 +119,40 @@ class Look:
         return tuple(value for value in values if isinstance(value, tuple))
 
 
-def _draw_look(
-    seed: tuple[str | int, ...], seasons: tuple[float, ...], bags: tuple[float, ...]
-) -> Look:
+def _draw_look(seed: tuple[str | int, ...], seasons: Weights, bags: Weights) -> Look:
     rng = generator("look", *seed)
-    season = weighted(rng, SEASONS, seasons)
-    palettes = {"summer": (_BRIGHT, _MUTED), "mild": (_MUTED, _BRIGHT), "winter": (_DARK, _MUTED)}
-    main, rare = palettes[season]
-    upper = jittered(rng, pick(rng, main if rng.random() < 0.72 else rare), 16)
-    accent = jittered(rng, pick(rng, _BRIGHT if rng.random() < 0.6 else _MUTED), 14)
-    inner = jittered(rng, pick(rng, _BRIGHT + _MUTED), 12)
-    lower = jittered(rng, pick(rng, _LOWER), 14)
-    chances = {"summer": (46, 18, 6, 8, 8, 10, 4), "mild": (46, 12, 5, 12, 12, 8, 5),
-               "winter": (62, 3, 4, 4, 15, 4, 8)}  # fmt: skip
-    pattern = weighted(rng, PATTERNS, chances[season])
-    sleeve = {
-        "summer": weighted(rng, (0.0, 0.32, 0.45, 1.0), (1, 4, 3, 1)),
-        "mild": weighted(rng, (0.45, 0.7, 1.0), (2, 1, 7)),
-        "winter": 1.0,
-    }[season]
-    hem = {
-        "summer": weighted(rng, (0.5, 0.46), (2, 1)),
-        "mild": weighted(rng, (0.5, 0.46, 0.42), (3, 3, 1)),
-        "winter": weighted(rng, (0.48, 0.42, 0.34, 0.24), (3, 3, 3, 2)),
-    }[season]
-    kinds = ("trousers", "shorts", "skirt")
-    kind_weights = {"summer": (5, 4, 3), "mild": (8, 1, 2), "winter": (9, 0, 1)}[season]
-    lower_kind = weighted(rng, kinds, kind_weights)
-    lower_length = {
-        "trousers": weighted(rng, (0.05, 0.09, 0.15), (6, 2, 1)),
-        "shorts": rng.uniform(0.25, 0.36),
-        "skirt": weighted(rng, (0.34, 0.26, 0.12), (3, 3, 1)),
-    }[lower_kind]
-    hats = ("none", "cap", "beanie", "hood")
-    hat_weights = {"summer": (8, 2, 0, 0), "mild": (8, 1, 0.5, 0.5), "winter": (6, 0.5, 2, 1.5)}
+    season = weighted(rng, _SEASONS, seasons)
+    common = rng.random() < 0.72
+    lower_kind = weighted(rng, LOWER_KINDS, season.lower_kinds)
+    if lower_kind == "trousers":
+        lower_length = weighted(rng, (0.05, 0.09, 0.15), (6, 2, 1))
+    elif lower_kind == "shorts":
+        lower_length = rng.uniform(0.25, 0.36)
+    else:
+        lower_length = weighted(rng, (0.34, 0.26, 0.12), (3, 3, 1))
     return Look(
         skin=jittered(rng, pick(rng, _SKIN), 8),
         hair=jittered(rng, pick(rng, _HAIR), 8),
         hair_style=weighted(rng, ("short", "long", "bun", "bob", "bald"), (9, 6, 2, 3, 1)),
-        upper=upper,
-        accent=accent,
-        inner=inner,
-        pattern=pattern,
-        sleeve=sleeve,
-        hem=hem,
-        open_front=rng.random() < (0.1, 0.35, 0.35)[SEASONS.index(season)],
-        lower=lower,
+        upper=jittered(rng, pick(rng, season.colours if common else season.rare_colours), 16),
+        accent=jittered(rng, pick(rng, _BRIGHT if rng.random() < 0.6 else _MUTED), 14),
+        inner=jittered(rng, pick(rng, _BRIGHT + _MUTED), 12),
+        pattern=weighted(rng, PATTERNS, season.patterns),
+        sleeve=weighted(rng, tuple(season.sleeves), tuple(season.sleeves.values())),
+        hem=weighted(rng, tuple(season.hems), tuple(season.hems.values())),
+        open_front=rng.random() < season.open_front,
+        lower=jittered(rng, pick(rng, _LOWER), 14),
         lower_kind=lower_kind,
         lower_length=lower_length,
         shoes=jittered(rng, pick(rng, _SHOES), 8),
         bag=weighted(rng, BAGS, bags),
         bag_colour=jittered(rng, pick(rng, _MUTED + _DARK + _BRIGHT[1:8]), 12),
-        hat=weighted(rng, hats, hat_weights[season]),
+        hat=weighted(rng, HATS, season.hats),
         hat_colour=jittered(rng, pick(rng, _MUTED + _BRIGHT), 12),
-        scarf=rng.random() < (0.0, 0.08, 0.35)[SEASONS.index(season)],
+        scarf=rng.random() < season.scarf,
         stature=rng.uniform(0.93, 1.07),
         girth=rng.uniform(0.84, 1.24),
-    )  # fmt: skip
+    )
 
 
 def style_of(domain: str, identity: int) -> Style:

@@ -1,0 +1,204 @@
+"""``ddan-torchreid search``: ranked lists, their files and the picture sheet."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ddan_torchreid.cli import main
+from ddan_torchreid.features import FeatureTable
+from ddan_torchreid.picture_sheet import PICTURE, picture_sheet
+from ddan_torchreid.retrieval import Hit, RankedList, rank
+from tests.test_export import checkpoint
+
+COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 190)}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return checkpoint(tmp_path_factory.mktemp("weights") / "model.pth.tar-1")
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A query and three gallery images, of which ``b.png`` is the query again."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    (tmp_path / "gallery").mkdir()
+    for name, path in zip(COLOURS, ("query.png", "gallery/a.png", "gallery/c $x^2$.png"), strict=1):
+        pixels = np.clip(random.normal(COLOURS[name], 25, (64, 32, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / path)
+    Image.open("query.png").save("gallery/b.png")
+    return tmp_path
+
+
+def table(features, paths, normalized=True, sha256="0" * 64, size=(64, 32)):
+    return FeatureTable(np.asarray(features, np.float32), paths, normalized, *size, "model", sha256)
+
+
+def test_ranks_against_sorting_by_hand():
+    random = np.random.default_rng(0)
+    query, gallery = random.normal(size=(4, 6)), random.normal(size=(9, 6))
+    gallery[7] = gallery[2]
+    query /= np.linalg.norm(query, axis=1, keepdims=True)
+    names = [f"{number}.png" for number in range(9)]
+    found = rank(table(query, ["p", "q", "r", "s"]), table(gallery, names, normalized=False), 5)
+    assert [each.query for each in found] == ["p", "q", "r", "s"]
+    for each, feature in zip(found, query, strict=True):
+        cosine = {n: g @ feature / np.linalg.norm(g) for n, g in zip(names, gallery, strict=True)}
+        best = sorted(names, key=lambda name: -cosine[name])[:5]
+        assert [hit.path for hit in each.hits] == best
+        assert [hit.rank for hit in each.hits] == [1, 2, 3, 4, 5]
+        expected = [cosine[name] for name in best]
+        np.testing.assert_allclose([hit.similarity for hit in each.hits], expected, atol=1e-6)
+
+
+def test_console_and_files(weights, images, capsys):
+    words = ["query.png", "gallery", "--weights", str(weights), "--top", "2", "-o", "results"]
+    assert main(["search", *words]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["query.png", "    1   1.0000  gallery/b.png"]
+    assert printed[3] == "Wrote results/ranking.csv, results/ranking.json, results/sheet.png"
+
+    (document,) = json.loads((images / "results" / "ranking.json").read_text())
+    assert document["query"] == "query.png"
+    assert [hit["rank"] for hit in document["hits"]] == [1, 2]
+    with open("results/ranking.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["query"], int(row["rank"]), row["path"]) for row in rows] == [
+        ("query.png", hit["rank"], hit["path"]) for hit in document["hits"]
+    ]
+    similarities = [float(row["similarity"]) for row in rows]
+    assert similarities == pytest.approx([hit["similarity"] for hit in document["hits"]], abs=1e-6)
+    assert sorted(file.name for file in (images / "results").iterdir()) == [
+        *("ranking.csv", "ranking.json", "sheet.png")
+    ]
+
+
+def test_several_queries_and_fewer_images_than_ranks(weights, images, capsys):
+    words = ["query.png", "gallery/a*", "gallery", "--weights", str(weights), "--top", "50"]
+    assert main(["search", *words]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2 * (1 + 3)
+    assert printed[4] == "gallery/a.png"
+    assert printed[5].endswith("1   1.0000  gallery/a.png")
+    assert any(line.endswith("gallery/c $x^2$.png") for line in printed[1:4])
+
+
+def test_sheet_shows_query_then_gallery(tmp_path):
+    solid = {name: Image.new("RGB", (32, 64), colour) for name, colour in COLOURS.items()}
+    hits = [Hit(1, 0.9, "green"), Hit(2, 0.5, "nowhere"), Hit(3, 0.1, "blue")]
+    lists = [RankedList("red", hits), RankedList("blue", hits[:1])]
+    path = tmp_path / "sheet.png"
+    picture_sheet(lists, path, solid.get)
+    pixels = np.asarray(Image.open(path)).astype(int)
+
+    def columns(colour, rows):
+        exact = (pixels[rows] == colour).all(2).any(0)
+        starts = np.flatnonzero(np.diff(exact.astype(int), prepend=0) == 1)
+        return starts.tolist(), int(exact.sum())
+
+    middle = len(pixels) // 2
+    top, bottom = slice(0, middle), slice(middle, None)
+    (red,), width = columns(COLOURS["red"], top)
+    assert width == PICTURE[0]
+    (green,), _ = columns(COLOURS["green"], top)
+    (blue,), _ = columns(COLOURS["blue"], top)
+    assert red + PICTURE[0] < green < green + 2 * PICTURE[0] < blue
+    assert columns(COLOURS["blue"], bottom)[0] == [red]
+    assert columns(COLOURS["green"], bottom)[0] == [green]
+    assert columns(COLOURS["red"], bottom)[0] == []
+
+
+def test_names_of_any_characters_on_a_sheet(tmp_path):
+    names = ["$\\frac{1}{$.png", "long" * 60, "line\nbreak", "\udcff", "人物.png", "%s {0} <b>"]
+    hits = [Hit(place, 0.5, name) for place, name in enumerate(names, start=1)]
+    picture_sheet([RankedList("", hits)], tmp_path / "sheet.png", lambda _: None)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width < 900
+
+
+def test_gallery_of_extracted_features(weights, images, monkeypatch, capsys):
+    extracting = ["--weights", str(weights), "--height", "48", "-o", "gallery.npz", "--raw"]
+    assert main(["extract", "gallery", *extracting]) == 0
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, "open", lambda path, *a, **k: opened.append(path) or real(path))
+    words = ["search", "query.png", "gallery.npz", "--weights", str(weights), "-o", "results"]
+    capsys.readouterr()
+    assert main(words) == 0
+    # Height 48 is the gallery's, so the same image has the same feature.
+    printed = capsys.readouterr().out
+    assert "1   1.0000  gallery/b.png" in printed
+    assert "--pictures FOLDER" in printed
+    assert set(opened) == {"query.png"}
+
+    assert main([*words, "--pictures", "gallery"]) == 0
+    shown = {"query.png", "gallery/a.png", "gallery/b.png", "gallery/c $x^2$.png"}
+    assert set(opened) == shown
+
+    # The file may list anything; only what is in the folder is opened.
+    opened.clear()
+    stored = FeatureTable.load(images / "gallery.npz")
+    secret = [str(images / "query.png"), "gallery/../query.png", "gallery/a.png"]
+    stored.paths[:] = secret
+    stored.save(images / "other.npz")
+    Image.open("query.png").save("gallery/d.png")
+    words = ["search", "gallery/d.png", "other.npz", *words[3:], "--pictures", "gallery"]
+    assert main(words) == 0
+    assert set(opened) - {"query.png"} == {"gallery/d.png", "gallery/a.png"}
+
+
+def test_unreadable_images_are_skipped_with_status_1(weights, images, capsys):
+    (images / "gallery" / "0.png").write_text("no image")
+    words = ["gallery", "--weights", str(weights)]
+    assert main(["search", "query.png", *words]) == 1
+    output = capsys.readouterr()
+    assert "skipped: gallery/0.png is no readable image" in output.err
+    assert "1   1.0000  gallery/b.png" in output.out
+    assert main(["search", "gallery/0.png", *words]) == 1
+    output = capsys.readouterr()
+    assert "skipped: gallery/0.png" in output.err
+    assert "failed: no image could be read" in output.err
+    assert not output.out
+
+
+def test_what_cannot_be_compared_is_one_line(weights, images, capsys):
+    (images / "empty").mkdir()
+    (images / "text.npz").write_text("features")
+    np.savez("arrays.npz", x=np.zeros(3))
+    np.savez("pickled.npz", features=np.array([{}], dtype=object))
+    np.save("array.npy", np.zeros(3))
+    (images / "array.npy").rename("array.npz")
+    other = checkpoint(images / "other", model="ddan_mobilenetv2_in_bn_x0_35", epoch=7)
+    table(np.eye(2), ["a", "b"]).save(images / "foreign.npz")
+    table(np.zeros((0, 2)), []).save(images / "none.npz")
+    table([[np.nan, 1]], ["a"]).save(images / "nan.npz")
+    table(np.eye(2), ["a", "b", "c"]).save(images / "three.npz")
+    assert main(["extract", "gallery", "--weights", str(weights), "-o", "good.npz"]) == 0
+    capsys.readouterr()
+    for words, says in (
+        (["query.png", "empty"], "there is no image in empty"),
+        (["query.png", "nowhere"], "there is no file or folder 'nowhere'"),
+        (["nowhere.png", "gallery"], "there is no file or folder 'nowhere.png'"),
+        (["query.png", "nowhere.npz"], "there is no file 'nowhere.npz'"),
+        (["query.png", "text.npz"], "text.npz is not a file of features"),
+        (["query.png", "arrays.npz"], "arrays.npz is not a file of features"),
+        (["query.png", "pickled.npz"], "pickled.npz is not a file of features"),
+        (["query.png", "array.npz"], "array.npz is not a file of features"),
+        (["query.png", "none.npz"], "no images"),
+        (["query.png", "nan.npz"], "features that are not finite"),
+        (["query.png", "three.npz"], "3 paths, features (2, 2)"),
+        (["query.png", "foreign.npz"], "foreign.npz was made with other weights"),
+        (["query.png", "good.npz", "--weights", str(other)], "was made with other weights"),
+        (["query.png", "good.npz", "--height", "48"], "64 x 32 pixels, not 48 x 32"),
+        (["query.png", "gallery", "--top", "0"], "--top 0"),
+        (["query.png", "gallery", "-o", "query.png"], "query.png"),
+        (["query.png"], "GALLERY"),
+    ):
+        assert main(["search", "--weights", str(weights), *words]) == 2
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.count("\n") == 1
