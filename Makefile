@@ -1,4 +1,4 @@
-# `make demo` and `make test` work on a fresh machine with Python 3.10 or newer.
+# `make demo` and `make test` work on a fresh machine with Python 3.11.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

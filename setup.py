@@ -34,14 +34,18 @@ TEST = ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03]
 setup(
     name="ddan_torchreid",
     version=VERSION,
-    description="DDAN (dual distribution alignment) for generalisable person re-identification, on torchreid",
+    description="DDAN for generalisable person re-identification, on torchreid",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.10",
-    # The YAML files live at the top of the repository, where people look for them, and are installed
-    # inside the package, so that an installed copy finds them by name.
-    packages=[*find_packages(include=["ddan_torchreid", "ddan_torchreid.*"]), "ddan_torchreid.configs"],
+    python_requires=">=3.11",
+    classifiers=["Programming Language :: Python :: 3.11"],
+    # The YAML files live at the top of the repository, where people look for them, and are
+    # installed inside the package, so that an installed copy finds them by name.
+    packages=[
+        *find_packages(include=["ddan_torchreid", "ddan_torchreid.*"]),
+        "ddan_torchreid.configs",
+    ],
     package_dir={"ddan_torchreid.configs": "configs"},
     package_data={"ddan_torchreid": ["py.typed"], "ddan_torchreid.configs": ["*.yaml"]},
     install_requires=REQUIREMENTS,

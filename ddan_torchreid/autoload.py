@@ -1,6 +1,6 @@
 """Switches the autoload of an environment on and off: two files in its site-packages.
 
-Python executes the line of ``ddan_torchreid_autoload.pth`` at every start. It installs the import
+Python executes the line of ``_ddan_torchreid_autoload.pth`` at every start. It installs the import
 hook of :mod:`ddan_torchreid.import_hook`, of which a copy lies beside it, since importing it from
 the package would import torch with it.
 """
@@ -73,7 +73,7 @@ def status(folder: Path | None = None) -> str:
 
 def _files(folder: Path | None) -> tuple[Path, Path]:
     folder = folder or site_packages()
-    return folder / "ddan_torchreid_autoload.pth", folder / f"{HOOK}.py"
+    return folder / f"{HOOK}.pth", folder / f"{HOOK}.py"
 
 
 def _source() -> str:

@@ -77,7 +77,7 @@ def _import_ddan(module):
         # torchreid works without it, and so must every program that only uses torchreid.
         reason = " ".join(str(error).split())
         print(
-            f"ddan_torchreid is not loaded ({type(error).__name__}: {reason}); its autoload is "
-            f"enabled by {__file__}",
+            f"ddan_torchreid is not loaded ({type(error).__name__}: {reason}); to stop loading it, "
+            f"delete {__file__[:-3]}.pth",
             file=sys.stderr,
         )

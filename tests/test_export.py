@@ -17,6 +17,7 @@ from ddan_torchreid.models import BACKBONES, FACTORIES, DDANModel
 from ddan_torchreid.trained_model import TrainedModel, load_trained_model
 
 HEIGHT, WIDTH = 64, 32
+SMALL = ("ddan_mobilenetv2_x0_35", "ddan_mobilenetv2_in_bn_x0_35")
 
 
 def noise(count: int, seed: int = 1) -> Tensor:
@@ -33,7 +34,10 @@ def told_apart(model: DDANModel) -> DDANModel:
     """With a neck that makes the features of two images differ, as training does."""
     model.eval().neck.train().momentum = None
     with torch.no_grad():
-        model(blurred(16))
+        model(torch.cat([blurred(8), noise(8)]))
+        # All by the same factor: a feature that hardly varies is mostly rounding errors.
+        model.neck.weight.fill_(model.neck.running_var.mean().rsqrt())
+        model.neck.running_var.fill_(1.0)
     return model.eval()
 
 
@@ -82,11 +86,9 @@ def assert_same_as_pytorch(features, path, model: nn.Module, tolerance: float = 
 
 @pytest.mark.parametrize(
     "name",
-    ["ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_ain_x0_25"]
-    + [
-        pytest.param(name, marks=pytest.mark.slow)
+    [
+        pytest.param(name, marks=() if name in SMALL else pytest.mark.slow)
         for name in FACTORIES | BACKBONES
-        if name not in ("ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_ain_x0_25")
     ],
 )
 def test_onnx_of_every_network(name, tmp_path, capsys):
@@ -173,6 +175,9 @@ def test_wrong_features_are_not_written(format, tmp_path, monkeypatch):
         write(network, *rest)
 
     monkeypatch.setattr(exporting, f"_write_{format}", write_another)
+    accepted = export(tiny(), tmp_path / f"accepted{out.suffix}", format, tolerance=4e-4)
+    assert accepted["noise"].max_difference == pytest.approx(3e-4, rel=0.01)
+    (tmp_path / f"accepted{out.suffix}").unlink()
     with pytest.raises(FloatingPointError, match=r"on noise.* max difference 3\.00e-04.*not writ"):
         export(tiny(), out, format)
     assert out.read_text() == "what was there"

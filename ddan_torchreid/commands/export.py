@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--normalize", action="store_true", help="L2-normalise the features in the exported model"
     )
     parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=exporting.TOLERANCE,
+        help="largest difference of a feature to PyTorch's that fp32 may have",
+    )
+    parser.add_argument(
         "--images",
         nargs="+",
         default=[],
@@ -40,7 +46,15 @@ def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.output or f"{arguments.weights}{suffix}")
     images = find_images(arguments.images) if arguments.images else []
     trained = load_trained_model(arguments.weights, arguments.height, arguments.width)
-    exporting.export(trained, out, arguments.format, arguments.dtype, arguments.normalize, images)
+    exporting.export(
+        trained,
+        out,
+        arguments.format,
+        arguments.dtype,
+        arguments.normalize,
+        images,
+        arguments.tolerance,
+    )
     print(
         f"{out} ({out.stat().st_size / 1e6:.1f} MB): images (B, 3, {trained.height}, "
         f"{trained.width}) to features (B, {trained.model.feature_dim})"

@@ -8,8 +8,6 @@ import runpy
 import sys
 import traceback
 
-import ddan_torchreid  # noqa: F401  (registers DDAN)
-
 from .. import scripts
 
 

@@ -77,6 +77,9 @@ def test_torchreid_works_where_ddan_does_not(environment, content, reason):
     assert reason in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert environment.python("pass").stderr == ""
+    # The line says what to do, also where the command is gone.
+    Path(result.stderr.split("delete ")[1].strip()).unlink()
+    assert environment.python("import torchreid").stderr == ""
 
 
 def test_errors_of_torchreid_are_its_own(environment):

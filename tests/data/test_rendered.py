@@ -29,7 +29,7 @@ from ddan_torchreid.data.rendered import (
 )
 
 SMALL = {"identities": 3, "images_per_camera": 2, "test_identities": 2, "progress": False}
-PINNED = "fe4edb972d967bdc0b7b7bad7cccc2b2b626dd289be6a5044a260d28548a49c6"
+PINNED = "081c983f2b9e68bbdc32e3cd579913bb338567a62078692f6c215f672cd9f83f"
 
 
 def sample_digest() -> str:
