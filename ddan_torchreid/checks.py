@@ -62,8 +62,12 @@ def check(config: CfgNode) -> None:
     _check_sizes(config)
     if config.loss.name == "ddan":
         _check_ddan(config)
-    for name in dict.fromkeys([*config.data.sources, *config.data.targets]):
-        _check_data(name, Path(config.data.root).expanduser())
+    absent = missing_data(config, [*config.data.sources, *config.data.targets])
+    for name, path in absent.items():
+        raise FileNotFoundError(
+            f"dataset {name} is not under the data root: there is no {path}; put it there, or "
+            "give another --root"
+        )
 
 
 def _check_name(key: str, name: str, valid: Sequence[str]) -> None:
@@ -106,18 +110,22 @@ def _check_ddan(config: CfgNode) -> None:
         raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")
 
 
-def _check_data(name: str, root: Path) -> None:
-    # Without this torchreid would try to download some sets and leave an empty folder behind.
-    if name in RENDERED:
-        return
-    if name in DATASETS:
-        absent = missing(name, root)
-    else:
-        folder = getattr(integration.dataset_class(name), "dataset_dir", None)
-        path = root / folder if isinstance(folder, str) else root
-        absent = [] if path.exists() else [str(path)]
-    if absent:
-        raise FileNotFoundError(
-            f"dataset {name} is not under the data root: there is no {absent[0]}; "
-            "put it there, or give another --root"
-        )
+def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
+    """Datasets that are not under the data root, each with a path that it lacks.
+
+    Without looking first, torchreid would try to download some sets and leave an empty folder.
+    """
+    root = Path(config.data.root).expanduser()
+    absent = {}
+    for name in names:
+        if name in RENDERED:
+            continue
+        if name in DATASETS:
+            paths = missing(name, root)
+        else:
+            folder = getattr(integration.dataset_class(name), "dataset_dir", None)
+            path = root / folder if isinstance(folder, str) else root
+            paths = [] if path.exists() else [str(path)]
+        if paths:
+            absent[name] = paths[0]
+    return absent

@@ -85,6 +85,8 @@ def test_an_empty_dataset_is_named(small_config, small_root, tmp_path):
         training.build(config)
 
 
-def test_the_layouts_are_where_torchreid_looks(real_root):
-    for name in [*miniatures.SOURCES, *miniatures.TARGETS]:
-        checks._check_data(name, real_root)
+def test_the_layouts_are_where_torchreid_looks(small_config, real_root, tmp_path):
+    names = [*miniatures.SOURCES, *miniatures.TARGETS]
+    assert not checks.missing_data(small_config("data.root", str(real_root)), names)
+    absent = checks.missing_data(small_config("data.root", str(tmp_path)), names)
+    assert set(absent) == set(names)

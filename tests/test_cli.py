@@ -5,8 +5,9 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torchreid
 
-from ddan_torchreid import __version__, cli
+from ddan_torchreid import __version__, cli, state_files
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.commands import configuration
 
@@ -120,3 +121,26 @@ def test_the_distances_between_sources_are_printed(small_config, small_root, cap
     assert status == 0
     assert output.splitlines()[-1].removeprefix("Central domain: ") in config.data.sources
     assert all(name in output for name in config.data.sources)
+
+
+def test_evaluating_needs_no_sources(real_root, tmp_path, capsys):
+    """Who has only the weights and a target can score them, and gets the same scores."""
+    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 5, "ddan", False)
+    state_files.write({"state_dict": model.state_dict()}, tmp_path / "weights")
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "ilids").symlink_to(real_root / "ilids")
+    printed = []
+    for root in (real_root, tmp_path / "alone"):
+        words = [
+            *("evaluate", "--config-file", "ddan_no_duke", "-t", "ilids", "--root", str(root)),
+            *("--weights", str(tmp_path / "weights"), "model.name", "ddan_mobilenetv2_x0_35"),
+            *("data.height", "64", "data.width", "32", "data.workers", "0", "use_gpu", "False"),
+            *("data.save_dir", str(tmp_path / "log")),
+        ]
+        assert main(words) == 0
+        printed.append(capsys.readouterr().out)
+    assert "without them" not in printed[0]
+    assert "testing without them" in printed[1]
+    with_sources, without = (text[text.index("##### Evaluating") :] for text in printed)
+    assert with_sources == without
+    assert "Evaluating ilids (target)" in without

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from yacs.config import CfgNode
 
@@ -60,10 +61,11 @@ def _pairs_among_names(arguments: argparse.Namespace) -> list[str]:
     return pairs
 
 
-def run_engine(configuration: CfgNode) -> None:
-    """Builds everything and runs torchreid's loop; ``save_dir`` gets a copy of what it prints."""
-    # What cannot work is said before the log file and its folder exist.
-    engine = training.build(configuration)
+def run_engine(configuration: CfgNode, engine: Any) -> None:
+    """Runs torchreid's loop; ``save_dir`` gets a copy of what it prints.
+
+    The engine is built before, so that what cannot work is said before the log file exists.
+    """
     with training.log_file(configuration):
         print(f"Configuration\n{configuration}\n")
         engine.run(**config.arguments(configuration, "run"))

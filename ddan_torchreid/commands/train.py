@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .. import training
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -12,4 +13,5 @@ add_arguments = configuration.add_arguments
 
 def run(arguments: argparse.Namespace) -> None:
     """Trains, then tests on the targets."""
-    configuration.run_engine(configuration.load(arguments))
+    config = configuration.load(arguments)
+    configuration.run_engine(config, training.build(config))

@@ -29,7 +29,7 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 # Enough to see that everything runs, and far too little to learn anything.
-QUICK = {"identities": 12, "images_per_camera": 2, "test_identities": 8}
+QUICK: dict[str, Any] = {"identities": 12, "images_per_camera": 2, "test_identities": 8}
 
 
 def run(
