@@ -106,6 +106,11 @@ def _check_ddan(config: CfgNode) -> None:
             f"{config.sampler.train_sampler} does not give; write sampler.train_sampler "
             f"{integration.SAMPLER}, or ddan.weight_triplet 0.0"
         )
+    split = f"ddan_{config.model.name}"
+    if split in integration.model_names():
+        raise ValueError(
+            f"model.name {config.model.name} has no mapping network to align; write {split}"
+        )
     if not 0 <= config.ddan.dropout < 1:
         raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")
 

@@ -149,7 +149,7 @@ def export(
             comparison = comparisons[name] = compare(run, reference, tensors)
             print(f"{name} ({comparison.images}): {_described(comparison, dtype)}")
             lacking = max(comparison.max_difference, 1 - comparison.min_cosine)
-            if dtype == "fp32" and lacking > tolerance:
+            if dtype == "fp32" and not lacking <= tolerance:
                 raise FloatingPointError(
                     f"on {name}, features of the exported model differ from PyTorch's: "
                     f"{_described(comparison, dtype)}; more than {tolerance:g} is not accepted, so "

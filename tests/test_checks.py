@@ -36,6 +36,7 @@ def no_image_is_read(monkeypatch):
         (("data.transforms", "['dan']"), "did you mean 'ddan'"),
         (("data.transforms", "['ddan', 'random_erase']"), "cannot be mixed with random_erase"),
         (("model.name", "ddan_mobilenet_x1_0"), "did you mean 'ddan_mobilenetv2_x1_0'"),
+        (("model.name", "osnet_x1_0"), "no mapping network to align; write ddan_osnet_x1_0"),
         (("model.pretrained", "True"), "width 1.0"),
         (("loss.name", "dan"), "did you mean 'ddan'"),
         (("data.type", "video"), "write 'image'"),

@@ -2,13 +2,17 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from ddan_torchreid.cli import main
-from tests import miniatures
+from tests import github_layout, miniatures
+from tests.models.test_official import Release
 
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -43,6 +47,15 @@ def folder(tmp_path_factory, real_root):
         patch.chdir(folder)
         words = ["train", "--config-file", "ddan_no_duke.yaml", "--root", "reid-data"]
         assert main([*words, *QUICK]) == 0
+    github_layout.write_scripts(folder / "deep-person-reid" / "scripts")
+    torch.save(Release().state(), folder / "checkpoint.pth.tar")
+    images = sorted((real_root / "cuhksysu" / "cropped_images").iterdir())
+    (folder / "crops").mkdir()
+    for path in images[:5]:
+        shutil.copy(path, folder / "crops")
+    shutil.copy(images[5], folder / "crops" / "query.jpg")
+    rows = [f"{path},{path.name.split('_')[0]},{number % 2}" for number, path in enumerate(images)]
+    (folder / "shop.csv").write_text("\n".join(["path,pid,camid", *rows]))
     for part in ("model", "discriminator", "identity_pool"):
         path = folder / "log" / "ddan_no_duke" / part
         for epoch in (90, 100):
@@ -52,7 +65,7 @@ def folder(tmp_path_factory, real_root):
 
 def quick(words):
     """The same command on small images, with a narrow model, for one epoch."""
-    if words[0] not in ("train", "evaluate", "central-domain"):
+    if words[0] not in ("train", "evaluate", "central-domain", "run"):
         return words
     pairs = [QUICK[i : i + 2] for i in range(0, len(QUICK), 2)]
     return [*words, *(word for pair in pairs if pair[0] not in words for word in pair)]
@@ -61,6 +74,11 @@ def quick(words):
 @pytest.mark.parametrize("words", OURS, ids=" ".join)
 def test_a_command_of_the_readme_runs(words, folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
+    if words[0] == "run":  # torchreid's script closes the standard output at its end
+        command = [sys.executable, "-W", "ignore", "-m", "ddan_torchreid", *quick(words)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert "Evaluating viper (target)" in output
+        return
     assert main(quick(words)) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
 
@@ -83,7 +101,7 @@ def test_other_commands_of_the_readme_exist():
 def test_the_snippet_of_the_readme_runs(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
-    (snippet,) = blocks("python")
+    snippet, _ = blocks("python")
     assert len(snippet.strip().splitlines()) <= 18
     for text, small in (
         ("height=256, width=128", "height=32, width=32, workers=0"),
@@ -98,6 +116,16 @@ def test_the_snippet_of_the_readme_runs(folder, monkeypatch, capsys):
     for name in miniatures.TARGETS:
         assert f"Evaluating {name} (target)" in output
     assert (folder / "log" / "ddan" / "model" / "model.pth.tar-1").is_file()
+
+
+def test_the_snippet_about_features_runs(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    _, snippet = blocks("python")
+    assert "ddan_mobilenetv2_x1_0" in snippet
+    names: dict = {}
+    exec(compile(snippet.replace("ddan_mobilenetv2_x1_0", SMALL_MODEL), "README.md", "exec"), names)
+    assert names["features"].shape == (1, 1280)
+    assert names["model"].name == SMALL_MODEL
 
 
 def test_the_readme_names_every_configuration_and_dataset():

@@ -145,7 +145,7 @@ def probe_accuracy(fitted: list[np.ndarray], held_out: list[np.ndarray]) -> floa
         np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         for parts in (fitted, held_out)
     )
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     return float(probe.fit(np.concatenate(fitted), labels).score(np.concatenate(held_out), truth))
 
 

@@ -75,7 +75,7 @@ def test_raw_features_at_another_size_by_worker_processes(weights, crops, tmp_pa
     table = FeatureTable.load(out)
     assert (table.normalized, table.height, table.width) == (False, 48, 24)
     expected = torch.stack([reference(path, weights, 48, 24) for path in table.paths])
-    np.testing.assert_allclose(table.features, expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(table.features, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_size_of_a_checkpoint_that_does_not_say_it(weights, tmp_path):

@@ -128,6 +128,7 @@ def test_a_misspelt_name_gets_the_nearest_one(call) -> None:
         (("rendered_film", -1, 0, 0), "0 or more"),
         (("rendered_film", 0, 0, -1), "0 or more"),
         (("rendered_film", 0, 0, 0, 31, 16), "at least 32x16"),
+        (("rendered_film", 0, 0, 0, 64, 129), "twice as wide"),
     ],
 )
 def test_bad_numbers(arguments: tuple, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ddan_torchreid.data.rendered.camera import camera_of, expose
+from ddan_torchreid.data.rendered.camera import Camera, camera_of, expose
 from ddan_torchreid.data.rendered.canvas import (
     Canvas,
     Pixels,
@@ -36,7 +36,7 @@ def draw_image(
         camera: number of the camera, from 0.
         index: number of the image of this person in this camera, 0 or more.
         height: rows, at least 32.
-        width: columns, at least 16.
+        width: columns, from 16 to twice the height.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -53,6 +53,8 @@ def draw_image(
         raise ValueError(f"identity and index must be 0 or more, but are {identity} and {index}")
     if height < 32 or width < 16:
         raise ValueError(f"images must be at least 32x16 (HxW), but {height}x{width} was asked for")
+    if width > 2 * height:
+        raise ValueError(f"images may be twice as wide as high at most, but are {height}x{width}")
 
     style = style_of(domain, identity)
     device = camera_of(domain, style, camera)
@@ -73,11 +75,16 @@ def draw_image(
         grow, drop = (1.15, 1.12) if rng.random() < 0.5 else (0.82, 0.96)
         size, foot_y = size * grow, foot_y * drop
     if rng.random() < style.crowd:
-        _passer_by(canvas, domain, style, camera, device.tilt, rng, size, foot_y)
+        _passer_by(canvas, domain, style, device, style.directions[camera], rng, size, foot_y)
     pose = random_pose(rng, style.directions[camera], style.reverse, device.tilt)
-    light = device.light_side
     figure = Figure(
-        canvas, look_of(domain, identity), pose, (foot_x, foot_y), size, light, style.sun
+        canvas,
+        look_of(domain, identity),
+        pose,
+        (foot_x, foot_y),
+        size,
+        device.light_side,
+        style.sun,
     )
     draw_shadow(figure)
     draw_person(figure)
@@ -89,17 +96,17 @@ def draw_image(
 
 
 def _passer_by(
-    canvas: Canvas, domain: str, style: Style, camera: int, tilt: float,
+    canvas: Canvas, domain: str, style: Style, device: Camera, direction: int,
     rng: np.random.Generator, size: float, foot_y: float,
 ) -> None:  # fmt: skip
     """Somebody else, farther away and partly out of the image or behind the person."""
     side = -1 if rng.random() < 0.5 else 1
     x = canvas.width * (0.5 + side * rng.uniform(0.26, 0.52))
     share = rng.uniform(0.62, 0.95)
-    y = foot_y - (1 - share) * size * (0.15 + tilt)
+    y = foot_y - (1 - share) * size * (0.15 + device.tilt)
     look = passer_by(domain, style, int(rng.random() * 400))
-    pose = random_pose(rng, style.directions[camera], 0.5, tilt)
-    other = Figure(canvas, look, pose, (x, y), size * share, 0.5, style.sun)
+    pose = random_pose(rng, direction, 0.5, device.tilt)
+    other = Figure(canvas, look, pose, (x, y), size * share, device.light_side, style.sun)
     draw_shadow(other)
     draw_person(other)
 

@@ -67,7 +67,7 @@ class Figure:
 
     def __init__(
         self, canvas: Canvas, look: Look, pose: Pose, foot: Point, size: float,
-        light_side: float = 0.5, sun: float = 0.3,
+        light_side: float, sun: float,
     ) -> None:  # fmt: skip
         self.canvas, self.look, self.pose = canvas, look, pose
         self.foot, self.size = foot, size * look.stature
