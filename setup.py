@@ -29,7 +29,8 @@ REQUIREMENTS = [
     "scikit-learn",
 ]
 CUHK03 = ["h5py", "imageio"]
-TEST = ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03]
+EXPORT = ["onnx", "onnxruntime"]
+TEST = ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03, *EXPORT]
 
 setup(
     name="ddan_torchreid",
@@ -49,6 +50,6 @@ setup(
     package_dir={"ddan_torchreid.configs": "configs"},
     package_data={"ddan_torchreid": ["py.typed"], "ddan_torchreid.configs": ["*.yaml"]},
     install_requires=REQUIREMENTS,
-    extras_require={"cuhk03": CUHK03, "test": TEST},
+    extras_require={"cuhk03": CUHK03, "export": EXPORT, "test": TEST},
     entry_points={"console_scripts": ["ddan-torchreid = ddan_torchreid.cli:main"]},
 )

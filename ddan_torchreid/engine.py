@@ -71,6 +71,7 @@ class ImageDDANEngine(torchreid.engine.Engine):
         self.register_model("model", model, optimizer, scheduler)
         self.device = next(model.parameters()).device
         self.scores: dict[str, Scores] = {}
+        self._share_names = [f"share_{name}" for name in self.sources]
 
         train = self.train_loader.dataset.train
         if settings.weight_triplet > 0 and (labels.images_per_identity(train) < 2).all():
@@ -133,15 +134,16 @@ class ImageDDANEngine(torchreid.engine.Engine):
             self.optimizer_d.zero_grad()
             terms["loss_domain"].backward()
             self.optimizer_d.step()
-            summary["acc_domain"] = _accuracy(domain_logits, domain_labels)
         if self.pool is not None:
             # Eqs. 6, 7: the loss above has read the pool as it was before this batch.
             self.pool.update(features.detach(), pids)
 
-        summary["acc"] = _accuracy(logits, pids)
-        counts = torch.bincount(domains, minlength=len(self.sources)).tolist()
-        shares = {f"share_{name}": n / len(domains) for name, n in zip(self.sources, counts)}  # noqa: B905
-        return summary | shares
+        shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
+        rates = {"acc": _accuracy(logits, pids)}
+        if self.discriminator is not None:
+            rates["acc_domain"] = _accuracy(domain_logits, domain_labels)
+        rates |= dict(zip(self._share_names, shares.float().mean(0), strict=True))
+        return summary | _to_floats(rates)
 
     def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
         """Images, identity labels and domain labels of a batch, on the model's device."""
@@ -151,16 +153,15 @@ class ImageDDANEngine(torchreid.engine.Engine):
         return images.contiguous(memory_format=torch.channels_last), pids, domains
 
     def _finite_values(self, terms: dict[str, Tensor]) -> dict[str, float]:
-        # One transfer for all terms: each .item() would wait for the device.
-        values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
-        for name, value in zip(terms, values, strict=True):
+        values = _to_floats(terms)
+        for name, value in values.items():
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name} is {value} in epoch {self.epoch + 1}, batch {self.batch_idx + 1}; "
                     "training stopped before it reached the weights. Lower the learning rate or "
                     "the weight of this term"
                 )
-        return dict(zip(terms, values, strict=True))
+        return values
 
     # -- torchreid's loop ----------------------------------------------------------------------
 
@@ -236,8 +237,14 @@ class ImageDDANEngine(torchreid.engine.Engine):
         checkpoint.save(self, epoch, rank1, save_dir, is_best)
 
 
-def _accuracy(logits: Tensor, classes: Tensor) -> float:
-    return float((logits.argmax(1) == classes).float().mean() * 100)
+def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
+    return (logits.argmax(1) == classes).float().mean() * 100
+
+
+def _to_floats(values: dict[str, Tensor]) -> dict[str, float]:
+    # One transfer for all of them: each .item() would wait for the device.
+    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
+    return dict(zip(values, numbers, strict=True))
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
+import numbers
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 ALIGNMENTS = ("central", "pairwise", "none")
 CONFUSIONS = ("uniform", "entropy", "central")
 REDUCTIONS = ("mean", "eq8")
+
+_LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
+# Below it the gradient of Eq. 8 leaves the range of float32.
+_LEAST_TEMPERATURE = 1e-8
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -79,6 +84,8 @@ class DDANSettings:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_kind(field.name, getattr(self, field.name), field.default)
         for name, valid in (
             ("alignment", ALIGNMENTS),
             ("confusion", CONFUSIONS),
@@ -95,7 +102,7 @@ class DDANSettings:
             "margin",
         ):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if not 0 <= value <= _LARGEST:
                 raise ValueError(f"{name}={value} must be a finite number, 0 or more")
         if self.weight_identity == 0 and self.weight_triplet == 0:
             raise ValueError(
@@ -104,9 +111,10 @@ class DDANSettings:
             )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing={self.label_smoothing} must be in [0, 1)")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
+        if not _LEAST_TEMPERATURE <= self.temperature <= _LARGEST:
             raise ValueError(
-                f"temperature={self.temperature} must be above 0; the paper's is 0.002"
+                f"temperature={self.temperature} must be above 0, from {_LEAST_TEMPERATURE} on; "
+                "the paper's is 0.002"
             )
         if not 0 <= self.update_rate <= 1:
             raise ValueError(f"update_rate={self.update_rate} must be in [0, 1]")
@@ -114,6 +122,8 @@ class DDANSettings:
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name}={value} must be a whole number, {least} or more")
+        if self.seed is not None and not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
         if self.confusion == "central" and self.alignment == "pairwise":
             raise ValueError(
                 "confusion='central' needs alignment='central'; with alignment='pairwise' "
@@ -172,3 +182,16 @@ class DDANSettings:
                 f"central_domain={self.central_domain!r} is not among the sources; "
                 f"{nearest(self.central_domain, [*sources, 'auto'])}"
             )
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    # Python takes True for 1, and a text for true: neither is what was meant.
+    kind, words = {
+        bool: (bool, "True or False"),
+        int: (numbers.Integral, "a whole number"),
+        float: (numbers.Real, "a number"),
+        str: (str, "text"),
+        type(None): ((numbers.Integral, type(None)), "a whole number or None"),
+    }[type(default)]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")

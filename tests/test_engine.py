@@ -136,10 +136,10 @@ def test_one_step_is_two_plain_steps_of_sgd(small_engine):
 
 def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
     engine = small_engine(
-        *("train.max_epoch", "6", "ddan.similarity_start_epoch", "2", "train.lr", "0.005"),
+        *("train.max_epoch", "12", "ddan.similarity_start_epoch", "6", "train.lr", "0.002"),
         *("ddan.dropout", "0.0", "data.transforms", "['random_flip']"),
     )
-    engine.run(max_epoch=6, save_dir=str(tmp_path), print_freq=1, eval_freq=3)
+    engine.run(max_epoch=12, save_dir=str(tmp_path), print_freq=1, eval_freq=6)
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
     events.Reload()
     tags = events.Tags()["scalars"]
@@ -150,13 +150,13 @@ def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
     per_epoch = len(engine.train_loader)
     means = [event.value for event in events.Scalars("Train/loss_id")][per_epoch - 1 :: per_epoch]
     assert means[-1] < 0.9 * means[0], means
-    assert len(events.Scalars("Train/loss_similarity")) == 4 * per_epoch
+    assert len(events.Scalars("Train/loss_similarity")) == 6 * per_epoch
 
     for name in ("model", "discriminator", "identity_pool"):
-        for epoch in (3, 6):
+        for epoch in (6, 12):
             checkpoint = torchreid.utils.load_checkpoint(tmp_path / name / f"model.pth.tar-{epoch}")
             assert checkpoint["epoch"] == epoch
-    saved = torchreid.utils.load_checkpoint(tmp_path / "model" / "model.pth.tar-6")["state_dict"]
+    saved = torchreid.utils.load_checkpoint(tmp_path / "model" / "model.pth.tar-12")["state_dict"]
     torch.testing.assert_close(saved, engine.model.state_dict(), rtol=0, atol=0)
     assert set(engine.scores) == {"rendered_snow", "rendered_night"}
 

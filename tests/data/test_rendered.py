@@ -29,7 +29,7 @@ from ddan_torchreid.data.rendered import (
 )
 
 SMALL = {"identities": 3, "images_per_camera": 2, "test_identities": 2, "progress": False}
-PINNED = "081c983f2b9e68bbdc32e3cd579913bb338567a62078692f6c215f672cd9f83f"
+PINNED = "089c66a1734c4460c2dd03cbbf1c809160cca852fb57f5c0d217fc0e23b235a3"
 
 
 def sample_digest() -> str:

@@ -91,7 +91,7 @@ _CAMPUS = Style(
 )  # fmt: skip
 _MALL = Style(
     scenes=("shops", "atrium", "shops"), directions=(16, 120, 60), seasons=(2, 4, 2),
-    bags=(3, 1, 4, 4, 0), sun=0.1, tilt=0.32, white=(1.14, 1.0, 0.78), gamma=0.88, contrast=0.94,
+    bags=(3, 1, 4, 4, 0), sun=0.1, tilt=0.32, white=(1.17, 0.96, 0.8), gamma=0.88, contrast=0.94,
     saturation=0.95, lift=10, blur=1, noise=8, jpeg=50, crowd=0.35,
 )  # fmt: skip
 _STATION = Style(
@@ -135,7 +135,7 @@ _STYLES: dict[str, tuple[Style, ...]] = {
         ),
         replace(
             _FILM, scenes=("shops", "interior"), bags=(3, 1, 4, 3, 0), tilt=0.28, sun=0.1,
-            white=(1.11, 1.0, 0.82), gamma=0.9, contrast=0.94, lift=8, jpeg=55,
+            white=(1.11, 0.98, 0.86), gamma=0.9, contrast=0.94, lift=8, jpeg=55,
         ),
         replace(
             _FILM, scenes=("concourse", "street"), seasons=(0, 2, 5), bags=(3, 3, 2, 1, 2),
