@@ -26,6 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         temporary.touch()
         yield temporary
+        with temporary.open("rb") as file:
+            # Without this the name can reach the disk before the content does.
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

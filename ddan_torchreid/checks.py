@@ -15,7 +15,37 @@ from .data.rendered import DOMAINS as RENDERED
 from .settings import DDANSettings, nearest
 
 LOSSES = ("ddan", "softmax", "triplet")
+# torchreid's own lists stand in modules that the package on PyPI keeps under another name.
+OPTIMIZERS = ("adam", "amsgrad", "sgd", "rmsprop", "radam")
+SCHEDULERS = ("single_step", "multi_step", "cosine")
+DISTANCES = ("euclidean", "cosine")
 IDENTITY_SAMPLERS = (integration.SAMPLER, "RandomIdentitySampler")
+
+# The smallest legal value of each number; torchreid fails on a smaller one late, or in silence.
+LEAST = {
+    "data.height": 1,
+    "data.width": 1,
+    "data.workers": 0,
+    "data.split_id": 0,
+    "data.k_tfm": 1,
+    "sampler.num_instances": 1,
+    "sampler.num_cams": 1,
+    "sampler.num_datasets": 1,
+    "train.lr": 0,
+    "train.weight_decay": 0,
+    "train.max_epoch": 0,
+    "train.start_epoch": 0,
+    "train.batch_size": 1,
+    "train.fixbase_epoch": 0,
+    "train.base_lr_mult": 0,
+    "train.gamma": 0,
+    "train.print_freq": 1,
+    "train.seed": 0,
+    "sgd.momentum": 0,
+    "rmsprop.alpha": 0,
+    "test.batch_size": 1,
+    "test.visrank_topk": 1,
+}
 
 
 def check(config: CfgNode) -> None:
@@ -29,7 +59,8 @@ def check(config: CfgNode) -> None:
         raise ValueError(f"data.type={config.data.type!r}: DDAN trains on images; write 'image'")
     _check_name("loss.name", config.loss.name, LOSSES)
     _check_name("model.name", config.model.name, integration.model_names())
-    _check_name("sampler.train_sampler", config.sampler.train_sampler, integration.sampler_names())
+    for key in ("train_sampler", "train_sampler_t"):
+        _check_name(f"sampler.{key}", config.sampler[key], integration.sampler_names())
     for key, names in (
         ("data.sources", config.data.sources),
         ("data.targets", config.data.targets),
@@ -60,6 +91,7 @@ def check(config: CfgNode) -> None:
                 "add a column 'split', or name another target"
             )
     _check_sizes(config)
+    _check_optimizer(config)
     if config.loss.name == "ddan":
         _check_ddan(config)
     absent = missing_data(config, [*config.data.sources, *config.data.targets])
@@ -76,17 +108,24 @@ def _check_name(key: str, name: str, valid: Sequence[str]) -> None:
 
 
 def _check_sizes(config: CfgNode) -> None:
-    for key, value in (
-        ("data.height", config.data.height),
-        ("data.width", config.data.width),
-        ("train.batch_size", config.train.batch_size),
-        ("test.batch_size", config.test.batch_size),
-        ("sampler.num_instances", config.sampler.num_instances),
+    for key, least in LEAST.items():
+        section, _, leaf = key.partition(".")
+        value = config[section][leaf]
+        if value < least:
+            kind = "whole number" if isinstance(value, int) else "number,"
+            above = "above 0" if least == 1 else "0 or more"
+            raise ValueError(f"{key}={value} must be a {kind} {above}")
+    if config.train.seed >= 2**32:
+        raise ValueError(f"train.seed={config.train.seed} must be below 2**32")
+    for key, values in (
+        ("test.ranks", config.test.ranks),
+        ("train.stepsize", config.train.stepsize),
     ):
-        if value < 1:
-            raise ValueError(f"{key}={value} must be a whole number above 0")
-    if not config.test.ranks or min(config.test.ranks) < 1:
-        raise ValueError(f"test.ranks={config.test.ranks} must hold whole numbers above 0")
+        if not values or min(values) < 1:
+            raise ValueError(f"{key}={values} must hold whole numbers above 0")
+    for key, values in (("norm_mean", config.data.norm_mean), ("norm_std", config.data.norm_std)):
+        if len(values) != 3 or (key == "norm_std" and min(values) <= 0):
+            raise ValueError(f"data.{key}={values} must hold three numbers, deviations above 0")
     batch, instances = config.train.batch_size, config.sampler.num_instances
     if config.sampler.train_sampler in IDENTITY_SAMPLERS and batch % instances:
         below = batch - batch % instances
@@ -94,6 +133,25 @@ def _check_sizes(config: CfgNode) -> None:
         raise ValueError(
             f"train.batch_size={batch} is not a multiple of sampler.num_instances={instances}; "
             f"write {choices}"
+        )
+
+
+def _check_optimizer(config: CfgNode) -> None:
+    _check_name("train.optim", config.train.optim, OPTIMIZERS)
+    _check_name("train.lr_scheduler", config.train.lr_scheduler, SCHEDULERS)
+    _check_name("test.dist_metric", config.test.dist_metric, DISTANCES)
+    for name in ("beta1", "beta2"):
+        if not 0 <= config.adam[name] < 1:
+            raise ValueError(f"adam.{name}={config.adam[name]} must be in [0, 1)")
+    sgd = config.sgd
+    if config.train.optim == "sgd" and sgd.nesterov and (sgd.momentum == 0 or sgd.dampening != 0):
+        raise ValueError(
+            "sgd.nesterov needs momentum and no dampening; write sgd.momentum 0.9 and "
+            "sgd.dampening 0.0"
+        )
+    if config.test.visrank and not config.test.evaluate:
+        raise ValueError(
+            "test.visrank draws rankings of a finished model; write test.evaluate True"
         )
 
 

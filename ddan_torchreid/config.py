@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from yacs.config import CfgNode
 
+from .config_values import convert, read_yaml
 from .settings import DDANSettings, nearest
 
 # key -> (default, what takes it, under which argument). The defaults are those of main.py.
@@ -163,21 +162,6 @@ def find_file(name: str) -> Path:
     )
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a node: PyYAML keeps the last one and says nothing."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def merge_file(config: CfgNode, path: str | Path) -> None:
     """Merges a YAML file into the configuration.
 
@@ -185,14 +169,9 @@ def merge_file(config: CfgNode, path: str | Path) -> None:
         ValueError: the file is not valid YAML, or holds an unknown key or a value of a wrong type.
     """
     try:
-        # Nothing but the safe types of yaml.safe_load.
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)  # noqa: S506
-    except RecursionError:
-        raise ValueError(f"{path} is not valid YAML: it is nested too deeply") from None
-    # ValueError: a date or a number that Python cannot hold.
-    except (yaml.YAMLError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{path} is not valid YAML: {reason}") from None
+        content = read_yaml(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from None
     if content is None:
         return
     if not isinstance(content, dict):
@@ -253,51 +232,14 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
         close = same_leaf or difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"unknown key {key!r} in {where}{hint}")
-    default = _get(config, key)
+    # Not what the configuration holds now: an empty list says nothing of its elements.
+    default = _get(get_default_config(), key)
     try:
-        value = _as(default, value)
-    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
-        raise ValueError(
-            f"{key} in {where} must be {_kind(default)}, got {_short(value)}; "
-            f"for example {key}: {default!r}"
-        ) from None
+        value = convert(default, value)
+    except ValueError as error:
+        raise ValueError(f"{key} in {where} {error}; for example {key}: {default!r}") from None
     *parents, leaf = key.split(".")
     node = config
     for parent in parents:
         node = node[parent]
     node[leaf] = value
-
-
-def _as(default: Any, value: Any) -> Any:
-    """The value as the type of the default, the elements of a list as those of the default's.
-
-    Raises:
-        TypeError, ValueError, OverflowError, RecursionError, MemoryError: it cannot be.
-    """
-    # YAML 1.1 reads 5e-4 as text, and a whole number where a fraction is meant is no mistake.
-    if isinstance(value, str) and not isinstance(default, str):
-        value = CfgNode._decode_cfg_value(value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if isinstance(default, list) and isinstance(value, tuple):
-        value = list(value)
-    if type(value) is not type(default):
-        raise TypeError
-    if isinstance(value, list):
-        value = [_as(default[0], element) for element in value]
-    # torch takes no number beyond 64 bits, and trains with nan without a word.
-    if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
-        raise ValueError
-    return value
-
-
-def _kind(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a whole number", float: "a number"}
-    if isinstance(value, list):
-        return f"a list, each of it {_kind(value[0])}"
-    return kinds.get(type(value), "text")
-
-
-def _short(value: Any) -> str:
-    """What was written, cut to fit a line."""
-    return reprlib.Repr().repr(value)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from . import checkpoint, losses
 from .central import choose_central_domain
 from .data import labels
+from .data.leaks import check_leaks
 from .data.loader import stabilise_train_loader
+from .data.reading import read_safely, skip_unreadable
 from .evaluation import Scores, extract_features, mean_scores, print_scores, score
 from .objective import DDANObjective
 from .optim import FollowingSchedule, optimizer_like
@@ -62,6 +64,7 @@ class ImageDDANEngine(torchreid.engine.Engine):
                 "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan')"
             )
         stabilise_train_loader(datamanager, seed=settings.seed)
+        read_safely(datamanager)
         super().__init__(datamanager, use_gpu)
 
         # The depthwise convolutions of MobileNetV2 are far faster in this layout, on CPU and CUDA.
@@ -168,11 +171,20 @@ class ImageDDANEngine(torchreid.engine.Engine):
     def run(self, *args: Any, **keywords: Any) -> None:
         """torchreid's ``Engine.run``, with L2-normalised features by default as DDAN compares them.
 
-        ``central_domain='auto'`` is decided here, before the first epoch (Eq. 3).
+        Before the first epoch, leaks and (``bad_images='skip'``) unreadable images are looked for,
+        and ``central_domain='auto'`` is decided (Eq. 3).
+
+        Raises:
+            ValueError: training images are query or gallery images too; an image is unreadable.
         """
         keywords.setdefault("normalize_feature", True)
+        testing_only = keywords.get("test_only", False)
+        if self.settings.bad_images == "skip":
+            skip_unreadable(self.datamanager, training=not testing_only)
+        if not testing_only:
+            check_leaks(self.datamanager, self.settings.allow_leaks)
         undecided = self.settings.needs_central_domain and self.objective.central is None
-        if undecided and not keywords.get("test_only", False):
+        if undecided and not testing_only:
             name = choose_central_domain(
                 self.model, self.datamanager, self.device, seed=self.settings.seed or 0
             )

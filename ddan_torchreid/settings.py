@@ -15,6 +15,7 @@ from typing import Any
 ALIGNMENTS = ("central", "pairwise", "none")
 CONFUSIONS = ("uniform", "entropy", "central")
 REDUCTIONS = ("mean", "eq8")
+BAD_IMAGES = ("error", "skip")
 
 _LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
 # Below it the gradient of Eq. 8 leaves the range of float32.
@@ -59,6 +60,10 @@ class DDANSettings:
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
+        bad_images: an unreadable image file is an ``'error'``, or ``'skip'``: all images are read
+            before training, another image of the same identity takes the place of a bad training
+            image, and bad query and gallery images are left out.
+        allow_leaks: go on when training images are also query or gallery images.
 
     Raises:
         ValueError: an option has an illegal value; the message says which values are legal.
@@ -82,6 +87,8 @@ class DDANSettings:
     similarity_reduction: str = "mean"
     exclude_own_identity: bool = False
     seed: int | None = None
+    bad_images: str = "error"
+    allow_leaks: bool = False
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -90,6 +97,7 @@ class DDANSettings:
             ("alignment", ALIGNMENTS),
             ("confusion", CONFUSIONS),
             ("similarity_reduction", REDUCTIONS),
+            ("bad_images", BAD_IMAGES),
         ):
             value = getattr(self, name)
             if value not in valid:
@@ -186,12 +194,13 @@ class DDANSettings:
 
 def _check_kind(name: str, value: Any, default: Any) -> None:
     # Python takes True for 1, and a text for true: neither is what was meant.
-    kind, words = {
+    kinds: dict[type, tuple[Any, str]] = {
         bool: (bool, "True or False"),
         int: (numbers.Integral, "a whole number"),
         float: (numbers.Real, "a number"),
         str: (str, "text"),
         type(None): ((numbers.Integral, type(None)), "a whole number or None"),
-    }[type(default)]
+    }
+    kind, words = kinds[type(default)]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")

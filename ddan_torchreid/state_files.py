@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from .atomic import replacing
+
 
 def write(state: dict[str, Any], path: Path) -> None:
-    """Saves to a temporary file and renames it, so that a crash leaves no half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Saves a file whole, so that a crash leaves the former one or none."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
 
 
 def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:

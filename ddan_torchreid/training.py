@@ -16,6 +16,7 @@ from yacs.config import CfgNode
 
 from . import checkpoint, checks
 from .config import arguments, engine_options
+from .data.reading import read_safely
 from .engine import ImageDDANEngine
 
 
@@ -63,13 +64,15 @@ def build_datamanager(config: CfgNode) -> Any:
         ValueError: torchreid cannot read a dataset; the message names the data root.
     """
     try:
-        return torchreid.data.ImageDataManager(**arguments(config, "data"))
+        datamanager = torchreid.data.ImageDataManager(**arguments(config, "data"))
     except (RuntimeError, IndexError, AssertionError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"the datasets under {config.data.root} cannot be read: {reason}; "
             "check their folders against the README"
         ) from error
+    read_safely(datamanager)
+    return datamanager
 
 
 def build_model(config: CfgNode, num_identities: int) -> nn.Module:

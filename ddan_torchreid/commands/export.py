@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .. import export as exporting
 from ..data.loose_images import find_images
-from ..trained_model import load_trained_model
+from ..inference import export as exporting
+from ..inference.trained_model import load_trained_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ import torch
 
 from ..atomic import replacing
 from ..data.loose_images import find_images
-from ..features import extract
-from ..trained_model import TrainedModel, load_trained_model
+from ..inference.features import extract
+from ..inference.trained_model import TrainedModel, load_trained_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

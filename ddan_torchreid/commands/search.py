@@ -8,11 +8,11 @@ from pathlib import Path
 from PIL import Image
 
 from ..data.loose_images import find_images, read_image
-from ..features import FeatureTable
-from ..features import extract as extract_features
-from ..picture_sheet import HITS, QUERIES, picture_sheet
-from ..retrieval import print_ranked_lists, rank, write_ranked_lists
-from ..trained_model import TrainedModel
+from ..inference.features import FeatureTable
+from ..inference.features import extract as extract_features
+from ..inference.picture_sheet import HITS, QUERIES, picture_sheet
+from ..inference.retrieval import print_ranked_lists, rank, write_ranked_lists
+from ..inference.trained_model import TrainedModel
 from . import extract
 
 

@@ -6,10 +6,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-import torchreid
 from torch.utils.data import DataLoader
 
 from .labels import stabilise
+from .reading import SafeImageDataset
 
 
 def stabilise_train_loader(datamanager: Any, seed: int | None = None) -> None:
@@ -63,7 +63,7 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
         Loaders by source name, in the order of the sources.
     """
     loader = datamanager.train_loader
-    train = loader.dataset.train
+    train = loader.dataset.data
     domains = np.array([item[3] for item in train])
     generator = np.random.default_rng(seed)
     loaders = {}
@@ -72,7 +72,7 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
         if len(positions) > max_samples:
             positions = np.sort(generator.choice(positions, max_samples, replace=False))
         items = [train[position] for position in positions]
-        dataset = torchreid.data.ImageDataset(
+        dataset = SafeImageDataset(
             items, items[:1], items[:1], transform=datamanager.transform_te, mode="train",
             verbose=False,
         )  # fmt: skip

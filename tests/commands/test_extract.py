@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from ddan_torchreid import load_model
 from ddan_torchreid.cli import main
 from ddan_torchreid.evaluation import extract_features
-from ddan_torchreid.features import FeatureTable, extract
-from ddan_torchreid.trained_model import load_trained_model
+from ddan_torchreid.inference.features import FeatureTable, extract
+from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.version import __version__
-from tests.test_export import checkpoint
+from tests.inference.test_export import checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.features import FeatureTable
-from ddan_torchreid.picture_sheet import PICTURE, picture_sheet
-from ddan_torchreid.retrieval import Hit, RankedList, rank
-from tests.test_export import checkpoint
+from ddan_torchreid.inference.features import FeatureTable
+from ddan_torchreid.inference.picture_sheet import PICTURE, picture_sheet
+from ddan_torchreid.inference.retrieval import Hit, RankedList, rank
+from tests.inference.test_export import checkpoint
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 190)}
 

@@ -21,12 +21,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .atomic import replacing
-from .data import rendered
-from .data.loose_images import read_image
-from .data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from ..atomic import replacing
+from ..data import rendered
+from ..data.loose_images import read_image
+from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
+from ..version import __version__
 from .trained_model import TrainedModel
-from .version import __version__
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

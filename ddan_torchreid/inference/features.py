@@ -16,9 +16,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from .data.loose_images import read_image
+from ..data.loose_images import read_image
+from ..version import __version__
 from .trained_model import TrainedModel
-from .version import __version__
 
 
 @dataclasses.dataclass(frozen=True)

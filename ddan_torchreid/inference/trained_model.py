@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .data.transforms import ddan_transforms
-from .models import DDANModel, load_model
-from .state_files import read
+from ..data.transforms import ddan_transforms
+from ..models import DDANModel, load_model
+from ..state_files import read
 
 DEFAULT_SIZE = (256, 128)
 """Height and width in the paper (Sec. 4.1), for checkpoints that do not say theirs."""

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ddan_torchreid import export as exporting
 from ddan_torchreid import load_model
-from ddan_torchreid.export import ExportedNetwork, compare, export
+from ddan_torchreid.inference import export as exporting
+from ddan_torchreid.inference.export import ExportedNetwork, compare, export
+from ddan_torchreid.inference.trained_model import TrainedModel, load_trained_model
 from ddan_torchreid.models import BACKBONES, FACTORIES, DDANModel
-from ddan_torchreid.trained_model import TrainedModel, load_trained_model
 
 HEIGHT, WIDTH = 64, 32
 SMALL = ("ddan_mobilenetv2_x0_35", "ddan_mobilenetv2_in_bn_x0_35")

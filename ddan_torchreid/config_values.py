@@ -1,0 +1,91 @@
+"""Values of a configuration: read from YAML or from the command line, and held to their type."""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any
+
+import yaml
+from yacs.config import CfgNode
+
+_KINDS = {
+    bool: ("true or false", "true or false"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+}
+
+
+class UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a node: PyYAML keeps the last one and says nothing."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str) -> Any:
+    """What a YAML text holds, of plain types only.
+
+    Raises:
+        ValueError: it is not valid YAML, or a key stands twice in a node.
+    """
+    try:
+        return yaml.load(text, UniqueKeyLoader)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        # All but the first are how PyYAML fails on a date, number or tag that it cannot hold.
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def convert(default: Any, value: Any) -> Any:
+    """The value as the type of the default, the elements of a list as those of the default's.
+
+    A text is read as a Python literal where no text is meant: command lines hold texts only, and
+    YAML 1.1 reads 5e-4 as text. A whole number stands for a fraction.
+
+    Raises:
+        ValueError: it has another type, or is a number that is not finite or beyond 64 bits; the
+            message says what the value must be and what it is.
+    """
+    try:
+        value = _decoded(default, value)
+        return _as(default, value)
+    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
+        raise ValueError(f"must be {_kind(default, value)}, got {reprlib.repr(value)}") from None
+
+
+def _decoded(default: Any, value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(default, str):
+        return CfgNode._decode_cfg_value(value)
+    return value
+
+
+def _as(default: Any, value: Any) -> Any:
+    value = _decoded(default, value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(default, list) and isinstance(value, tuple):
+        value = list(value)
+    if type(value) is not type(default):
+        raise TypeError
+    if isinstance(value, list):
+        return [_as(default[0], element) for element in value]
+    # torch takes no number beyond 64 bits, and trains with nan without a word.
+    if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
+        raise ValueError
+    return value
+
+
+def _kind(default: Any, value: Any) -> str:
+    if not isinstance(default, list):
+        return _KINDS[type(default)][0]
+    return f"a list of {_KINDS[type(default[0])][1]}" if isinstance(value, list) else "a list"
