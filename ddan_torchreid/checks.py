@@ -117,10 +117,10 @@ def _check_sizes(config: CfgNode) -> None:
             raise ValueError(f"{key}={value} must be a {kind} {above}")
     if config.train.seed >= 2**32:
         raise ValueError(f"train.seed={config.train.seed} must be below 2**32")
-    for key, values in (
-        ("test.ranks", config.test.ranks),
-        ("train.stepsize", config.train.stepsize),
-    ):
+    for key, values in {
+        "test.ranks": config.test.ranks,
+        "train.stepsize": config.train.stepsize,
+    }.items():
         if not values or min(values) < 1:
             raise ValueError(f"{key}={values} must hold whole numbers above 0")
     for key, values in (("norm_mean", config.data.norm_mean), ("norm_std", config.data.norm_std)):
@@ -151,7 +151,7 @@ def _check_optimizer(config: CfgNode) -> None:
         )
     if config.test.visrank and not config.test.evaluate:
         raise ValueError(
-            "test.visrank draws rankings of a finished model; write test.evaluate True"
+            "test.visrank draws the rankings of a finished model; write test.evaluate True"
         )
 
 

@@ -233,7 +233,7 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"unknown key {key!r} in {where}{hint}")
     # Not what the configuration holds now: an empty list says nothing of its elements.
-    default = _get(get_default_config(), key)
+    default = SCHEMA[key][0] if key in SCHEMA else _get(config, key)
     try:
         value = convert(default, value)
     except ValueError as error:

@@ -66,7 +66,7 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
     train = loader.dataset.data
     domains = np.array([item[3] for item in train])
     generator = np.random.default_rng(seed)
-    loaders = {}
+    loaders: dict[str, DataLoader] = {}
     for number, name in enumerate(datamanager.sources):
         positions = np.flatnonzero(domains == number)
         if len(positions) > max_samples:

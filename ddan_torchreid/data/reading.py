@@ -104,16 +104,12 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
             for path, substitute in substitutes.items():
                 actions[path].append(f"in {name}, {printable(substitute)} takes its place")
             continue
-        for item in dataset.data:
-            if item[0] in bad:
-                actions[item[0]].append(f"left out of {name}")
-        dataset.data = [item for item in dataset.data if item[0] not in bad]
+        for path in {item[0] for item in dataset.data} & bad.keys():
+            actions[path].append(f"left out of {name}")
+        # In place: the data manager shows the same list to the pictures of ranked results.
+        dataset.data[:] = [item for item in dataset.data if item[0] not in bad]
         if not dataset.data:
             raise ValueError(f"no image can be read in {name}")
-        setattr(dataset, dataset.mode, dataset.data)
-    for name, subsets in datamanager.test_loader.items():
-        for subset, loader in subsets.items():
-            datamanager.test_dataset[name][subset] = getattr(loader.dataset, subset)
     report = [f"{bad[path]}; {'; '.join(done)}" for path, done in sorted(actions.items())]
     print("\n".join([f"=> {len(report)} images cannot be read", *report]))
     return report

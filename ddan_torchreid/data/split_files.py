@@ -7,14 +7,14 @@ so that the splits stay those that earlier results were measured on.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from ..atomic import replacing
 
 # Files of a dataset, and the folders in it that hold the images.
 SPLIT_FILES = {
@@ -78,18 +78,10 @@ def rewrite(file: Path, moves: dict[str, Path]) -> None:
     for split in splits:
         for key in _LISTS:
             split[key] = [[str(moves.get(path, path)), *labels] for path, *labels in split[key]]
-    handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w") as output:
-            json.dump(splits, output, indent=4, separators=(",", ": "))  # as torchreid writes it
-            output.flush()
-            os.fsync(output.fileno())
+    with replacing(file) as temporary:
         shutil.copymode(file, temporary)
-        os.replace(temporary, file)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+        text = json.dumps(splits, indent=4, separators=(",", ": "))  # as torchreid writes it
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
