@@ -35,7 +35,7 @@ LEAST = {
     "train.weight_decay": 0,
     "train.max_epoch": 0,
     "train.start_epoch": 0,
-    "train.batch_size": 1,
+    "train.batch_size": 2,  # batch normalisation of one image has no variance
     "train.fixbase_epoch": 0,
     "train.base_lr_mult": 0,
     "train.gamma": 0,
@@ -113,7 +113,7 @@ def _check_sizes(config: CfgNode) -> None:
         value = config[section][leaf]
         if value < least:
             kind = "whole number" if isinstance(value, int) else "number,"
-            above = "above 0" if least == 1 else "0 or more"
+            above = "above 0" if least == 1 else f"{least} or more"
             raise ValueError(f"{key}={value} must be a {kind} {above}")
     if config.train.seed >= 2**32:
         raise ValueError(f"train.seed={config.train.seed} must be below 2**32")
@@ -133,6 +133,18 @@ def _check_sizes(config: CfgNode) -> None:
         raise ValueError(
             f"train.batch_size={batch} is not a multiple of sampler.num_instances={instances}; "
             f"write {choices}"
+        )
+    groups = {"RandomDomainSampler": "num_cams", "RandomDatasetSampler": "num_datasets"}
+    group = groups.get(config.sampler.train_sampler)
+    if group and batch % config.sampler[group]:
+        raise ValueError(
+            f"train.batch_size={batch} is not a multiple of sampler.{group}="
+            f"{config.sampler[group]}, as {config.sampler.train_sampler} wants it"
+        )
+    if group == "num_datasets" and config.sampler.num_datasets > len(config.data.sources):
+        raise ValueError(
+            f"sampler.num_datasets={config.sampler.num_datasets} is more than the "
+            f"{len(config.data.sources)} sources; write that or less"
         )
 
 

@@ -7,6 +7,7 @@ Each command is a module of :mod:`ddan_torchreid.commands` with ``add_arguments(
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,9 @@ COMMANDS = {
     "doctor": "print what is installed, which data is there and what is missing",
 }
 
+# What the system says of a path that names no file or no folder, whatever the disk holds.
+NO_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+
 
 class RejectedInputError(Exception):
     """Input that the command line does not take; the message says what to write instead."""
@@ -51,19 +55,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
-    except (RejectedInputError, ValueError, TypeError, FileNotFoundError, FileExistsError) as error:
+    except (RejectedInputError, ValueError, TypeError, FloatingPointError, OSError) as error:
         if "--traceback" in words:
             raise
-        print(f"ddan-torchreid: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except (FloatingPointError, OSError) as error:
-        if "--traceback" in words:
-            raise
-        print(f"ddan-torchreid: failed: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        status = 2 if _is_rejection(error) else 1
+        verdict = "error" if status == 2 else "failed"
+        print(f"ddan-torchreid: {verdict}: {' '.join(str(error).split())}", file=sys.stderr)
+        return status
     except KeyboardInterrupt:
         print("ddan-torchreid: interrupted", file=sys.stderr)
         return 130
+
+
+def _is_rejection(error: Exception) -> bool:
+    """Whether the input is at fault, not the machine or the course of the run."""
+    if isinstance(error, OSError):
+        missing_or_there = isinstance(error, (FileNotFoundError, FileExistsError))
+        return missing_or_there or error.errno in NO_PATH
+    return not isinstance(error, FloatingPointError)
 
 
 def _run(words: list[str]) -> int:

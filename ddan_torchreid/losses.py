@@ -67,7 +67,9 @@ def batch_hard_triplet_loss(
     with torch.autocast(device_type=features.device.type, enabled=False):
         features = _full_precision(features)
         if normalize:
-            features = F.normalize(features, dim=1)
+            lengths = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+            # F.normalize has a gradient of 1e12 at a feature of zero; here it has none.
+            features = features / lengths.masked_fill(lengths < 1e-12, torch.inf)
         squared_norms = features.pow(2).sum(dim=1)
         squared = squared_norms[:, None] + squared_norms[None, :] - 2 * features @ features.t()
         # The gradient of the root is infinite at zero; below the clamp it is zero instead.

@@ -18,6 +18,7 @@ from . import checkpoint, checks
 from .config import arguments, engine_options
 from .data.reading import read_safely
 from .engine import ImageDDANEngine
+from .settings import nearest
 
 
 def build(config: CfgNode) -> Any:
@@ -39,6 +40,11 @@ def build(config: CfgNode) -> Any:
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
     datamanager = build_datamanager(config)
+    if len(datamanager.train_loader) == 0 and not config.test.evaluate:
+        raise ValueError(
+            f"train.batch_size={config.train.batch_size} is more than the "
+            f"{len(datamanager.train_loader.dataset)} training images; write a smaller one"
+        )
     model = build_model(config, datamanager.num_train_pids)
     if config.model.load_weights:
         checkpoint.load_weights(model, config.model.load_weights)
@@ -86,6 +92,18 @@ def build_model(config: CfgNode, num_identities: int) -> nn.Module:
     )
     if isinstance(getattr(model, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
         model.dropout.p = config.ddan.dropout
+    # A wrong name would quietly train every layer at the rate of the base layers.
+    layers = [name for name, _ in model.named_children()]
+    for key, used in (
+        ("new_layers", config.train.staged_lr),
+        ("open_layers", config.train.fixbase_epoch > 0),
+    ):
+        for name in config.train[key] if used else []:
+            if name not in layers:
+                raise ValueError(
+                    f"train.{key}: {config.model.name} has no layer {name!r}; "
+                    f"{nearest(str(name), layers)}"
+                )
     return model
 
 

@@ -39,6 +39,13 @@ def no_image_is_read(monkeypatch):
         (("model.name", "osnet_x1_0"), "no mapping network to align; write ddan_osnet_x1_0"),
         (("model.pretrained", "True"), "width 1.0"),
         (("loss.name", "dan"), "did you mean 'ddan'"),
+        (("train.staged_lr", "True", "train.new_layers", "['necks']"), "did you mean 'neck'"),
+        (("train.fixbase_epoch", "1", "train.open_layers", "['head']"), "no layer 'head'"),
+        (
+            ("loss.name", "softmax", "sampler.train_sampler", "RandomSampler")
+            + ("train.batch_size", "5000"),
+            "train.batch_size=5000 is more than the",
+        ),
         (("data.type", "video"), "write 'image'"),
         (("data.height", "0"), "above 0"),
         (("test.ranks", "[]"), "test.ranks"),

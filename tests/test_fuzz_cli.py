@@ -1,6 +1,7 @@
 """Random command lines: rejected input is one line and exit status 2, never a traceback."""
 
 import io
+import re
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ddan_torchreid import config, training
 from ddan_torchreid.cli import COMMANDS, main
+from tests.conftest import SMALL_SOURCES, SMALL_TARGETS
 
 SMALL = settings(
     max_examples=120,
@@ -144,3 +146,39 @@ def test_a_good_line_gets_as_far_as_the_data_in_any_order(order, small_root):
     ]
     parts = parts[order:] + parts[:order]
     assert outcome(["train", *(word for part in parts for word in part)]) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("train.batch_size", "1", "sampler.num_instances", "1"), "2 or more"),
+        (("train.print_freq", "0"), "train.print_freq=0 must be a whole number above 0"),
+        (("train.lr", "-1"), "train.lr=-1.0 must be a number, 0 or more"),
+        (("train.seed", "-1"), "train.seed=-1"),
+        (("train.seed", str(2**32)), r"below 2\*\*32"),
+        (("train.stepsize", "[]"), "train.stepsize"),
+        (("train.stepsize", "[0]"), "train.stepsize"),
+        (("train.optim", "adamw"), "did you mean 'adam'"),
+        (("train.lr_scheduler", "step"), "did you mean 'multi_step'"),
+        (("test.dist_metric", "cosin"), "did you mean 'cosine'"),
+        (("test.visrank", "True"), "test.evaluate True"),
+        (("data.norm_std", "[0.2, 0.0, 0.2]"), "data.norm_std"),
+        (("data.norm_mean", "[0.5]"), "data.norm_mean"),
+        (("adam.beta1", "1.0"), "adam.beta1"),
+        (("train.optim", "sgd", "sgd.nesterov", "True", "sgd.momentum", "0.0"), "momentum"),
+        (("sampler.train_sampler_t", "Random"), "RandomSampler"),
+        (
+            ("sampler.train_sampler", "RandomDomainSampler", "sampler.num_cams", "5"),
+            "not a multiple of sampler.num_cams=5",
+        ),
+        (
+            ("sampler.train_sampler", "RandomDatasetSampler", "sampler.num_datasets", "4"),
+            "more than the 3 sources",
+        ),
+    ],
+)
+def test_what_torchreid_would_fail_on_late_is_refused_early(options, says, small_root, capsys):
+    good = ["train", "--config-file", "rendered", "--root", str(small_root)]
+    good += ["-s", *SMALL_SOURCES, "-t", *SMALL_TARGETS, "ddan.top_k", "3"]
+    assert main([*good, *options]) == 2
+    assert re.search(says, capsys.readouterr().err)

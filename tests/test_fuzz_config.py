@@ -239,6 +239,9 @@ CHOICES = {
 
 
 @settings(SMALL, max_examples=25)
+@example(options=[("train.batch_size", 1), ("sampler.num_instances", 1)])
+@example(options=[("train.batch_size", 2), ("sampler.num_instances", 1)])
+@example(options=[("ddan.temperature", 1e-8), ("ddan.similarity_reduction", "eq8")])
 @given(
     options=st.lists(
         st.sampled_from(list(CHOICES)).flatmap(lambda key: st.tuples(st.just(key), CHOICES[key])),

@@ -5,11 +5,9 @@ torchreid's own reader tries again for ever on a file that is truncated, empty o
 
 from __future__ import annotations
 
-import os
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torchreid
@@ -117,18 +115,13 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
 
 def _unreadable(paths: Iterable[str]) -> dict[str, str]:
     """Reasons, by path, of the images that cannot be read."""
-    paths = sorted(paths)
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        reasons = threads.map(_reason, paths)
-        return {path: reason for path, reason in zip(paths, reasons, strict=True) if reason}
-
-
-def _reason(path: str) -> str:
-    try:
-        read_image(path)
-    except ValueError as error:
-        return str(error)
-    return ""
+    reasons = {}
+    for path in paths:
+        try:
+            read_image(path)
+        except ValueError as error:
+            reasons[path] = str(error)
+    return reasons
 
 
 def _substitute(items: Sequence[Any], bad: Container[str]) -> tuple[list[Any], dict[str, str]]:

@@ -57,6 +57,8 @@ def run(
     base.train.seed = seed
     base.train.max_epoch = epochs or (1 if quick else base.train.max_epoch)
 
+    # One core for each process that loads; on a busy machine more threads only wait for each other.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - base.data.workers))
     names = [*base.data.sources, *base.data.targets]
     print(f"Drawing {len(names)} domains ...")
     for name in names:

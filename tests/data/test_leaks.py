@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+import torchreid
 
-from ddan_torchreid.data.leaks import find_leaks
+from ddan_torchreid.data.leaks import check_leaks, find_leaks
+from tests import miniatures
 
 
 def write(folder, name, content):
@@ -63,6 +65,26 @@ def test_only_files_of_a_common_size_are_opened(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "open", spy)
     assert find_leaks(train, test) == []
     assert sorted(opened) == sorted(train[15:] + test[:5])
+
+
+def test_no_leak_between_the_datasets_of_the_suite(real_root, small_engine):
+    manager = torchreid.data.ImageDataManager(
+        root=str(real_root), sources=list(miniatures.SOURCES), targets=list(miniatures.TARGETS),
+        combineall=True, workers=0, use_gpu=False,
+    )  # fmt: skip
+    check_leaks(manager)
+    check_leaks(small_engine().datamanager)
+
+
+def test_a_dataset_that_is_source_and_target(real_root, capsys):
+    options = {"root": str(real_root), "sources": ["market1501"], "workers": 0, "use_gpu": False}
+    check_leaks(torchreid.data.ImageDataManager(**options))
+    everything = torchreid.data.ImageDataManager(combineall=True, **options)
+    with pytest.raises(ValueError, match=r"48 query or gallery images are training images too"):
+        check_leaks(everything)
+    capsys.readouterr()
+    check_leaks(everything, allow=True)
+    assert capsys.readouterr().out.startswith("=> Allowed by ddan.allow_leaks: 48 query or gallery")
 
 
 def test_training_stops_at_a_leak(small_engine, tmp_path, capsys):
