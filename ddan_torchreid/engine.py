@@ -161,8 +161,8 @@ class ImageDDANEngine(torchreid.engine.Engine):
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name} is {value} in epoch {self.epoch + 1}, batch {self.batch_idx + 1}; "
-                    "training stopped, and this batch has not changed the weights. Lower the learning "
-                    "rate or the weight of this term"
+                    "training stopped, and this batch has not changed the weights. Lower the "
+                    "learning rate or the weight of this term"
                 )
         return values
 

@@ -42,8 +42,10 @@ def no_image_is_read(monkeypatch):
         (("train.staged_lr", "True", "train.new_layers", "['necks']"), "did you mean 'neck'"),
         (("train.fixbase_epoch", "1", "train.open_layers", "['head']"), "no layer 'head'"),
         (
-            ("loss.name", "softmax", "sampler.train_sampler", "RandomSampler")
-            + ("train.batch_size", "5000"),
+            (
+                *("loss.name", "softmax", "sampler.train_sampler", "RandomSampler"),
+                *("train.batch_size", "5000"),
+            ),
             "train.batch_size=5000 is more than the",
         ),
         (("data.type", "video"), "write 'image'"),
