@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,7 +70,7 @@ def _strip(engine: Any, target: str, place: float, topk: int) -> np.ndarray:
     query, gallery = engine.datamanager.fetch_test_loaders(target)
     query, gallery = list(query), list(gallery)
     position = int(place * len(query))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         torchreid.utils.visualize_ranked_results(
             engine.scores[target].distances[position : position + 1],
             (query[position : position + 1], gallery),
