@@ -10,7 +10,7 @@ help:
 	@echo "make demo       draw pedestrians, train the baseline and DDAN, compare them"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the tests that take minutes"
-	@echo "make test-wheel builds the wheel, installs it in an empty environment, runs it there"
+	@echo "make test-wheel sdist and wheel, installed in an empty environment and run there"
 	@echo "make clean      remove the virtual environment and what tools cache"
 
 $(STAMP): setup.py pyproject.toml
@@ -33,10 +33,11 @@ test: lint
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
-# As a user gets it: only the wheel and what it asks for, far from the source.
+# As a user gets it: a wheel made from the sdist, and what it asks for, far from the source.
 test-wheel: $(STAMP)
 	rm -rf build/wheel && mkdir -p build/wheel/empty
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python setup.py --quiet sdist --dist-dir build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel build/wheel/*.tar.gz
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
 	cd build/wheel/empty && ../venv/bin/ddan-torchreid demo --quick --output out

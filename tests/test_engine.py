@@ -196,6 +196,23 @@ def test_each_term_can_be_switched_off(small_engine, options, models, terms):
     assert {name for name in summary if name.startswith("loss_")} == terms
 
 
+@pytest.mark.parametrize(
+    "name", ["ddan_resnet50", "ddan_resnet50_ibn_a", "ddan_osnet_x1_0", "ddan_osnet_ain_x1_0"]
+)
+def test_the_same_engine_trains_other_networks(small_engine, name):
+    engine = prepared(small_engine("model.name", name, "train.batch_size", "12"))
+    before = {key: value.clone() for key, value in engine.model.named_parameters()}
+    summary = engine.forward_backward(first_batch(engine))
+    assert all(math.isfinite(value) for value in summary.values())
+    assert {"loss_confusion", "loss_similarity", "loss_domain"} <= set(summary)
+    for part in ("encoder.", "mapping.", "neck.", "classifier."):
+        assert any(
+            not torch.equal(value, before[key])
+            for key, value in engine.model.named_parameters()
+            if key.startswith(part)
+        ), part
+
+
 def test_pairwise_alignment_names_every_domain(small_engine):
     engine = prepared(small_engine("ddan.alignment", "pairwise", "ddan.weight_similarity", "0.0"))
     images, _, domains = engine.parse_data_for_train(first_batch(engine))

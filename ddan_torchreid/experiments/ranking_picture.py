@@ -17,6 +17,9 @@ import numpy as np
 import torchreid
 from PIL import Image
 
+HEIGHT, WIDTH = 128, 64
+"""Of one image in the picture, in pixels, however small the network's images are."""
+
 
 def ranking_picture(
     engines: Mapping[str, Any],
@@ -75,8 +78,8 @@ def _strip(engine: Any, target: str, place: float, topk: int) -> np.ndarray:
             engine.scores[target].distances[position : position + 1],
             (query[position : position + 1], gallery),
             "image",
-            width=engine.datamanager.width,
-            height=engine.datamanager.height,
+            width=WIDTH,
+            height=HEIGHT,
             save_dir=folder,
             topk=topk,
         )
