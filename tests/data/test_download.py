@@ -194,7 +194,7 @@ KIND = "is a link, a device or encrypted"
 MALICIOUS = {
     "zip, parent": (zipped(crops() | {"../p9_s9_9.jpg": b"x"}), OUTSIDE),
     "zip, parent inside": (zipped(crops("a/../../b")), OUTSIDE),
-    "zip, absolute": (zipped(crops("/tmp/absolute")), OUTSIDE),
+    "zip, absolute": (zipped(crops("/absolute")), OUTSIDE),
     "zip, backslash": (zipped(crops() | {"..\\p9_s9_9.jpg": b"x"}), OUTSIDE),
     "zip, drive": (zipped(crops() | {"C:/p9_s9_9.jpg": b"x"}), OUTSIDE),
     "zip, parent folder": (zipped(crops() | {"../evil/": b""}), OUTSIDE),
@@ -202,7 +202,7 @@ MALICIOUS = {
     "zip, encrypted": (zip_encrypted(), KIND),
     "zip, bomb": (zipped(crops() | {"a/p9_s9_9.jpg": bytes(20_000)}), "above 10000 bytes"),
     "tar, parent": (tarred(crops("../../outside")), OUTSIDE),
-    "tar, absolute": (tarred(crops("/tmp/absolute")), OUTSIDE),
+    "tar, absolute": (tarred(crops("/absolute")), OUTSIDE),
     "tar, symlink": (tarred(crops(), entry("a", tarfile.SYMTYPE, "/etc")), KIND),
     "tar, link inside": (tarred(crops(), entry("CUHK-SYSU", tarfile.SYMTYPE, "b")), KIND),
     "tar, hard link": (tarred(crops(), entry("a", tarfile.LNKTYPE, "/etc/passwd")), KIND),

@@ -22,20 +22,20 @@ from ddan_torchreid.data.labels import (
 )
 
 TRAIN = [
-    ("/root/market/train/0007_c2.jpg", 5, 1, 0),
-    ("/root/market/train/0007_c1.jpg", 5, 0, 0),
-    ("/root/market/query/0009_c1.jpg", 2, 0, 0),
-    ("/root/market/train/0002_c3.jpg", 0, 2, 0),
-    ("/root/viper/b.bmp", 9, 7, 1),
-    ("/root/viper/a.bmp", 4, 6, 1),
+    ("/data/market/train/0007_c2.jpg", 5, 1, 0),
+    ("/data/market/train/0007_c1.jpg", 5, 0, 0),
+    ("/data/market/query/0009_c1.jpg", 2, 0, 0),
+    ("/data/market/train/0002_c3.jpg", 0, 2, 0),
+    ("/data/viper/b.bmp", 9, 7, 1),
+    ("/data/viper/a.bmp", 4, 6, 1),
 ]
 STABLE = [
-    ("/root/market/query/0009_c1.jpg", 0, 0, 0),
-    ("/root/market/train/0002_c3.jpg", 1, 2, 0),
-    ("/root/market/train/0007_c1.jpg", 2, 0, 0),
-    ("/root/market/train/0007_c2.jpg", 2, 1, 0),
-    ("/root/viper/a.bmp", 3, 6, 1),
-    ("/root/viper/b.bmp", 4, 7, 1),
+    ("/data/market/query/0009_c1.jpg", 0, 0, 0),
+    ("/data/market/train/0002_c3.jpg", 1, 2, 0),
+    ("/data/market/train/0007_c1.jpg", 2, 0, 0),
+    ("/data/market/train/0007_c2.jpg", 2, 1, 0),
+    ("/data/viper/a.bmp", 3, 6, 1),
+    ("/data/viper/b.bmp", 4, 7, 1),
 ]
 
 
@@ -130,8 +130,8 @@ def test_digest_tells_labels_images_and_domains_apart() -> None:
     assert label_digest(STABLE[::-1]) == digest
     for changed in (
         [(STABLE[0][0], 1, 0, 0), *STABLE[1:]],
-        [("/root/market/query/0008_c1.jpg", *STABLE[0][1:]), *STABLE[1:]],
-        [*STABLE[:5], ("/root/viper/b.bmp", 4, 7, 2)],
+        [("/data/market/query/0008_c1.jpg", *STABLE[0][1:]), *STABLE[1:]],
+        [*STABLE[:5], ("/data/viper/b.bmp", 4, 7, 2)],
         STABLE[:-1],
     ):
         assert label_digest(changed) != digest
@@ -139,7 +139,7 @@ def test_digest_tells_labels_images_and_domains_apart() -> None:
 
 
 def image_dataset(mode: str = "train") -> torchreid.data.ImageDataset:
-    query = [("/root/q.jpg", 1, 0, 0)]
+    query = [("/data/q.jpg", 1, 0, 0)]
     return torchreid.data.ImageDataset(list(TRAIN), query, query, mode=mode, verbose=False)
 
 
@@ -164,7 +164,7 @@ def test_stabilise_leaves_query_images() -> None:
     dataset = image_dataset(mode="query")
     assert stabilise(dataset)
     assert dataset.train == STABLE
-    assert dataset.data == [("/root/q.jpg", 1, 0, 0)]
+    assert dataset.data == [("/data/q.jpg", 1, 0, 0)]
 
 
 def test_domain_and_size_of_each_identity() -> None:
