@@ -1,4 +1,4 @@
-# `make demo` and `make test` work on a fresh machine with Python 3.11.
+# `make demo` and `make test` work on a fresh machine with Python 3.11 to 3.13.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -40,7 +40,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    classifiers=["Programming Language :: Python :: 3.11"],
+    classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     # The YAML files live at the top of the repository, where people look for them, and are
     # installed inside the package, so that an installed copy finds them by name.
     packages=[
