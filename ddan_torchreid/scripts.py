@@ -160,9 +160,7 @@ def _prepare(configuration: Any) -> None:
 def _build_engine(
     configuration: Any, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    bare: Any = model.module if isinstance(model, nn.DataParallel) else model
-    if isinstance(getattr(bare, "dropout", None), nn.Dropout):
-        bare.dropout.p = configuration.ddan.dropout
+    training.configure_model(configuration, model)
     if configuration.model.load_weights:
         checkpoint.load_weights(model, configuration.model.load_weights)
     engine = training.build_engine(configuration, datamanager, model, optimizer, scheduler)

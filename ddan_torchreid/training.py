@@ -90,10 +90,25 @@ def build_model(config: CfgNode, num_identities: int) -> nn.Module:
         pretrained=config.model.pretrained,
         use_gpu=config.use_gpu,
     )
-    if isinstance(getattr(model, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
-        model.dropout.p = config.ddan.dropout
+    configure_model(config, model)
+    return model
+
+
+def configure_model(config: CfgNode, model: nn.Module) -> None:
+    """Applies what torchreid's ``build_model`` has no argument for, and checks the layer names.
+
+    Args:
+        config: the configuration.
+        model: wrapped in ``DataParallel`` or not.
+
+    Raises:
+        ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist.
+    """
+    bare: Any = model.module if isinstance(model, nn.DataParallel) else model
+    if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
+        bare.dropout.p = config.ddan.dropout
     # A wrong name would quietly train every layer at the rate of the base layers.
-    layers = [name for name, _ in model.named_children()]
+    layers = [name for name, _ in bare.named_children()]
     for key, used in (
         ("new_layers", config.train.staged_lr),
         ("open_layers", config.train.fixbase_epoch > 0),
@@ -104,7 +119,6 @@ def build_model(config: CfgNode, num_identities: int) -> nn.Module:
                     f"train.{key}: {config.model.name} has no layer {name!r}; "
                     f"{nearest(str(name), layers)}"
                 )
-    return model
 
 
 def build_engine(
