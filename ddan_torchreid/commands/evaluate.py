@@ -3,32 +3,78 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from yacs.config import CfgNode
 
 from .. import checks, training
+from ..config import arguments as config_arguments
+from ..config import engine_options
+from ..evaluation import evaluate_configured
+from ..settings import DDANSettings
 from . import configuration
 
 TAKES_OPTIONS = True
+IN_SEVERAL_PROCESSES = True
+
+# Flag -> the key under ddan: that it sets.
+KEYS = {
+    "splits": "evaluation_splits",
+    "splits_from": "splits_from",
+    "splits_seed": "splits_seed",
+    "a_to_b": "viper_a_to_b",
+    "legacy_metrics": "legacy_metrics",
+}
+PAPER_SPLITS = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
     configuration.add_arguments(parser)
     parser.add_argument("--weights", default="", help="checkpoint to score")
+    parser.add_argument(
+        "--splits",
+        type=int,
+        metavar="N",
+        help="score VIPeR, PRID, GRID and i-LIDS on N single-shot splits; the paper's number is 10",
+    )
+    parser.add_argument(
+        "--splits-from",
+        metavar="WHERE",
+        help="'torchreid' for the splits it has stored, or a folder 'splits' that --output wrote",
+    )
+    parser.add_argument("--splits-seed", type=int, metavar="S", help="draw other splits; usually 0")
+    parser.add_argument(
+        "--a-to-b",
+        action="store_true",
+        default=None,
+        help="VIPeR with camera A's images as queries only, not in both directions",
+    )
+    parser.add_argument(
+        "--legacy-metrics",
+        action="store_true",
+        default=None,
+        help="also the columns of the released code: ranks 2 and 6, trapezoid AP",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        help="write tables (JSON, CSV, Markdown) and splits there (default: save_dir/evaluation)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Tests on the targets; the sources need not be at hand.
 
     Raises:
-        ValueError: no weights are named.
+        ValueError: no weights are named, or options do not fit each other.
     """
     config = configuration.load(arguments)
     config.test.evaluate = True
     config.model.load_weights = arguments.weights or config.model.load_weights
     if not config.model.load_weights:
         raise ValueError("nothing to evaluate; give --weights FILE, such as model.pth.tar-100")
+    settings = _settings(config, arguments)
     # The weights are all that is needed: neither ImageNet's nor what else a resumed run has.
     config.model.pretrained = False
     config.model.resume = ""
@@ -38,7 +84,27 @@ def run(arguments: argparse.Namespace) -> None:
     engine = training.build(config)
     # torchreid prints for each target whether it is one of the sources.
     engine.datamanager.sources = sources
-    configuration.run_engine(config, engine)
+    if not settings.follows_protocol:
+        configuration.run_engine(config, engine)
+        return
+    # Not through the engine, so that models of torchreid's own engines are scored alike.
+    output = arguments.output or Path(config.data.save_dir) / "evaluation"
+    options = config_arguments(config, "run")
+    with training.log_file(config):
+        print(f"Configuration\n{config}\n")
+        evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
+
+
+def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
+    for flag, key in KEYS.items():
+        if getattr(arguments, flag) is not None:
+            config.ddan[key] = getattr(arguments, flag)
+    if arguments.splits_from and not config.ddan.evaluation_splits:
+        config.ddan.evaluation_splits = PAPER_SPLITS
+    settings = DDANSettings(**engine_options(config))
+    if not settings.follows_protocol and arguments.output:
+        raise ValueError("--output is for the tables of several splits; add --splits 10")
+    return settings
 
 
 def _without_sources(config: CfgNode) -> None:

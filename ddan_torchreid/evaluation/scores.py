@@ -1,0 +1,153 @@
+"""Rank-k accuracies, mAP and mINP of one query set and one gallery."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torchreid
+from torch.nn import functional as F
+
+from .. import distributed
+from .features import FeatureSet
+from .legacy import legacy_columns
+from .ranking import EVALUATORS, rank_matches
+
+
+@dataclasses.dataclass
+class Scores:
+    """Figures of a target, all of them fractions.
+
+    Attributes:
+        ranks: Rank-k accuracies by k.
+        mean_ap: mAP.
+        distances: (query, gallery); empty where the figures are means over several splits.
+        mean_inp: mINP (Ye et al., TPAMI 2022): how early the last match of a query comes.
+        legacy: The released code's columns, if they were asked for.
+    """
+
+    ranks: dict[int, float]
+    mean_ap: float
+    distances: np.ndarray
+    mean_inp: float = math.nan
+    legacy: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def rank1(self) -> float:
+        """Share of the queries whose nearest gallery image is a match."""
+        return self.ranks[1]
+
+
+def score(
+    query: FeatureSet,
+    gallery: FeatureSet,
+    ranks: Sequence[int] = (1, 5, 10, 20),
+    dist_metric: str = "euclidean",
+    normalize_feature: bool = True,
+    rerank: bool = False,
+    use_metric_cuhk03: bool = False,
+    evaluator: str = "ddan",
+    legacy_metrics: bool = False,
+) -> Scores:
+    """Ranks the gallery for every query and scores it.
+
+    Gallery images of the query's own person and camera are left out, as torchreid does, and so are
+    queries without a match. A rank beyond the size of the gallery counts the whole gallery.
+
+    Args:
+        query: the query images.
+        gallery: the gallery images.
+        ranks: the k of the rank-k accuracies; rank 1 is always added.
+        dist_metric: ``'euclidean'`` (squared) or ``'cosine'``.
+        normalize_feature: L2-normalise first, as DDAN does.
+        rerank: k-reciprocal re-ranking.
+        use_metric_cuhk03: CUHK03's classic single-gallery-shot metric; mINP stays that of the
+            whole gallery.
+        evaluator: CMC and mAP from this package (``'ddan'``) or from torchreid's evaluator
+            (``'torchreid'``): the same values, much more slowly.
+        legacy_metrics: also the released code's columns.
+
+    Raises:
+        ValueError: no query has a match in the gallery.
+    """
+    q, g = query.features, gallery.features
+    if normalize_feature:
+        q, g = F.normalize(q), F.normalize(g)
+    distances = torchreid.metrics.compute_distance_matrix(q, g, dist_metric).numpy()
+    if rerank:
+        distances = torchreid.utils.re_ranking(
+            distances,
+            torchreid.metrics.compute_distance_matrix(q, q, dist_metric).numpy(),
+            torchreid.metrics.compute_distance_matrix(g, g, dist_metric).numpy(),
+        )
+    wanted = sorted({1, *ranks})
+    longest = max(50, wanted[-1])
+    matches = rank_matches(distances, query.pids, gallery.pids, query.camids, gallery.camids)
+    if use_metric_cuhk03 or evaluator == "torchreid":
+        cmc, mean_ap = _torchreid_scores(distances, query, gallery, longest, use_metric_cuhk03)
+    else:
+        cmc = matches.cmc(min(longest, len(gallery.pids)))
+        mean_ap = matches.average_precision().mean()
+    return Scores(
+        ranks={rank: float(cmc[min(rank, len(cmc)) - 1]) for rank in wanted},
+        mean_ap=float(mean_ap),
+        distances=distances,
+        mean_inp=float(matches.inverse_negative_penalty().mean()),
+        legacy=legacy_columns(matches) if legacy_metrics else {},
+    )
+
+
+def score_once(query: FeatureSet, gallery: FeatureSet, **options: Any) -> Scores:
+    """`score` by the first process for all of them; the others get no distances."""
+    if not distributed.active():
+        return score(query, gallery, **options)
+    if not distributed.is_first():
+        return distributed.share(Scores({}, 0.0, np.empty((0, 0))))
+    scores = score(query, gallery, **options)
+    distributed.share(dataclasses.replace(scores, distances=np.empty((0, 0))))
+    return scores
+
+
+def _torchreid_scores(
+    distances: np.ndarray, query: FeatureSet, gallery: FeatureSet, longest: int, cuhk03: bool
+) -> tuple[np.ndarray, float]:
+    # torchreid fails when a query keeps fewer gallery images than the longest rank, so the gallery
+    # is filled up with images of nobody, farther than all others: no rank and no AP changes.
+    own_camera = (query.pids[:, None] == gallery.pids) & (query.camids[:, None] == gallery.camids)
+    kept = len(gallery.pids) - int(own_camera.sum(1).max())
+    filler = 0 if cuhk03 else max(0, longest - kept)
+    nobody = min(query.pids.min(), gallery.pids.min()) - 1
+    return EVALUATORS["torchreid"](
+        np.pad(distances, ((0, 0), (0, filler)), constant_values=np.inf),
+        query.pids,
+        np.pad(gallery.pids, (0, filler), constant_values=nobody),
+        query.camids,
+        np.pad(gallery.camids, (0, filler)),
+        max_rank=longest,
+        use_metric_cuhk03=cuhk03,
+    )
+
+
+def print_scores(scores: Scores) -> None:
+    """Prints the scores in torchreid's format, with mINP."""
+    print("** Results **")
+    print(f"mAP: {scores.mean_ap:.1%}")
+    print(f"mINP: {scores.mean_inp:.1%}")
+    print("CMC curve")
+    for rank, accuracy in scores.ranks.items():
+        print(f"Rank-{rank:<3}: {accuracy:.1%}")
+
+
+def mean_scores(scores: Mapping[str, Scores]) -> dict[str, float]:
+    """Means over the targets, as fractions, with the keys of :func:`as_row`."""
+    rows = [as_row(each) for each in scores.values()]
+    return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
+
+
+def as_row(scores: Scores) -> dict[str, float]:
+    """One table row of fractions: ``rank-1``, ..., ``mAP``, ``mINP``, and legacy columns if any."""
+    ranks = {f"rank-{rank}": accuracy for rank, accuracy in scores.ranks.items()}
+    return {**ranks, "mAP": scores.mean_ap, "mINP": scores.mean_inp, **scores.legacy}

@@ -1,0 +1,60 @@
+"""The options of a configuration do what the arguments of the protocol do."""
+
+import json
+
+import pytest
+
+from ddan_torchreid.evaluation import as_json, evaluate_configured, evaluate_protocol
+from ddan_torchreid.settings import DDANSettings
+from tests.evaluation.conftest import build_manager
+
+# What torchreid hands to Engine.test.
+ARGUMENTS = {
+    "dist_metric": "cosine",
+    "normalize_feature": True,
+    "visrank": False,
+    "visrank_topk": 10,
+    "save_dir": "log",
+    "use_metric_cuhk03": False,
+    "ranks": [1, 3],
+}
+
+
+def test_every_option_is_used(model, real_root, tmp_path, capsys):
+    manager = build_manager(real_root, ["viper"])
+    settings = DDANSettings(
+        evaluation_splits=2,
+        splits_seed=3,
+        viper_a_to_b=True,
+        legacy_metrics=True,
+        evaluator="torchreid",
+        bad_images="skip",
+    )
+    assert settings.follows_protocol
+    result = evaluate_configured(model, manager, settings, tmp_path, **ARGUMENTS)
+    assert "| viper " in capsys.readouterr().out
+    assert json.loads((tmp_path / "results.json").read_text()) == as_json(result)
+    expected = evaluate_protocol(
+        model, manager, splits=2, seed=3, a_to_b=True, legacy_metrics=True, ranks=(1, 3)
+    )
+    target = result.targets["viper"]
+    assert target.splits.sha256 == expected.targets["viper"].splits.sha256
+    assert [each.ranks.keys() for each in target.scores] == [{1, 3}, {1, 3}]
+    assert result.mean == pytest.approx(expected.mean)
+    again = DDANSettings(evaluation_splits=2, splits_from=str(tmp_path / "splits"))
+    repeated = evaluate_configured(model, manager, again, tmp_path / "again")
+    assert repeated.targets["viper"].splits == target.splits
+
+
+def test_pictures_of_ranked_results_are_not_of_several_splits(model, manager, tmp_path):
+    with pytest.raises(ValueError, match="visrank"):
+        evaluate_configured(
+            model, manager, DDANSettings(evaluation_splits=2), tmp_path, visrank=True
+        )
+
+
+def test_the_plain_test_is_the_default():
+    assert not DDANSettings().follows_protocol
+    assert DDANSettings(legacy_metrics=True).follows_protocol
+    with pytest.raises(ValueError, match="write evaluation_splits 10 too"):
+        DDANSettings(splits_from="torchreid")
