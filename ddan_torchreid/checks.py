@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from . import integration
+from . import distributed, integration
 from .config import engine_options
 from .data.layouts import missing
 from .data.published import DATASETS
@@ -58,6 +58,11 @@ def check(config: CfgNode) -> None:
     if config.data.type != "image":
         raise ValueError(f"data.type={config.data.type!r}: DDAN trains on images; write 'image'")
     _check_name("loss.name", config.loss.name, LOSSES)
+    if distributed.active() and config.loss.name != "ddan":
+        raise ValueError(
+            f"loss.name {config.loss.name} trains in one process; for the baseline in several, "
+            "write loss.name ddan, ddan.weight_adversarial 0.0 and ddan.weight_similarity 0.0"
+        )
     _check_name("model.name", config.model.name, integration.model_names())
     for key in ("train_sampler", "train_sampler_t"):
         _check_name(f"sampler.{key}", config.sampler[key], integration.sampler_names())
@@ -180,6 +185,11 @@ def _check_ddan(config: CfgNode) -> None:
     if split in integration.model_names():
         raise ValueError(
             f"model.name {config.model.name} has no mapping network to align; write {split}"
+        )
+    if config.ddan.fine_tune and (config.model.resume or not config.model.load_weights):
+        raise ValueError(
+            "ddan.fine_tune starts from the weights of model.load_weights; name them there, and "
+            "leave model.resume empty"
         )
     if not 0 <= config.ddan.dropout < 1:
         raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")

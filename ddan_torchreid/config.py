@@ -91,8 +91,9 @@ SCHEMA: dict[str, tuple[Any, str, str]] = {
     "test.visrank_topk": (10, "run", "visrank_topk"),
 }
 
-# Options of the model that torchreid's build_model has no argument for.
-MODEL_OPTIONS = {"dropout": 0.5}
+# Options of the model that torchreid's build_model has no argument for: its dropout, and that
+# model.load_weights is of other identities, so that the identity head starts anew.
+MODEL_OPTIONS = {"dropout": 0.5, "fine_tune": False}
 
 
 def ddan_defaults() -> dict[str, Any]:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import Any
 
 import torch
-import torchreid
 from torch import Tensor, nn
 
-from . import checkpoint, losses
-from .central import choose_central_domain
+from . import distributed
 from .data import labels
-from .data.leaks import check_leaks
-from .data.loader import stabilise_train_loader
-from .data.reading import read_safely, skip_unreadable
-from .evaluation import Scores, extract_features, mean_scores, print_scores, score
+from .data.loader import order_train_loader, stabilise_train_loader
+from .data.reading import read_safely
+from .data.sharding import shard_train_loader
+from .loop import EpochLoop
+from .losses import domain_discrimination_loss
+from .non_finite import largest_gradient, stop
 from .objective import DDANObjective
 from .optim import FollowingSchedule, optimizer_like
 from .settings import DDANSettings
 
 
-class ImageDDANEngine(torchreid.engine.Engine):
+class ImageDDANEngine(EpochLoop):
     """Trains an image re-id model with DDAN (Chen et al., AAAI 2021) on several source domains.
 
     The engine owns the domain discriminator (with an optimiser of the same kind and settings as
@@ -64,6 +63,8 @@ class ImageDDANEngine(torchreid.engine.Engine):
                 "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan')"
             )
         stabilise_train_loader(datamanager, seed=settings.seed)
+        order_train_loader(datamanager, seed=settings.seed)
+        shard_train_loader(datamanager)
         read_safely(datamanager)
         super().__init__(datamanager, use_gpu)
 
@@ -73,10 +74,13 @@ class ImageDDANEngine(torchreid.engine.Engine):
         self.scheduler = scheduler
         self.register_model("model", model, optimizer, scheduler)
         self.device = next(model.parameters()).device
-        self.scores: dict[str, Scores] = {}
         self._share_names = [f"share_{name}" for name in self.sources]
 
         train = self.train_loader.dataset.train
+        if distributed.active() and distributed.differs(labels.label_digest(train)):
+            raise ValueError(
+                "the processes find different training images; give all of them the same data"
+            )
         if settings.weight_triplet > 0 and (labels.images_per_identity(train) < 2).all():
             raise ValueError(
                 "no identity of the sources has two images, so the triplet term has no positive "
@@ -99,7 +103,11 @@ class ImageDDANEngine(torchreid.engine.Engine):
         if self.pool is not None:
             self.register_model("identity_pool", self.pool)
 
-    # -- one training step ---------------------------------------------------------------------
+        if settings.sync_batchnorm:
+            distributed.normalise_jointly(bare)
+        self._parallel = distributed.parallel(model)
+        if self.discriminator is not None:
+            distributed.send_from_first(self.discriminator)
 
     def forward_backward(self, data: dict[str, Any]) -> dict[str, float]:
         """One step on a batch; Eq. 9 says which loss reaches which network.
@@ -112,141 +120,84 @@ class ImageDDANEngine(torchreid.engine.Engine):
             discriminator (%), and the share of each source in the batch.
 
         Raises:
-            FloatingPointError: a loss term is not finite; the weights are left as they were.
+            FloatingPointError: a loss term or a gradient is not finite; the weights are left as
+                they were.
         """
         images, pids, domains = self.parse_data_for_train(data)
-        logits, features, aligned = self.model(images)
+        terms, features, rates = self.loss_terms(images, pids, domains)
+        # L1 + L2 -> encoder, mapping network, identity head
+        weights = self.objective.weights
+        total = sum(weights[name] * term for name, term in terms.items() if name in weights)
+        self.optimizer.zero_grad()
+        total.backward()
+        # L3 -> discriminator
+        if self.discriminator is not None:
+            self.optimizer_d.zero_grad()
+            terms["loss_domain"].backward()
+            distributed.average_gradients(self.discriminator)
 
+        # Before the weights change, and in the step's only wait for the device.
+        values = {**terms, "gradient": largest_gradient(self.model, self.discriminator), **rates}
+        summary = _to_floats(values)
+        losses = {name: summary[name] for name in terms}
+        if not all(map(math.isfinite, [*losses.values(), summary.pop("gradient")])):
+            stop(self, data, losses)
+        self.optimizer.step()
+        if self.discriminator is not None:
+            self.optimizer_d.step()
+        if self.pool is not None:
+            # Eqs. 6, 7: the loss above has read the pool as it was before this batch.
+            self.pool.update(features, pids)
+        return summary
+
+    def loss_terms(
+        self, images: Tensor, pids: Tensor, domains: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """All terms of Eq. 9 for a batch, as its three losses see the networks.
+
+        Args:
+            images: (B, 3, H, W); of several processes, each has its part of them.
+            pids: (B,) identity labels, of the joined batch as everything below.
+            domains: (B,) index of each image's source.
+
+        Returns:
+            The unweighted terms by name; the features (B, D), detached; and by name the accuracies
+            (%) and the share of each source in the batch.
+        """
+        logits, features, aligned = (self._parallel or self.model)(images)
+        features, aligned = distributed.gather(features), distributed.gather(aligned)
         # L1 = L_IDE + lambda_1 L_Triplet -> encoder, mapping network, identity head
         terms = self.objective.identity_terms(logits, features, pids)
         # L2 = lambda_2 L_DA-T + lambda_3 L_SE -> mapping network only: `aligned` is the mapping
         # of an encoder output that passes no gradient on
         terms |= self.objective.alignment_terms(aligned, pids, domains, self.epoch)
-        total = sum(self.objective.weights[name] * term for name, term in terms.items())
+        rates = {"acc": _accuracy(logits, distributed.own(pids))}
         # L3 = L_DA-D -> discriminator only
+        features = features.detach()
         if self.discriminator is not None:
             domain_labels = self.objective.domain_labels(domains)
-            domain_logits = self.discriminator(features.detach())
-            terms["loss_domain"] = losses.domain_discrimination_loss(domain_logits, domain_labels)
-
-        summary = self._finite_values(terms)
-        self.optimizer.zero_grad()
-        total.backward()  # type: ignore[union-attr]
-        self.optimizer.step()
-        if self.discriminator is not None:
-            self.optimizer_d.zero_grad()
-            terms["loss_domain"].backward()
-            self.optimizer_d.step()
-        if self.pool is not None:
-            # Eqs. 6, 7: the loss above has read the pool as it was before this batch.
-            self.pool.update(features.detach(), pids)
-
-        shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
-        rates = {"acc": _accuracy(logits, pids)}
-        if self.discriminator is not None:
+            domain_logits = self.discriminator(features)
+            terms["loss_domain"] = domain_discrimination_loss(domain_logits, domain_labels)
             rates["acc_domain"] = _accuracy(domain_logits, domain_labels)
+        shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
         rates |= dict(zip(self._share_names, shares.float().mean(0), strict=True))
-        return summary | _to_floats(rates)
+        return terms, features, rates
 
     def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, identity labels and domain labels of a batch, on the model's device."""
+        """Images of this process, and identity and domain labels of the joined batch.
+
+        All on the model's device. A process that is alone has the whole batch.
+        """
         images, pids, domains = (
             data[key].to(self.device, non_blocking=True) for key in ("img", "pid", "dsetid")
         )
-        return images.contiguous(memory_format=torch.channels_last), pids, domains
+        images = images.contiguous(memory_format=torch.channels_last)
+        return images, distributed.gather(pids), distributed.gather(domains)
 
-    def _finite_values(self, terms: dict[str, Tensor]) -> dict[str, float]:
-        values = _to_floats(terms)
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"{name} is {value} in epoch {self.epoch + 1}, batch {self.batch_idx + 1}; "
-                    "training stopped, and this batch has not changed the weights. Lower the "
-                    "learning rate or the weight of this term"
-                )
-        return values
-
-    # -- torchreid's loop ----------------------------------------------------------------------
-
-    def run(self, *args: Any, **keywords: Any) -> None:
-        """torchreid's ``Engine.run``, with L2-normalised features by default as DDAN compares them.
-
-        Before the first epoch, leaks and (``bad_images='skip'``) unreadable images are looked for,
-        and ``central_domain='auto'`` is decided (Eq. 3).
-
-        Raises:
-            ValueError: training images are query or gallery images too; an image is unreadable.
-        """
-        keywords.setdefault("normalize_feature", True)
-        testing_only = keywords.get("test_only", False)
-        if self.settings.bad_images == "skip":
-            skip_unreadable(self.datamanager, training=not testing_only)
-        if not testing_only:
-            check_leaks(self.datamanager, self.settings.allow_leaks)
-        undecided = self.settings.needs_central_domain and self.objective.central is None
-        if undecided and not testing_only:
-            name = choose_central_domain(
-                self.model, self.datamanager, self.device, seed=self.settings.seed or 0
-            )
-            print(f"=> Central domain: {name}")
-            self.objective.set_central_domain(name)
-        super().run(*args, **keywords)
-
-    def train(self, *args: Any, **keywords: Any) -> None:
-        """One epoch of torchreid's loop, for which sampler, pool and random state are prepared."""
-        if self.settings.seed is not None:
-            torchreid.utils.set_random_seed(_epoch_seed(self.settings.seed, self.epoch))
-        if hasattr(self.train_loader.sampler, "set_epoch"):
-            self.train_loader.sampler.set_epoch(self.epoch)
-        if self.pool is not None:
-            self.pool.start_epoch()
-        super().train(*args, **keywords)
-
-    def test(self, *args: Any, **keywords: Any) -> float:
-        """Tests on every target. Returns the mean rank-1 (torchreid's returns the last one's)."""
-        self.scores = {}
-        super().test(*args, **keywords)
-        return mean_scores(self.scores)["rank-1"]
-
-    def _evaluate(
-        self,
-        dataset_name: str = "",
-        query_loader: Any = None,
-        gallery_loader: Any = None,
-        visrank: bool = False,
-        visrank_topk: int = 10,
-        save_dir: str = "",
-        **options: Any,
-    ) -> tuple[float, float]:
-        scores = score(
-            extract_features(self.model, query_loader, self.device),
-            extract_features(self.model, gallery_loader, self.device),
-            **options,
-        )
-        print_scores(scores)
-        self.scores[dataset_name] = scores
-        if visrank:
-            torchreid.utils.visualize_ranked_results(
-                scores.distances,
-                self.datamanager.fetch_test_loaders(dataset_name),
-                self.datamanager.data_type,
-                width=self.datamanager.width,
-                height=self.datamanager.height,
-                save_dir=os.path.join(save_dir, f"visrank_{dataset_name}"),
-                topk=visrank_topk,
-            )
-        return scores.rank1, scores.mean_ap
-
-    def save_model(self, epoch: int, rank1: float, save_dir: str, is_best: bool = False) -> None:
-        """Saves every registered model in torchreid's layout, ``save_dir/<name>/model.pth.tar-N``.
-
-        Args:
-            epoch: 0-based epoch that ended; N is one more.
-            rank1: mean rank-1 over the targets, a fraction.
-            save_dir: output folder.
-            is_best: also write ``model-best.pth.tar``.
-        """
-        checkpoint.save(self, epoch, rank1, save_dir, is_best)
+    def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
+        """torchreid's, which opens and freezes layers; they are then trained in parallel anew."""
+        super().two_stepped_transfer_learning(*args, **keywords)
+        self._parallel = distributed.parallel(self.model)
 
 
 def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
@@ -254,11 +205,7 @@ def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def _to_floats(values: dict[str, Tensor]) -> dict[str, float]:
+    """Means over the processes."""
     # One transfer for all of them: each .item() would wait for the device.
-    numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()
-    return dict(zip(values, numbers, strict=True))
-
-
-def _epoch_seed(seed: int, epoch: int) -> int:
-    # Knuth's multiplicative hash keeps (seed, epoch) pairs apart; NumPy seeds have 32 bits.
-    return (seed * 2654435761 + epoch) % 2**32
+    numbers = torch.stack([value.detach().float() for value in values.values()])
+    return dict(zip(values, distributed.mean(numbers).tolist(), strict=True))

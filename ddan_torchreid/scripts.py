@@ -135,15 +135,10 @@ def _prepare(configuration: Any) -> None:
     add_ddan_node(configuration)
     _check_names(configuration)
     checks.check(configuration)
+    training.find_weights(configuration)
     weights = {key: configuration.model[key] for key in ("load_weights", "resume")}
-    for key, path in weights.items():
-        if path and not Path(path).is_file():
-            raise FileNotFoundError(f"model.{key}: there is no file {path!r}")
-        # The script would load the model alone, and before there is a discriminator or an ID pool.
-        configuration.model[key] = ""
-    if any(weights.values()):
-        # They replace ImageNet's, which need not be at hand.
-        configuration.model.pretrained = False
+    # The script would load the model alone, and before there is a discriminator or an ID pool.
+    configuration.model.update(dict.fromkeys(weights, ""))
     original = torchreid.engine.ImageTripletEngine
 
     def build_engine(
@@ -162,7 +157,7 @@ def _build_engine(
 ) -> Any:
     training.configure_model(configuration, model)
     if configuration.model.load_weights:
-        checkpoint.load_weights(model, configuration.model.load_weights)
+        training.load_weights(configuration, model)
     engine = training.build_engine(configuration, datamanager, model, optimizer, scheduler)
     if configuration.model.resume:
         # The script reads the epoch to start from when it runs the engine.

@@ -16,6 +16,8 @@ ALIGNMENTS = ("central", "pairwise", "none")
 CONFUSIONS = ("uniform", "entropy", "central")
 REDUCTIONS = ("mean", "eq8")
 BAD_IMAGES = ("error", "skip")
+POOL_DEVICES = ("model", "cpu")
+EVALUATORS = ("ddan", "torchreid")
 
 _LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
 # Below it the gradient of Eq. 8 leaves the range of float32.
@@ -64,6 +66,30 @@ class DDANSettings:
             before training, another image of the same identity takes the place of a bad training
             image, and bad query and gallery images are left out.
         allow_leaks: go on when training images are also query or gallery images.
+        evaluation_splits: number of single-shot splits that VIPeR, PRID, GRID and i-LIDS are
+            scored on (VIPeR on each in both directions), 10 in the paper; 0 scores every target on
+            its own query and gallery.
+        splits_from: empty to draw the splits, ``'torchreid'`` for those that torchreid has stored
+            under the data root, or a folder of splits that an evaluation has written.
+        splits_seed: of the splits that are drawn.
+        viper_a_to_b: score VIPeR with the images of camera A as queries only.
+        legacy_metrics: also print the released code's columns (ranks 2 and 6, trapezoid AP).
+        evaluator: CMC and mAP from this package (``'ddan'``) or from torchreid's evaluator
+            (``'torchreid'``): the same values, much more slowly.
+        checkpoint_every_epochs: save the whole state after each so many epochs; 0 saves it only
+            when an epoch is tested, as torchreid does.
+        checkpoint_every_minutes: also save it within an epoch when the last checkpoint is so old;
+            0 does not.
+        keep_checkpoints: number of the last epochs whose checkpoints stay; 0 keeps all. Those of
+            tested epochs always stay.
+        pool_device: keep the ID pool on the device of the ``'model'``, or in the memory of the
+            ``'cpu'`` when a GPU cannot hold its three matrices of identities x 1280 numbers (15.4
+            GB for a million identities); it is searched there too, which takes longer.
+        pool_sharding: with several processes, each keeps an equal part of the ID pool instead of
+            all of it; the neighbours found are the same. For pools that one GPU cannot hold.
+        sync_batchnorm: with several processes on GPUs, batch normalisation over the joined batch
+            instead of each process's part of it. On a CPU, which has no such layer, every process
+            normalises its own part, and the running statistics are those of the first one.
 
     Raises:
         ValueError: an option has an illegal value; the message says which values are legal.
@@ -89,6 +115,18 @@ class DDANSettings:
     seed: int | None = None
     bad_images: str = "error"
     allow_leaks: bool = False
+    evaluation_splits: int = 0
+    splits_from: str = ""
+    splits_seed: int = 0
+    viper_a_to_b: bool = False
+    legacy_metrics: bool = False
+    evaluator: str = "ddan"
+    checkpoint_every_epochs: int = 1
+    checkpoint_every_minutes: float = 0.0
+    keep_checkpoints: int = 3
+    pool_device: str = "model"
+    pool_sharding: bool = False
+    sync_batchnorm: bool = True
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -98,6 +136,8 @@ class DDANSettings:
             ("confusion", CONFUSIONS),
             ("similarity_reduction", REDUCTIONS),
             ("bad_images", BAD_IMAGES),
+            ("pool_device", POOL_DEVICES),
+            ("evaluator", EVALUATORS),
         ):
             value = getattr(self, name)
             if value not in valid:
@@ -108,6 +148,7 @@ class DDANSettings:
             "weight_adversarial",
             "weight_similarity",
             "margin",
+            "checkpoint_every_minutes",
         ):
             value = getattr(self, name)
             if not 0 <= value <= _LARGEST:
@@ -126,12 +167,29 @@ class DDANSettings:
             )
         if not 0 <= self.update_rate <= 1:
             raise ValueError(f"update_rate={self.update_rate} must be in [0, 1]")
-        for name, least in (("top_k", 1), ("hidden_dim", 1), ("similarity_start_epoch", 0)):
+        for name, least in (
+            ("top_k", 1),
+            ("hidden_dim", 1),
+            ("similarity_start_epoch", 0),
+            ("evaluation_splits", 0),
+            ("splits_seed", 0),
+            ("checkpoint_every_epochs", 0),
+            ("keep_checkpoints", 0),
+        ):
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name}={value} must be a whole number, {least} or more")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
+        if self.pool_sharding and self.pool_device == "cpu":
+            raise ValueError(
+                "pool_sharding True and pool_device 'cpu' exclude each other; write only the one "
+                "you need"
+            )
+        if self.splits_from and not self.evaluation_splits:
+            raise ValueError(
+                f"splits_from={self.splits_from!r} without splits; write evaluation_splits 10 too"
+            )
         if self.confusion == "central" and self.alignment == "pairwise":
             raise ValueError(
                 "confusion='central' needs alignment='central'; with alignment='pairwise' "
@@ -165,6 +223,11 @@ class DDANSettings:
     def similarity(self) -> bool:
         """Whether an ID pool is kept (Sec. 3.3)."""
         return self.weight_similarity > 0
+
+    @property
+    def follows_protocol(self) -> bool:
+        """Whether targets are scored by :func:`~ddan_torchreid.evaluation.evaluate_protocol`."""
+        return self.evaluation_splits > 0 or self.legacy_metrics
 
     @property
     def needs_central_domain(self) -> bool:

@@ -12,13 +12,37 @@ from .atomic import replacing
 
 
 def write(state: dict[str, Any], path: Path) -> None:
-    """Saves a file whole, so that a crash leaves the former one or none."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    """Saves a file whole, so that a crash or a full disk leaves the former one or none.
+
+    Raises:
+        OSError: the file cannot be written; one line with the path and the reason.
+    """
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as opened:
+            file: Any = _RememberingFile(opened)
+            try:
+                torch.save(state, file)
+            except RuntimeError:
+                # torch hides the reason behind an error of its own.
+                if file.error is None:
+                    raise
+                raise file.error from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"{path} cannot be written: {reason}; the files before it are whole"
+        ) from None
 
 
-def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def read(
+    path: str | Path, device: torch.device | str = "cpu", mmap: bool = False
+) -> dict[str, Any]:
     """Reads a checkpoint of ours or of torchreid's.
+
+    Args:
+        path: the file.
+        device: where its tensors are put.
+        mmap: leave tensors on the disk until they are used.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -31,7 +55,7 @@ def read(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Any]
     scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
     try:
         with torch.serialization.safe_globals([*harmless, *scalars]):
-            state = torch.load(path, map_location=device, weights_only=True)
+            state = torch.load(str(path), map_location=device, weights_only=True, mmap=mmap)
     except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
     except Exception:  # torch.load raises many kinds, whose texts recommend to run the file's code
@@ -48,3 +72,21 @@ def unprefixed(state: dict[str, Any]) -> dict[str, Any]:
     """Weights of a checkpoint or a bare state dict, without the prefix of ``DataParallel``."""
     weights = state.get("state_dict", state)
     return {key.removeprefix("module."): value for key, value in weights.items()}
+
+
+class _RememberingFile:
+    """A binary file that remembers why it could not be written to."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()

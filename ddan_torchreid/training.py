@@ -14,10 +14,12 @@ import torchreid
 from torch import nn
 from yacs.config import CfgNode
 
-from . import checkpoint, checks
+from . import checkpoint, checks, distributed
+from .checkpoint_files import find
 from .config import arguments, engine_options
 from .data.reading import read_safely
 from .engine import ImageDDANEngine
+from .evaluation.ranking import EVALUATORS
 from .settings import nearest
 
 
@@ -25,7 +27,8 @@ def build(config: CfgNode) -> Any:
     """Builds data, model, optimiser and engine, with the weights the configuration asks for.
 
     Args:
-        config: the configuration; ``train.start_epoch`` is set when it resumes.
+        config: the configuration; ``train.start_epoch`` is set when it resumes, and
+            ``model.resume`` to the checkpoint that ``'auto'`` or a folder stands for.
 
     Returns:
         The engine, ready for ``engine.run(**arguments(config, 'run'))``.
@@ -35,11 +38,16 @@ def build(config: CfgNode) -> Any:
             line that says what to write instead.
     """
     checks.check(config)
+    find_weights(config)
     config.use_gpu = config.use_gpu and torch.cuda.is_available()
+    device = distributed.device(config.use_gpu)
     torchreid.utils.set_random_seed(config.train.seed)
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
-    datamanager = build_datamanager(config)
+    # torchreid's softmax and triplet engines rank with it too.
+    torchreid.metrics.evaluate_rank = EVALUATORS[config.ddan.evaluator]
+    with distributed.in_turn():  # reading a dataset for the first time may write its splits
+        datamanager = build_datamanager(config)
     if len(datamanager.train_loader) == 0 and not config.test.evaluate:
         raise ValueError(
             f"train.batch_size={config.train.batch_size} is more than the "
@@ -47,9 +55,9 @@ def build(config: CfgNode) -> Any:
         )
     model = build_model(config, datamanager.num_train_pids)
     if config.model.load_weights:
-        checkpoint.load_weights(model, config.model.load_weights)
+        load_weights(config, model)
     if config.use_gpu:
-        model = nn.DataParallel(model).cuda()
+        model = model.to(device) if distributed.active() else nn.DataParallel(model).cuda()
     optimizer = torchreid.optim.build_optimizer(model, **arguments(config, "optimizer"))
     scheduler = torchreid.optim.build_lr_scheduler(optimizer, **arguments(config, "scheduler"))
     engine = build_engine(config, datamanager, model, optimizer, scheduler)
@@ -61,6 +69,28 @@ def build(config: CfgNode) -> Any:
                 config.model.resume, model, optimizer=optimizer, scheduler=scheduler
             )
     return engine
+
+
+def find_weights(config: CfgNode) -> None:
+    """Finds the checkpoint that ``model.resume`` means; ImageNet's weights are not needed then.
+
+    Raises:
+        FileNotFoundError: a file that ``model.load_weights`` or ``model.resume`` names is missing.
+    """
+    if config.model.resume:
+        config.model.resume = find(config.model.resume, config.data.save_dir)
+    for key in ("load_weights", "resume"):
+        path = config.model[key]
+        if path and not Path(path).is_file():
+            raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
+        if path:
+            config.model.pretrained = False
+
+
+def load_weights(config: CfgNode, model: nn.Module) -> None:
+    """Loads ``model.load_weights``, with ``ddan.fine_tune`` all but the identity head."""
+    new_head = config.loss.name == "ddan" and config.ddan.fine_tune
+    checkpoint.load_weights(model, config.model.load_weights, new_head)
 
 
 def build_datamanager(config: CfgNode) -> Any:
@@ -127,7 +157,9 @@ def build_engine(
     """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
-        return ImageDDANEngine(datamanager, model, optimizer, **common, **engine_options(config))
+        engine = ImageDDANEngine(datamanager, model, optimizer, **common, **engine_options(config))
+        engine.configuration = config.dump()
+        return engine
     common["label_smooth"] = config.loss.softmax.label_smooth
     if config.loss.name == "softmax":
         return torchreid.engine.ImageSoftmaxEngine(datamanager, model, optimizer, **common)
@@ -144,9 +176,15 @@ def build_engine(
 
 @contextlib.contextmanager
 def log_file(config: CfgNode) -> Iterator[Path]:
-    """Copies what is printed to ``save_dir``, as torchreid's ``main.py`` does."""
+    """Copies what is printed to ``save_dir``, as torchreid's ``main.py`` does.
+
+    Of several processes the first one does.
+    """
     kind = "test" if config.test.evaluate else "train"
     path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
+    if not distributed.is_first():
+        yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     console = sys.stdout
     with path.open("w", encoding="utf-8") as file:

@@ -163,30 +163,62 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
         state_files.read(tmp_path / "nowhere")
 
 
-def test_a_resumed_run_does_not_depend_on_the_process(small_config, small_root, tmp_path):
-    """Another hash seed, another data root: the same weights, through the command line."""
-    moved = tmp_path / "moved"
-    moved.symlink_to(small_root)
-    config = small_config()
+# The command line in a process where directories are listed in an order of its own.
+SHUFFLED = """
+import os, random, sys
+order = random.Random(int(sys.argv[1]))
+listdir, scandir = os.listdir, os.scandir
+
+def shuffled(*arguments):
+    names = sorted(listdir(*arguments))
+    order.shuffle(names)
+    return names
+
+class Scan:
+    def __init__(self, *arguments):
+        with scandir(*arguments) as entries:
+            self.entries = sorted(entries, key=lambda entry: entry.name)
+        order.shuffle(self.entries)
+    def __iter__(self): return iter(self.entries)
+    def __next__(self): return self.entries.pop()
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def close(self): pass
+
+os.listdir, os.scandir = shuffled, Scan
+from ddan_torchreid import cli
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_resumed_run_does_not_depend_on_the_process(real_root, tmp_path, workers):
+    """Another hash seed, order of directories and data root: the same, through the command line.
+
+    Market-1501 lists its files as the system does, CUHK02 goes through a set of strings.
+    """
+    moved = tmp_path / "moved" / "elsewhere"
+    moved.parent.mkdir()
+    moved.symlink_to(real_root)
     words = [
-        *("train", "--config-file", "rendered", "--root", str(moved)),
-        *("model.name", "ddan_mobilenetv2_x0_35", "data.height", "64", "data.width", "32"),
-        *("data.workers", "1", "train.batch_size", "24", "ddan.top_k", "3"),
-        *("ddan.similarity_start_epoch", "1", "train.max_epoch", "2"),
-        *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
+        *("train", "--config-file", "ddan_no_duke", "-s", "market1501", "cuhk02", "-t", "ilids"),
+        *("model.name", "ddan_mobilenetv2_x0_35", "model.pretrained", "False"),
+        *("ddan.central_domain", "cuhk02", "ddan.similarity_start_epoch", "1", "ddan.top_k", "3"),
+        *("data.height", "32", "data.width", "16", "data.workers", workers),
+        *("train.batch_size", "16", "train.max_epoch", "2"),
     ]
 
-    def run(*more, seed):
+    def run(root, seed, *more):
         subprocess.run(
-            [sys.executable, "-m", "ddan_torchreid", *words, *more],
+            [sys.executable, "-c", SHUFFLED, seed, *words, "--root", str(root), *more],
             check=True,
             stdout=subprocess.DEVNULL,
             env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
         )
 
-    run("data.save_dir", str(tmp_path / "a"), "test.eval_freq", "1", seed="1")
+    run(real_root, "1", "data.save_dir", str(tmp_path / "a"))
     resume = str(tmp_path / "a" / "model" / "model.pth.tar-1")
-    run("data.save_dir", str(tmp_path / "b"), "model.resume", resume, seed="2")
+    run(moved, "2", "data.save_dir", str(tmp_path / "b"), "--resume", resume)
     for name in ("model", "discriminator", "identity_pool"):
         a, b = (
             state_files.read(tmp_path / run_name / name / "model.pth.tar-2")["state_dict"]

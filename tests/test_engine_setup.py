@@ -30,7 +30,7 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
     assert [item[1] for item in loader.dataset.train] == sorted(
         item[1] for item in loader.dataset.train
     )
-    assert type(loader.sampler).__name__ == "RandomIdentitySampler"
+    assert type(loader.sampler.sampler).__name__ == "RandomIdentitySampler"
     assert loader.drop_last
     batch = next(iter(loader))
     assert (batch["pid"].reshape(-1, 4) == batch["pid"].reshape(-1, 4)[:, :1]).all()

@@ -106,8 +106,8 @@ def test_a_wrong_key_names_the_nearest(script, tmp_path, capsys):
         (("ddan.central_domain", "rendered_fil"), "did you mean 'rendered_film'"),
         (("train.batch_size", "30"), "write 28 or 32"),
         (("data.targets", "['rendered_snow', 'test.evaluate', 'True']"), "write --root last"),
-        (("model.load_weights", "weights.pth"), "model.load_weights: there is no file"),
-        (("model.resume", "model.pth.tar-1"), "model.resume: there is no file"),
+        (("model.load_weights", "weights.pth"), "model.load_weights: there is no checkpoint"),
+        (("model.resume", "model.pth.tar-1"), "model.resume: there is no checkpoint"),
         (("data.type", "video"), "DDAN trains on images"),
     ],
 )

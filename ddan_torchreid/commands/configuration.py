@@ -18,6 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-s", "--sources", nargs="+", help="source datasets")
     parser.add_argument("-t", "--targets", nargs="+", help="target datasets")
     parser.add_argument("--transforms", nargs="+", help="data augmentation")
+    parser.add_argument(
+        "--central-domain",
+        default="",
+        metavar="SOURCE|auto",
+        help="auto: chosen by Eq. 3 from the model as it is before training",
+    )
     parser.add_argument("--root", default="", help="path to the data root")
     parser.add_argument(
         "--dataset",
@@ -41,6 +47,8 @@ def load(arguments: argparse.Namespace) -> CfgNode:
         config.merge_file(configuration, config.find_file(arguments.config_file))
     if arguments.root:
         configuration.data.root = arguments.root
+    if arguments.central_domain:
+        configuration.ddan.central_domain = arguments.central_domain
     for name in ("sources", "targets", "transforms"):
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
@@ -50,11 +58,13 @@ def load(arguments: argparse.Namespace) -> CfgNode:
 
 def _pairs_among_names(arguments: argparse.Namespace) -> list[str]:
     # `-t viper model.name X` would take the pair for targets; names have no dots, keys have.
+    # `--resume` takes paths, which have dots too, so only a known key ends it.
+    keys = config.known_keys(config.get_default_config())
     pairs: list[str] = []
-    for flag in ("sources", "targets", "transforms"):
-        words = getattr(arguments, flag) or []
+    for flag in ("sources", "targets", "transforms", "resume"):
+        words = getattr(arguments, flag, None) or []
         for position, word in enumerate(words):
-            if "." in word:
+            if word in keys or ("." in word and flag != "resume"):
                 pairs += words[position:]
                 setattr(arguments, flag, words[:position])
                 break

@@ -5,13 +5,46 @@ from __future__ import annotations
 import argparse
 
 from .. import training
+from ..checkpoint_files import AUTO
 from . import configuration
 
 TAKES_OPTIONS = True
-add_arguments = configuration.add_arguments
+IN_SEVERAL_PROCESSES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of every command with a configuration, and those that go on from a file."""
+    configuration.add_arguments(parser)
+    parser.add_argument(
+        "--resume",
+        nargs="*",
+        metavar="PATH",
+        help="continue from a checkpoint, or from the newest complete one in a folder; without a "
+        "path, from the newest in data.save_dir, or from the start if there is none",
+    )
+    parser.add_argument(
+        "--fine-tune",
+        metavar="PATH",
+        help="start from a checkpoint's weights with a new identity head, for other identities",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Trains, then tests on the targets."""
+    """Trains, then tests on the targets.
+
+    Raises:
+        ValueError: both ways to start from a checkpoint are asked for, or several paths are given.
+    """
     config = configuration.load(arguments)
+    if arguments.resume is not None:
+        if len(arguments.resume) > 1:
+            raise ValueError(f"--resume takes one path, got {' '.join(arguments.resume)}")
+        config.model.resume = arguments.resume[0] if arguments.resume else AUTO
+    if arguments.fine_tune is not None:
+        if arguments.resume is not None:
+            raise ValueError("--resume and --fine-tune exclude each other; write one of them")
+        if config.loss.name != "ddan":
+            raise ValueError("--fine-tune is for loss.name ddan; write model.load_weights PATH")
+        config.model.load_weights = arguments.fine_tune
+        config.ddan.fine_tune = True
     configuration.run_engine(config, training.build(config))

@@ -78,6 +78,15 @@ def label_digest(train: Sequence[Item]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def identity_names(train: Sequence[Item], sources: Sequence[str]) -> list[str]:
+    """Name of each identity, by pid: that of its source, and the smallest relative path in it."""
+    smallest: dict[int, str] = {}
+    for (_, pid, _, dsetid), name in zip(train, _relative_paths(train), strict=True):
+        name = f"{sources[dsetid]}/{name}"
+        smallest[pid] = min(name, smallest.get(pid, name))
+    return [smallest[pid] for pid in sorted(smallest)]
+
+
 def identity_domains(train: Sequence[Item]) -> NDArray[np.int64]:
     """(N,) domain (``dsetid``) of each identity.
 

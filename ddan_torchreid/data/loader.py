@@ -6,9 +6,12 @@ import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader
 
+from ..interruption import WorkerSignals
 from .labels import stabilise
+from .order import EpochOrder
 from .reading import SafeImageDataset
 
 
@@ -24,10 +27,12 @@ def stabilise_train_loader(datamanager: Any, seed: int | None = None) -> None:
     """
     loader = datamanager.train_loader
     sampler = loader.sampler
+    if isinstance(sampler, EpochOrder):  # of another engine with this data
+        sampler = sampler.sampler
     if stabilise(loader.dataset):
         if hasattr(sampler, "rebuild"):
             sampler = sampler.rebuild()
-            datamanager.train_loader = _with_sampler(loader, sampler)
+            datamanager.train_loader = with_sampler(loader, sampler)
         else:
             warnings.warn(
                 "the training loader was not built by torchreid's data manager, so its sampler "
@@ -38,15 +43,55 @@ def stabilise_train_loader(datamanager: Any, seed: int | None = None) -> None:
         sampler.seed = seed
 
 
-def _with_sampler(loader: DataLoader, sampler: Any) -> DataLoader:
+def order_train_loader(datamanager: Any, seed: int | None) -> None:
+    """Lets the epochs of the training loader start at any batch, and be drawn by (seed, epoch).
+
+    Its workers leave the first SIGINT or SIGTERM to the main process from now on.
+
+    Args:
+        datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` is replaced.
+        seed: see :class:`~ddan_torchreid.data.order.EpochOrder`.
+
+    Raises:
+        ValueError: the loader has a ``batch_sampler`` of its own.
+    """
+    loader = datamanager.train_loader
+    if loader.batch_size is None:
+        raise ValueError(
+            "the training loader has a batch_sampler of its own; build it with a sampler and a "
+            "batch_size, as torchreid's data manager does"
+        )
+    sampler = loader.sampler
+    if isinstance(sampler, EpochOrder):
+        sampler = sampler.sampler
+    # Of its own, so that starting workers leaves the state that dropout draws from as it is.
+    generator = torch.Generator().manual_seed(torch.initial_seed() if seed is None else seed)
+    datamanager.train_loader = with_sampler(loader, EpochOrder(sampler, seed), generator)
+
+
+def with_sampler(
+    loader: DataLoader,
+    sampler: Any,
+    generator: torch.Generator | None = None,
+    batch_size: int | None = None,
+) -> DataLoader:
+    """A loader with another sampler, and if given another generator and batch size.
+
+    Its workers leave the first SIGINT or SIGTERM to the main process.
+    """
+    prepare = loader.worker_init_fn
+    if not isinstance(prepare, WorkerSignals):
+        prepare = WorkerSignals(prepare)
     return DataLoader(
         loader.dataset,
         sampler=sampler,
-        batch_size=loader.batch_size,
+        batch_size=batch_size or loader.batch_size,
         num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
         pin_memory=loader.pin_memory,
         drop_last=loader.drop_last,
-        worker_init_fn=loader.worker_init_fn,
+        worker_init_fn=prepare,
+        generator=generator or loader.generator,
         multiprocessing_context=loader.multiprocessing_context,
     )
 

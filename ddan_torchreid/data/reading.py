@@ -12,7 +12,10 @@ from typing import Any
 
 import torchreid
 
+from .decoding import read_pixels
 from .loose_images import printable, read_image
+from .order import augmentation
+from .transforms import PaperAugmentation
 
 
 class UnreadableImageError(ValueError):
@@ -41,14 +44,16 @@ class SafeImageDataset(torchreid.data.ImageDataset):
         """
         path, pid, camera, domain = self.data[index]
         try:
-            image: Any = read_image(path)
+            fast = isinstance(self.transform, PaperAugmentation)
+            image: Any = read_pixels(path) if fast else read_image(path)
         except ValueError as error:
             raise UnreadableImageError(
                 f"{error}; repair or delete it, or write ddan.bad_images skip to train DDAN "
                 "without it"
             ) from None
         if self.transform is not None:
-            image = self._transform_image(self.transform, self.k_tfm, image)
+            with augmentation(index):
+                image = self._transform_image(self.transform, self.k_tfm, image)
         return {"img": image, "pid": pid, "camid": camera, "impath": path, "dsetid": domain}
 
 

@@ -1,0 +1,35 @@
+"""The state of the global random generators, as a checkpoint holds it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def capture() -> dict[str, Any]:
+    """State of the generators of PyTorch (CPU and every GPU in use), Python and NumPy.
+
+    It consists of tensors and numbers, so that it loads with ``weights_only=True``.
+    """
+    version, words, gauss = random.getstate()
+    _, keys, *rest = np.random.get_state()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "python": [version, torch.tensor(words), gauss],
+        "numpy": [torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+    }
+
+
+def restore(state: dict[str, Any]) -> None:
+    """Restores what `capture` gave; GPUs only where there are as many as then."""
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"]])
+    version, words, gauss = state["python"]
+    random.setstate((version, tuple(words.tolist()), gauss))
+    keys, *rest = state["numpy"]
+    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))

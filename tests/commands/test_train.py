@@ -1,0 +1,162 @@
+"""``train`` from a checkpoint, and what it does about signals."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from ddan_torchreid.checkpoint import load_weights
+from ddan_torchreid.checkpoint_files import Position
+from ddan_torchreid.cli import main
+from ddan_torchreid.models import load_model
+from ddan_torchreid.state_files import read
+from tests import github_layout
+
+
+@pytest.fixture
+def words(small_root):
+    """A command that trains in seconds."""
+    pairs = {
+        "model.name": "ddan_mobilenetv2_x0_35",
+        "data.sources": "['rendered_mall', 'rendered_film']",
+        "data.targets": "['rendered_snow']",
+        "data.height": "32",
+        "data.width": "16",
+        "data.workers": "0",
+        "train.batch_size": "16",
+        "train.max_epoch": "2",
+        "ddan.top_k": "3",
+    }
+    root = ("--config-file", "rendered", "--root", str(small_root))
+    return ["train", *root, *(word for pair in pairs.items() for word in pair)]
+
+
+def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
+    one = [*words, "data.save_dir", str(tmp_path / "one")]
+    assert main([*one, "train.max_epoch", "2", "--resume"]) == 0
+    output = capsys.readouterr().out
+    assert f'No checkpoint in "{tmp_path / "one"}" yet' in output
+    assert "epoch: [1/2]" in output
+    first, last = (str(tmp_path / "one" / "model" / f"model.pth.tar-{n}") for n in (1, 2))
+    for flags, path in (
+        # A pair may follow the flag, and paths have dots as keys have.
+        (["--resume", "data.save_dir", str(tmp_path / "one")], last),
+        (["--resume", "--traceback", "data.save_dir", str(tmp_path / "one")], last),
+        (["--resume", str(tmp_path / "one"), "data.save_dir", str(tmp_path / "two")], last),
+        (["--resume", first, "data.save_dir", str(tmp_path / "two")], first),
+        (["model.resume", "auto", "data.save_dir", str(tmp_path / "one")], last),
+    ):
+        assert main([*words, *flags]) == 0
+        output = capsys.readouterr().out
+        assert f'Resumed from "{path}", epoch {path[-1]}' in output
+        assert ("epoch: [2/2]" in output) is (path == first)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--resume", "a", "b"], "--resume takes one path, got a b"),
+        (["--resume", "nowhere"], "model.resume: there is no checkpoint 'nowhere'"),
+        (["--resume", "."], "there is no complete checkpoint in the folder '.'"),
+        (["--resume", "--fine-tune", "a"], "exclude each other"),
+        (["--fine-tune", "nowhere"], "model.load_weights: there is no checkpoint 'nowhere'"),
+        (["--fine-tune", "a", "loss.name", "triplet"], "--fine-tune is for loss.name ddan"),
+        (["ddan.fine_tune", "True"], "starts from the weights of model.load_weights"),
+    ],
+)
+def test_what_cannot_be_continued_is_said(words, flags, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, *flags]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, capsys):
+    save_dir = ["data.save_dir", str(tmp_path / "before")]
+    assert main([*words, *save_dir, "train.max_epoch", "1"]) == 0
+    path = str(tmp_path / "before" / "model" / "model.pth.tar-1")
+    others = ["data.sources", "['rendered_plaza', 'rendered_film']", "train.max_epoch", "1"]
+    others += ["data.save_dir", str(tmp_path / "after"), "train.lr", "0.0"]
+    capsys.readouterr()
+    assert main([*words, *others, "--resume", path]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "sources was ['rendered_mall', 'rendered_film'], now ['rendered_plaza'," in line
+    assert "10 identities are gone, such as rendered_mall/" in line
+    assert "10 identities are new, such as rendered_plaza/" in line
+    assert "identities was" not in line  # there are as many as before
+    assert line.endswith(f"write --fine-tune {path}")
+    assert not (tmp_path / "after").exists()
+
+    assert main([*words, *others, "--fine-tune", path]) == 0
+    output = capsys.readouterr().out
+    assert "without classifier.bias, classifier.weight; optimiser, discriminator and ID" in output
+    assert "epoch: [1/1]" in output
+    before, after = (
+        dict(load_model(tmp_path / each / "model" / "model.pth.tar-1").named_parameters())
+        for each in ("before", "after")
+    )
+    # At a rate of 0: what was loaded is what was trained before.
+    for name, value in before.items():
+        assert torch.equal(value, after[name]) is not name.startswith("classifier."), name
+
+
+def test_a_new_head_stays_new(words, tmp_path):
+    assert main([*words, "data.save_dir", str(tmp_path), "train.max_epoch", "1"]) == 0
+    path = tmp_path / "model" / "model.pth.tar-1"
+    model = load_model(path)
+    with torch.no_grad():
+        model.classifier.weight.zero_()
+    load_weights(model, path, new_head=True)
+    assert not model.classifier.weight.any()
+    load_weights(model, path)
+    assert model.classifier.weight.any()
+
+
+def test_a_checkpoint_says_how_it_came_about(words, tmp_path):
+    norm = ["data.norm_mean", "[0.5, 0.4, 0.3]", "data.norm_std", "[0.1, 0.2, 0.3]"]
+    options = [*norm, "train.seed", "7", "train.max_epoch", "1", "data.save_dir", str(tmp_path)]
+    assert main([*words, *options]) == 0
+    metadata = read(tmp_path / "model" / "model.pth.tar-1")["ddan"]
+    assert metadata["seed"] == 7
+    assert metadata["norm_mean"] == pytest.approx([0.5, 0.4, 0.3])
+    assert metadata["norm_std"] == pytest.approx([0.1, 0.2, 0.3])
+    configuration = yaml.safe_load(metadata["configuration"])
+    assert configuration["data"]["norm_mean"] == [0.5, 0.4, 0.3]
+    assert configuration["ddan"]["top_k"] == 3
+    names = metadata["identity_names"]
+    assert len(names) == metadata["identities"] == len(set(names)) == 20
+    assert {name.partition("/")[0] for name in names} == {"rendered_mall", "rendered_film"}
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_to_all_processes_of_a_run_saves_and_ends_it(words, tmp_path, number, status):
+    """As a terminal and schedulers send it, through the command line and torchreid's script."""
+    options = ["data.save_dir", str(tmp_path), "train.max_epoch", "500", "data.workers", "2"]
+    words = [*words[1:], *options, "train.print_freq", "1"]
+    command = ["train"]
+    if number == signal.SIGINT:
+        command = ["run", str(github_layout.write_scripts(tmp_path / "scripts"))]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "ddan_torchreid", *command, *words],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    output = []
+    for line in process.stdout:
+        output.append(line)
+        if line.startswith("epoch: [2/"):
+            os.killpg(process.pid, number)
+            break
+    output += process.stdout.readlines()
+    text = "".join(output)
+    assert process.wait() == status, text[-3000:]
+    assert "Traceback" not in text
+    stopped = rf"Stopped by {number.name} after epoch (\d+)(?: and (\d+) batches)?"
+    epoch, batches = re.search(stopped, text).groups()
+    name = Position(int(epoch), int(batches or 0)).file_name
+    states = [read(tmp_path / part / name) for part in ("model", "discriminator", "identity_pool")]
+    assert len({(state["run"], state["epoch"], state["batch"]) for state in states}) == 1
