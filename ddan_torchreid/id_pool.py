@@ -32,14 +32,16 @@ class IdentityPool(nn.Module):
 
         pool.start_epoch()                                       # before each epoch
         indices, valid = pool.nearest(features, domains, k)
-        neighbours = pool.representations[indices]
+        neighbours = pool.rows(indices)
         loss = similarity_enhancement_loss(features, neighbours, temperature, valid=valid)
         pool.update(features, pids)
 
     All state is in persistent buffers: a pool restored by ``load_state_dict`` takes the same next
     step bit for bit, in the middle of an epoch too. There are three (N, D) matrices, 15.4 GB for
     a million identities of 1280 float32 numbers, and no operation makes a fourth. Neither
-    ``update`` nor ``nearest`` waits for the device.
+    ``update`` nor ``nearest`` waits for the device. A pool that is too large for the device of the
+    images may stay on the CPU: the methods take tensors from any device, and give their results
+    on it.
 
     Attributes:
         representations: (N, D) r_hat; zero for an identity that has never been seen.
@@ -125,12 +127,15 @@ class IdentityPool(nn.Module):
         Returns:
             (S,) int64, one entry per domain. A larger k can never be filled for that domain.
         """
-        sizes = torch.bincount(self.identity_domains)
+        sizes = self._domain_sizes()
         candidates = sizes.sum() - sizes
         if self.central_domain is not None:
             own = sizes[self.central_domain]
             candidates[self.central_domain] = own - 1 if self.exclude_own_identity else own
         return candidates
+
+    def _domain_sizes(self) -> Tensor:
+        return torch.bincount(self.identity_domains)
 
     @torch.no_grad()
     def start_epoch(self) -> None:
@@ -160,6 +165,8 @@ class IdentityPool(nn.Module):
         self._check(features, "pids", pids)
         if len(pids) == 0:
             return
+        device = self.representations.device
+        features, pids = features.to(device), pids.to(device)
         same_identity = pids[:, None] == pids
         # In float64, which neither autocast nor TF32 touches, and as a product, because
         # index_add_ sums in a random order on CUDA.
@@ -203,6 +210,21 @@ class IdentityPool(nn.Module):
         Raises:
             ValueError: If k is less than 1 or the shapes do not fit.
         """
+        device = self.representations.device
+        similarities, indices = self._most_similar(
+            features.to(device), domains.to(device), k, None if pids is None else pids.to(device)
+        )
+        valid = similarities > -torch.inf
+        return (indices * valid).to(features.device), valid.to(features.device)
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """Representations (*indices.shape, D) of identities, such as those `nearest` found."""
+        return self.representations[indices.to(self.representations.device)].to(indices.device)
+
+    def _most_similar(
+        self, features: Tensor, domains: Tensor, k: int, pids: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Similarities (B, k), up to a factor of each image, and indices; -inf: no candidate."""
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self._check(features, "domains", domains)
@@ -224,11 +246,10 @@ class IdentityPool(nn.Module):
             similarities.scatter_(1, pids[:, None], -torch.inf)
         missing = max(k - len(self.seen), 0)
         values, indices = similarities.topk(k - missing, dim=1)
-        valid = values > -torch.inf
-        indices = indices * valid
         if missing:
-            indices, valid = F.pad(indices, (0, missing)), F.pad(valid, (0, missing))
-        return indices, valid
+            values = F.pad(values, (0, missing), value=-torch.inf)
+            indices = F.pad(indices, (0, missing))
+        return values, indices
 
     def _check(self, features: Tensor, name: str, labels: Tensor) -> None:
         if features.dim() != 2 or features.shape[1] != self.representations.shape[1]:

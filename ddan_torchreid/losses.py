@@ -180,13 +180,13 @@ def similarity_enhancement_loss(
             f"{tuple(valid.shape)}"
         )
     invalid = ~valid
-    log_p = _log_softmax(features, temperature).unsqueeze(1)
+    # Not the exponential of the logarithm: most of it underflows, which is ten times slower.
+    p, log_p = (each.unsqueeze(1) for each in _softmax(features, temperature))
     with torch.no_grad():
         # Filled before any arithmetic: a NaN masked only afterwards still gives a NaN gradient.
         neighbours = neighbours.masked_fill(invalid[..., None], 0)
-        log_q = _log_softmax(neighbours, temperature)
-        q = log_q.exp()
-    divergences = (log_p.exp() - q) * (log_p - log_q)
+        q, log_q = _softmax(neighbours, temperature)
+    divergences = (p - q) * (log_p - log_q)
     if reduction == "mean":
         divergences = divergences.mean(dim=2).masked_fill(invalid, 0)
         return divergences.sum() / valid.sum().clamp(min=1)
@@ -199,8 +199,8 @@ def _full_precision(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _log_softmax(x: Tensor, temperature: float) -> Tensor:
-    """Logarithm of softmax(x / temperature) over the last dimension, finite for finite x."""
+def _softmax(x: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """softmax(x / temperature) over the last dimension and its logarithm, finite for finite x."""
     tempered = _full_precision(x) / temperature
-    limit = _LARGEST_TEMPERED_FEATURE
-    return F.log_softmax(tempered.clamp(-limit, limit), dim=-1)
+    tempered = tempered.clamp(-_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)
+    return F.softmax(tempered, dim=-1), F.log_softmax(tempered, dim=-1)

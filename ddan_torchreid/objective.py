@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from . import losses
+from . import distributed, losses
+from .distributed.sharded_pool import ShardedIdentityPool
 from .id_pool import IdentityPool
 from .models import DomainDiscriminator
 from .settings import DDANSettings
@@ -61,13 +62,14 @@ class DDANObjective:
             ).to(device)
         self.pool: IdentityPool | None = None
         if settings.similarity:
-            self.pool = IdentityPool(
+            sharded = settings.pool_sharding and distributed.active()
+            self.pool = (ShardedIdentityPool if sharded else IdentityPool)(
                 torch.from_numpy(identity_domains),
                 feature_dim,
                 central_domain=None,
                 update_rate=settings.update_rate,
                 exclude_own_identity=settings.exclude_own_identity,
-            ).to(device)
+            ).to(device if settings.pool_device == "model" else "cpu")
         if settings.central_domain != "auto":
             self.set_central_domain(settings.central_domain)
 
@@ -95,13 +97,16 @@ class DDANObjective:
         """L1: L_IDE (Eq. 1) and L_Triplet (Eq. 2).
 
         Args:
-            logits: (B, N) of the identity head.
-            features: (B, D) of the mapping network.
+            logits: (b, N) of the identity head, for the images of this process: L_IDE is a mean
+                over images, so the mean over the processes gives that of the joined batch.
+            features: (B, D) of the mapping network, joined over the processes.
             pids: (B,) identity labels.
         """
         settings, terms = self.settings, {}
-        if settings.weight_identity > 0:
-            terms["loss_id"] = losses.identity_loss(logits, pids, settings.label_smoothing)
+        # DistributedDataParallel waits for the gradient of every parameter, also at weight 0.
+        if settings.weight_identity > 0 or distributed.active():
+            own_pids = distributed.own(pids)
+            terms["loss_id"] = losses.identity_loss(logits, own_pids, settings.label_smoothing)
         if settings.weight_triplet > 0:
             terms["loss_triplet"] = losses.batch_hard_triplet_loss(
                 features, pids, settings.margin, settings.normalize_triplet
@@ -114,7 +119,8 @@ class DDANObjective:
         """L2: L_DA-T (Eq. 5) and, from its epoch on, L_SE (Eq. 8).
 
         Args:
-            aligned: (B, D) of the mapping network behind an encoder that passes no gradient.
+            aligned: (B, D) of the mapping network behind an encoder that passes no gradient,
+                joined over the processes.
             pids: (B,) identity labels.
             domains: (B,) index of each image's source.
             epoch: 0-based.
@@ -129,7 +135,7 @@ class DDANObjective:
             indices, valid = self.pool.nearest(aligned, domains, settings.top_k, pids)
             terms["loss_similarity"] = losses.similarity_enhancement_loss(
                 aligned,
-                self.pool.representations[indices],
+                self.pool.rows(indices),
                 settings.temperature,
                 settings.similarity_reduction,
                 valid,

@@ -1,0 +1,49 @@
+"""Training with several processes through PyTorch's DistributedDataParallel.
+
+Every function here is the identity, or does nothing, in a run of one process, so the code that
+uses them reads as it would without them.
+
+Each process forwards its own part of the batch. Behind the mapping network all of them work on the
+*joined batch*, the parts of all processes one after the other: the triplet term finds its
+negatives in it, the discriminator sees it whole, and the ID pool is updated with it. All processes
+so compute the same terms and the same pool as one process with the whole batch would.
+"""
+
+from .collectives import (
+    agree,
+    average_gradients,
+    collect,
+    differs,
+    gather,
+    gather_in_turn,
+    largest,
+    mean,
+    own,
+    send_from_first,
+    share,
+)
+from .parallel import normalise_jointly, parallel
+from .processes import active, device, in_turn, is_first, process_group, rank, size
+
+__all__ = [
+    "active",
+    "agree",
+    "average_gradients",
+    "collect",
+    "device",
+    "differs",
+    "gather",
+    "gather_in_turn",
+    "in_turn",
+    "is_first",
+    "largest",
+    "mean",
+    "normalise_jointly",
+    "own",
+    "parallel",
+    "process_group",
+    "rank",
+    "send_from_first",
+    "share",
+    "size",
+]

@@ -1,0 +1,132 @@
+"""What the processes of a run tell each other; in a run of one process, nothing.
+
+Unless it says otherwise, every process must call a function here at the same point of the program.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from .processes import active, rank, size
+
+T = TypeVar("T")
+
+
+def gather(part: Tensor) -> Tensor:
+    """The joined batch: the parts of all processes, one after the other.
+
+    The gradient of a loss that every process computes from the whole joined batch, averaged over
+    the processes as DistributedDataParallel does, is the gradient of one process with that batch.
+
+    Args:
+        part: (b, ...), of the same shape and type in every process.
+
+    Returns:
+        (b * size, ...).
+    """
+    return _Gather.apply(part) if active() else part
+
+
+def own(joined: Tensor) -> Tensor:
+    """The part of a joined batch that this process contributed; no communication."""
+    return joined.unflatten(0, (size(), -1))[rank()] if active() else joined
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, part: Tensor) -> Tensor:
+        return _all_gather(part)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        # Of the gradient of the joined loss each process passes on the share of its own images,
+        # so the sum over processes is the whole. What DDP takes is the average.
+        return own(grad) * size()
+
+
+def gather_in_turn(part: Tensor, total: int) -> Tensor:
+    """Rows that were dealt out in turn, as `shard_test_loader` does it, in their order again.
+
+    Args:
+        part: (ceil(total / size), ...) the rows rank, rank + size, ... of the whole.
+        total: number of rows of the whole.
+
+    Returns:
+        (total, ...).
+    """
+    if not active():
+        return part
+    return _all_gather(part).unflatten(0, (size(), -1)).transpose(0, 1).flatten(0, 1)[:total]
+
+
+def mean(values: Tensor) -> Tensor:
+    """Average over the processes, without gradient; the input stays as it is."""
+    if not active():
+        return values
+    total = values.detach().clone()
+    dist.all_reduce(total)
+    return total / size()
+
+
+def largest(number: int) -> int:
+    """The largest number of any process. One integer between CPUs: cheap enough for each step."""
+    if not active():
+        return number
+    numbers = torch.tensor([number])
+    dist.all_reduce(numbers, op=dist.ReduceOp.MAX)
+    return int(numbers)
+
+
+def agree(flag: bool) -> bool:
+    """Whether any process says yes; as cheap as `largest`."""
+    return bool(largest(int(flag)))
+
+
+def share(value: T) -> T:
+    """The first process's value, in every process. It is pickled."""
+    if not active():
+        return value
+    values = [value]
+    dist.broadcast_object_list(values, src=0, device=torch.device("cpu"))
+    return values[0]
+
+
+def collect(value: T) -> list[T]:
+    """The values of all processes, by rank, in the first one; in the others nobody's. Pickled."""
+    if not active():
+        return [value]
+    values: Any = [None] * size() if rank() == 0 else None
+    dist.gather_object(value, values, dst=0)
+    return values or []
+
+
+def differs(value: Any) -> bool:
+    """Whether a value is not the same in all processes."""
+    return agree(share(value) != value)
+
+
+def average_gradients(module: nn.Module) -> None:
+    """Averages the gradients of a module that is not wrapped in DistributedDataParallel."""
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    if active() and gradients:
+        # In one piece: a message costs more than what is in it.
+        averaged = mean(nn.utils.parameters_to_vector(gradients))
+        nn.utils.vector_to_parameters(averaged, gradients)
+
+
+def send_from_first(module: nn.Module) -> None:
+    """Gives a module the first process's parameters and buffers, in every process."""
+    if active():
+        for tensor in (*module.parameters(), *module.buffers()):
+            dist.broadcast(tensor.detach(), src=0)
+
+
+def _all_gather(part: Tensor) -> Tensor:
+    part = part.detach().contiguous()
+    joined = part.new_empty(size() * len(part), *part.shape[1:])
+    dist.all_gather_into_tensor(joined, part)
+    return joined

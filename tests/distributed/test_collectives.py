@@ -1,0 +1,117 @@
+"""What the processes tell each other, with two and three of them."""
+
+import pytest
+import torch
+from torch import nn
+
+from ddan_torchreid import distributed
+from tests.distributed.launch import run
+
+BOTH = pytest.mark.parametrize("processes", [2, 3])
+
+
+def rows(processes, per_process=4, columns=5):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(processes * per_process, columns, generator=generator, dtype=torch.float64)
+
+
+def test_alone_every_function_is_the_identity():
+    values = torch.arange(6.0).view(3, 2).requires_grad_()
+    assert distributed.gather(values) is values
+    assert distributed.own(values) is values
+    assert distributed.mean(values) is values
+    assert distributed.gather_in_turn(values, 3) is values
+    assert distributed.share("text") == "text"
+    assert not distributed.differs("text")
+    assert distributed.agree(True)
+    assert not distributed.agree(False)
+    assert (distributed.rank(), distributed.size(), distributed.is_first()) == (0, 1, True)
+    with distributed.process_group(), distributed.in_turn():
+        assert not distributed.active()
+
+
+def exchange(whole):
+    part = distributed.own(whole)
+    number = distributed.rank()
+    turns = -(-len(whole) // distributed.size()) * distributed.size()
+    dealt = torch.arange(turns)[number :: distributed.size()] % len(whole)
+    return {
+        "rank": number,
+        "first": distributed.is_first(),
+        "joined": distributed.gather(part),
+        "flags": distributed.gather(part > 0),
+        "in order": distributed.gather_in_turn(whole[dealt], len(whole)),
+        "mean": distributed.mean(part.sum()),
+        "shared": distributed.share({"from": number}),
+        "agree": [distributed.agree(number == wanted) for wanted in (0, 1, 7)],
+        "differs": [distributed.differs(value) for value in ("same", str(number))],
+    }
+
+
+@BOTH
+def test_messages(processes):
+    whole = rows(processes)
+    results = run(processes, exchange, whole)
+    assert [result["rank"] for result in results] == list(range(processes))
+    for result in results:
+        assert torch.equal(result["joined"], whole)
+        assert torch.equal(result["flags"], whole > 0)
+        assert torch.equal(result["in order"], whole)
+        assert torch.allclose(result["mean"], whole.sum() / processes)
+        assert result["shared"] == {"from": 0}
+        assert result["agree"] == [True, True, False]
+        assert result["differs"] == [False, True]
+        assert result["first"] == (result["rank"] == 0)
+
+
+@pytest.mark.parametrize("total", [1, 2, 7])
+def test_rows_dealt_in_turn_come_back_in_order_whatever_their_number(total):
+    for result in run(2, exchange_in_turn, rows(1, total)):
+        assert torch.equal(result, rows(1, total))
+
+
+def exchange_in_turn(whole):
+    turns = -(-len(whole) // distributed.size()) * distributed.size()
+    dealt = torch.arange(turns)[distributed.rank() :: distributed.size()] % len(whole)
+    return distributed.gather_in_turn(whole[dealt], len(whole))
+
+
+def spread(joined):
+    """A loss that mixes the rows, as the triplet term does."""
+    return torch.cdist(joined, joined).pow(3).sum() + joined.prod(1).sum()
+
+
+def gradient(whole):
+    part = distributed.own(whole).requires_grad_()
+    loss = spread(distributed.gather(part))
+    loss.backward()
+    return part.grad / distributed.size()  # the average that DDP takes of what lies before
+
+
+@BOTH
+def test_the_gradient_of_the_joined_batch(processes):
+    whole = rows(processes).requires_grad_()
+    spread(whole).backward()
+    parts = run(processes, gradient, whole.detach())
+    torch.testing.assert_close(torch.cat(parts), whole.grad, rtol=1e-12, atol=1e-12)
+
+
+def average():
+    torch.manual_seed(distributed.rank())
+    layer = nn.Linear(3, 2)
+    layer.bias.requires_grad_(False)
+    buffered = nn.BatchNorm1d(2)
+    buffered.running_mean += distributed.rank() + 1
+    distributed.send_from_first(layer)
+    distributed.send_from_first(buffered)
+    layer(torch.full((1, 3), float(distributed.rank()))).sum().backward()
+    distributed.average_gradients(layer)
+    return layer.weight.detach(), layer.weight.grad, buffered.running_mean
+
+
+def test_modules_start_alike_and_get_the_mean_gradient():
+    results = run(3, average)
+    for weight, grad, running_mean in results:
+        assert torch.equal(weight, results[0][0])
+        assert torch.equal(grad, torch.ones(2, 3))
+        assert torch.equal(running_mean, torch.ones(2))

@@ -1,0 +1,139 @@
+"""The pool that is shared out to the processes against the one that each has whole."""
+
+import pytest
+import torch
+
+from ddan_torchreid import IdentityPool, distributed
+from ddan_torchreid.distributed.sharded_pool import ShardedIdentityPool
+from tests.distributed.launch import run
+
+IDENTITIES, DIMENSION, K = 23, 6, 5
+DOMAINS = torch.arange(IDENTITIES) % 3
+OPTIONS = {"central_domain": 1, "update_rate": 0.3}
+
+
+def make(kind, **options):
+    return kind(DOMAINS, DIMENSION, **{**OPTIONS, **options})
+
+
+def batch(step, size=12):
+    """Features, identities and domains; the last identities are never seen."""
+    generator = torch.Generator().manual_seed(step)
+    pids = torch.randint(IDENTITIES - 3, (size,), generator=generator)
+    return torch.randn(size, DIMENSION, generator=generator), pids, DOMAINS[pids]
+
+
+def steps(pool, first=0, last=6):
+    """What the pool says in each step of some epochs of two steps."""
+    said = []
+    for step in range(first, last):
+        if step % 2 == 0:
+            pool.start_epoch()
+        features, pids, domains = batch(step)
+        indices, valid = pool.nearest(features, domains, K, pids)
+        said.append((indices, valid, pool.rows(indices)))
+        pool.update(features, pids)
+    return said
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        for ours, theirs in zip(one, other, strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def sharded_steps(options):
+    pool = make(ShardedIdentityPool, **options)
+    rows = len(pool.representations)
+    return steps(pool), pool.state_dict(), pool.candidates(), rows
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize(
+    "options", [{}, {"central_domain": None}, {"exclude_own_identity": True}], ids=str
+)
+def test_a_sharded_pool_says_what_a_whole_one_says(processes, options):
+    pool = make(IdentityPool, **options)
+    expected = steps(pool)
+    results = run(processes, sharded_steps, options)
+    for said, _, candidates, rows in results:
+        assert_same(said, expected)
+        assert torch.equal(candidates, pool.candidates())
+        assert rows == -(-IDENTITIES // processes) + 1
+    (_, state, _, _), *others = results
+    assert state.keys() == pool.state_dict().keys()
+    for name, rows in pool.state_dict().items():
+        assert torch.equal(state[name], rows), name
+    assert not any(other for _, other, _, _ in others)
+
+
+def continue_from(state):
+    pool = make(ShardedIdentityPool)
+    pool.load_state_dict(state)
+    return steps(pool, 3, 6), pool.state_dict()
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_a_pool_continues_in_any_number_of_processes(processes):
+    pool = make(IdentityPool)
+    steps(pool, 0, 3)
+    state = {name: rows.clone() for name, rows in pool.state_dict().items()}
+    expected = steps(pool, 3, 6)
+    results = run(processes, continue_from, state)
+    for said, _ in results:
+        assert_same(said, expected)
+    whole = make(IdentityPool)
+    whole.load_state_dict(results[0][1])
+    assert_same(steps(whole, 6, 8), steps(pool, 6, 8))
+
+
+def load_other_size(state):
+    with pytest.raises(RuntimeError) as error:
+        make(ShardedIdentityPool).load_state_dict(state)
+    return str(error.value)
+
+
+def test_a_pool_of_another_size_is_refused():
+    other = IdentityPool(torch.arange(9) % 3, DIMENSION, 1)
+    assert all("size mismatch" in text for text in run(2, load_other_size, other.state_dict()))
+
+
+def more_neighbours_than_identities():
+    pool = make(ShardedIdentityPool)
+    features, pids, domains = batch(0)
+    pool.update(features, pids)
+    return pool.nearest(features, domains, IDENTITIES + 4)
+
+
+def test_more_neighbours_than_there_are_identities():
+    pool = make(IdentityPool)
+    features, pids, domains = batch(0)
+    pool.update(features, pids)
+    expected, valid = pool.nearest(features, domains, IDENTITIES + 4)
+    for indices, found in run(3, more_neighbours_than_identities):
+        assert torch.equal(found, valid)
+        assert torch.equal(indices, expected)
+
+
+def gathered_update(features, pids):
+    pool = make(IdentityPool)
+    pool.start_epoch()
+    for images, identities in zip(features, pids, strict=True):
+        joined = [distributed.gather(distributed.own(each)) for each in (images, identities)]
+        order = torch.randperm(len(identities), generator=torch.Generator().manual_seed(1))
+        pool.update(joined[0][order], joined[1][order])
+    return pool.state_dict()
+
+
+def test_the_pool_is_bit_identical_to_that_of_one_process():
+    # Sums of float32 numbers are exact in float64, so the order within the batch is no matter.
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 24, DIMENSION, generator=generator)
+    pids = torch.randint(IDENTITIES, (4, 24), generator=generator)
+    pool = make(IdentityPool)
+    pool.start_epoch()
+    for images, identities in zip(features, pids, strict=True):
+        pool.update(images, identities)
+    for state in run(3, gathered_update, features, pids):
+        for name, rows in pool.state_dict().items():
+            assert torch.equal(state[name], rows), name
