@@ -1,0 +1,151 @@
+"""Paired differences between two rows, and what may be said of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..experiments.rows import pairs
+from ..experiments.statistics import Interval, crossed_interval
+from .blocks import Finding
+from .results import Experiment, Row
+
+# Below it, a bootstrap's interval is too narrow to conclude anything from.
+FEW_SEEDS = 5
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row against another one, over the seeds and targets that both have.
+
+    Attributes:
+        before, after: the rows.
+        targets: T names.
+        cells: (seeds, T) differences after - before, in percentage points.
+        interval: of their mean, drawing seeds and targets.
+    """
+
+    before: Row
+    after: Row
+    targets: Sequence[str]
+    cells: NDArray[np.float64]
+    interval: Interval
+
+    @property
+    def runs(self) -> str:
+        """How many runs it rests on."""
+        return runs(len(self.cells), self.cells.shape[1])
+
+
+def compare(before: Row, after: Row, metric: str) -> Comparison | None:
+    """Differences of a metric between the runs that share a seed; None if no two runs do."""
+    first = {record["seed"]: record["scores"] for record in before.finished}
+    second = {record["seed"]: record["scores"] for record in after.finished}
+    seeds = sorted(set(first) & set(second))
+    targets = [
+        name
+        for name in before.targets()
+        if all(metric in each[seed].get(name, {}) for each in (first, second) for seed in seeds)
+    ]
+    if not seeds or not targets:
+        return None
+    cells = 100 * np.array(
+        [[second[s][name][metric] - first[s][name][metric] for name in targets] for s in seeds]
+    )
+    return Comparison(before, after, targets, cells, crossed_interval(cells))
+
+
+def comparisons(experiment: Experiment, metric: str) -> list[Comparison]:
+    """The comparisons that a table reports; rows with and without IN/BN are steps of their own."""
+    keys = list(experiment.rows)
+    wanted = pairs(experiment.name, keys)
+    if experiment.name in ("table5", "figure2"):
+        groups = [
+            [key for key in keys if key.startswith("in_bn_") == in_bn] for in_bn in (False, True)
+        ]
+        wanted = [pair for group in groups if group for pair in pairs(experiment.name, group)]
+    found = [compare(experiment.rows[a], experiment.rows[b], metric) for a, b in wanted]
+    return [comparison for comparison in found if comparison]
+
+
+def title(comparison: Comparison) -> str:
+    """What is compared: the terms that the later row adds, or both rows."""
+    before, _, _ = comparison.before.label.partition(", ")
+    after, _, suffix = comparison.after.label.partition(", ")
+    if after.startswith(f"{before} + ") and comparison.before.label.endswith(suffix):
+        added = after.removeprefix(f"{before} + ")
+        several = " + " in added
+        name = f"All terms against {before} alone" if several else f"{added} added"
+        return f"{name}, {suffix}" if suffix else name
+    group, colon, first = comparison.before.label.rpartition(": ")
+    if colon and comparison.after.label.startswith(f"{group}: "):
+        return f"{comparison.after.label} against {first}"
+    return f"{comparison.after.label} against {comparison.before.label}"
+
+
+def sentence(name: str, metric: str, interval: Interval, basis: str, seeds: int) -> Finding:
+    """A finding in one sentence, no stronger than its interval.
+
+    Args:
+        name: what is compared.
+        metric: with its unit, such as ``points of mean rank-1``.
+        interval: NaN at the ends where there is only one seed.
+        basis: the runs it rests on.
+        seeds: how many of them differ in their seed.
+    """
+    head = f"{name}: {signed(interval.mean)} {metric}"
+    if np.isnan(interval.low):
+        return Finding(f"{head}, {basis}:", "one seed, so no interval and no conclusion")
+    return Finding(f"{head}, 95 % CI {between(interval)}, {basis}:", verdict(interval, seeds))
+
+
+def verdict(interval: Interval, seeds: int) -> str:
+    """What the interval shows; a bootstrap over a handful of seeds is too narrow to show much."""
+    if np.isnan(interval.low):
+        return "no interval"
+    if interval.low <= 0 <= interval.high:
+        return "no difference shown"
+    found = "higher" if interval.low > 0 else "lower"
+    return found if seeds >= FEW_SEEDS else f"{found}, but too few seeds to conclude"
+
+
+def runs(seeds: int, targets: int) -> str:
+    """Number of seeds and targets in words."""
+    return (
+        f"{seeds} seed{'s' if seeds > 1 else ''} \N{MULTIPLICATION SIGN} "
+        f"{targets} target{'s' if targets > 1 else ''}"
+    )
+
+
+def signed(value: float) -> str:
+    """A difference with its sign; two digits where one would print a zero that is none."""
+    digits = 2 if 0 < abs(value) < 0.05 else 1
+    text = f"{value:+.{digits}f}".replace("-", MINUS)
+    return text if float(text.replace(MINUS, "-")) else text[1:]
+
+
+def between(interval: Interval) -> str:
+    """The ends of an interval."""
+    if np.isnan(interval.low):
+        return DASH
+    return f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def decimals(highest: float) -> int:
+    """Digits that show distances of which ``highest`` is the largest: two, or three that count."""
+    return 2 if highest >= 0.1 or highest <= 0 else min(5, 2 - math.floor(math.log10(highest)))
+
+
+def mean_std(values: ArrayLike, digits: int = 1) -> str:
+    """Mean and, of two values or more, standard deviation (n - 1); a dash for none."""
+    values = np.asarray(values, dtype=np.float64)
+    if not values.size:
+        return DASH
+    mean = f"{values.mean():.{digits}f}".replace("-", MINUS)
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if values.size > 1 else ""
+    return mean + spread

@@ -1,0 +1,194 @@
+"""What was run: experiments, seeds, machine, versions, git state, commands, settings."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..experiments.records import Record
+from ..experiments.rows import short
+from .blocks import Block, Commands, Heading, Paragraph, Section, Table
+from .comparison import DASH
+from .results import Experiment, Results
+
+# What a reader asks first; what rows change is listed beside it, whatever it is.
+SETTINGS = (
+    "model.name", "model.pretrained", "data.height", "data.width", "data.combineall",
+    "train.batch_size", "train.max_epoch", "train.optim", "train.lr", "train.lr_scheduler",
+    "sampler.train_sampler", "ddan.central_domain", "ddan.alignment", "ddan.weight_identity",
+    "ddan.weight_triplet", "ddan.weight_adversarial", "ddan.weight_similarity", "ddan.margin",
+    "ddan.top_k", "ddan.temperature", "ddan.update_rate", "ddan.similarity_start_epoch",
+)  # fmt: skip
+_OF_A_RUN = ("train.seed", "data.save_dir", "data.root", "model.load_weights", "use_gpu")
+
+
+def what_was_run(results: Results, titles: Mapping[str, str]) -> Section:
+    """The section on it.
+
+    Args:
+        results: all of it.
+        titles: printed name of each experiment.
+    """
+    experiments = results.experiments.values()
+    blocks: list[Block] = [
+        Table(
+            ("experiment", "domains", "rows", "seeds", "runs", "steps a run", "hours in all"),
+            [_run_line(each, titles[each.name]) for each in experiments],
+            "Hours: training and scoring, summed over the runs. A run that several tables share is "
+            "counted in each.",
+            text_columns=2,
+        ),
+        *_differing_counts(experiments),
+        Table(("", ""), _surroundings(results), "Machine and software.", text_columns=2),
+        Heading("Commands"),
+        Commands([_command(each) for each in experiments]),
+        Paragraph("KEY VALUE pairs, where there were any, show among the settings.", quiet=True),
+    ]
+    if results.superseded:
+        text = (
+            f"{results.superseded} records of earlier runs or other configurations of these rows "
+            "are left out."
+        )
+        blocks.append(Paragraph(text, quiet=True))
+    blocks += [Heading("Settings"), _settings(experiments, titles)]
+    return Section("What was run", "what-was-run", (), blocks)
+
+
+def _run_line(experiment: Experiment, title: str) -> list[str]:
+    records = experiment.records
+    kinds = _distinct(record.get("domains", DASH) for record in records)
+    sources = _distinct(short(name) for record in records for name in record.get("sources", []))
+    targets = _distinct(short(name) for record in records for name in record.get("targets", []))
+    steps = sorted({record["steps"] for record in records if "steps" in record})
+    hours = sum(record.get("seconds", 0) for record in records) / 3600
+    return [
+        title,
+        f"{', '.join(kinds)}: {', '.join(sources)}; targets {', '.join(targets)}",
+        str(len(experiment.rows)),
+        _ranges(experiment.seeds),
+        str(len(records)),
+        DASH.join(f"{step:,}" for step in _ends(steps)) or DASH,
+        f"{hours:.1f}" if hours >= 0.1 else "< 0.1",
+    ]
+
+
+def _surroundings(results: Results) -> list[list[str]]:
+    records = [r for experiment in results.experiments.values() for r in experiment.records]
+    versions = [
+        ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+        for record in records
+        if record.get("versions")
+    ]
+    finished = sorted(record["finished"] for record in records if record.get("finished"))
+    lines = {
+        "machine": _distinct(record["machine"] for record in records if record.get("machine")),
+        "versions": _distinct(versions),
+        "git": _distinct(_git(record) for record in records if "git" in record),
+        "finished": [" to ".join(_ends(finished))] if finished else [],
+    }
+    return [[name, "; ".join(each)] for name, each in lines.items() if each]
+
+
+def _git(record: Record) -> str:
+    git = record["git"] or {}
+    if not git.get("commit"):
+        return "outside a checkout"
+    state = "with uncommitted changes" if git.get("dirty") else "clean"
+    return f"{str(git['commit'])[:12]}, {state}"
+
+
+def _differing_counts(experiments: Iterable[Experiment]) -> list[Block]:
+    found = _distinct(
+        f"{record['label']}: other counts than the published ones. {record['counts_differ']}."
+        for experiment in experiments
+        for record in experiment.records
+        if record.get("counts_differ")
+    )
+    return [Paragraph(text) for text in found]
+
+
+def _command(experiment: Experiment) -> str:
+    record = experiment.records[-1]
+    command = record.get("command")
+    if isinstance(command, str):
+        return command
+    if isinstance(command, list):
+        return shlex.join(map(str, command))
+    words = ["ddan-torchreid", "experiment", experiment.name, "--root", "DATA", "--output", "DIR"]
+    words += ["--seeds", str(max(experiment.seeds))]
+    if record.get("domains"):
+        words += ["--domains", record["domains"]]
+    if experiment.name == "table5" and any(key.startswith("in_bn_") for key in experiment.rows):
+        words.append("--in-bn")
+    options = {"name": record.get("protocol"), **_options(record)}
+    for key, value in options.items():
+        if value:
+            words += [f"--{key.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def _options(record: Record) -> dict[str, Any]:
+    """What the command line decided; of files of weights the name, as folders differ."""
+    options = dict(record.get("options", {}))
+    if isinstance(options.get("initial_weights"), str):
+        options["initial_weights"] = Path(options["initial_weights"]).name
+    return options
+
+
+def _settings(experiments: Iterable[Experiment], titles: Mapping[str, str]) -> Table:
+    """Each line once, with the experiments that share it."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for experiment in experiments:
+        name = titles[experiment.name].partition(":")[0]
+        for line in _setting_lines(experiment):
+            lines.setdefault(line, []).append(name)
+    rows = [[", ".join(names), *line] for line, names in lines.items()]
+    caption = "The settings that matter most; of what the rows of an experiment change, all."
+    return Table(("experiment", "row", "settings"), rows, caption, text_columns=3)
+
+
+def _setting_lines(experiment: Experiment) -> list[tuple[str, str]]:
+    flat = {key: _flat(row.records[-1].get("config", {})) for key, row in experiment.rows.items()}
+    keys = _distinct(key for each in flat.values() for key in each if key not in _OF_A_RUN)
+    varied = [key for key in keys if len({str(each.get(key, DASH)) for each in flat.values()}) > 1]
+    first = next(iter(flat.values()))
+    common = [key for key in SETTINGS if key in first and key not in varied]
+    lines = [("all", _listed({key: first[key] for key in common}))]
+    for row, each in flat.items() if varied else ():
+        own = {key: each[key] for key in varied if key in each}
+        lines.append((experiment.rows[row].label, _listed(own)))
+    for record in experiment.records:
+        if record.get("options"):
+            lines.append(("options", _listed(_options(record))))
+    return list(dict.fromkeys(lines))
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return "; ".join(f"{key} {_value(value)}" for key, value in settings.items()) or DASH
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
+    return flat
+
+
+def _value(value: Any) -> str:
+    return ", ".join(map(_value, value)) if isinstance(value, list) else str(value)
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _ends(values: list[Any]) -> list[Any]:
+    return values[:1] if len(values) < 2 or values[0] == values[-1] else [values[0], values[-1]]
+
+
+def _ranges(seeds: list[int]) -> str:
+    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
+    return f"{seeds[0]}{DASH}{seeds[-1]}" if consecutive else ", ".join(map(str, seeds))
