@@ -12,6 +12,9 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+import torch
+
+from .distributed import processes
 from .settings import nearest
 from .version import __version__
 
@@ -21,6 +24,8 @@ COMMANDS = {
     "train": "train a model from a configuration file",
     "evaluate": "score trained weights on the target domains",
     "central-domain": "print the distances between the sources and the central one (Eq. 3)",
+    "experiment": "make a table or figure of the paper, or a benchmark protocol",
+    "report": "write one HTML page, or Markdown, on what experiments have found",
     "run": "run torchreid's scripts/main.py with DDAN registered",
     "autoload": "register DDAN whenever torchreid is imported: enable, status, disable",
     "convert": "turn the weights that the authors released into a checkpoint",
@@ -36,9 +41,21 @@ COMMANDS = {
 # What the system says of a path that names no file or no folder, whatever the disk holds.
 NO_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
 
+GPU_IS_FULL = (
+    "the memory of the GPU is full; write a smaller train.batch_size, with ddan.accumulate_steps "
+    "for steps over as many images as before, or ddan.amp bf16 where it is off, or while testing a "
+    "smaller test.batch_size"
+)
+
 
 class RejectedInputError(Exception):
     """Input that the command line does not take; the message says what to write instead."""
+
+
+REPORTED = (
+    *(RejectedInputError, ValueError, TypeError, FloatingPointError, OSError),
+    torch.OutOfMemoryError,
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,12 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(words)
-    except (RejectedInputError, ValueError, TypeError, FloatingPointError, OSError) as error:
+    except REPORTED as error:
         if "--traceback" in words:
             raise
+        reason = GPU_IS_FULL if isinstance(error, torch.OutOfMemoryError) else str(error)
         status = 2 if _is_rejection(error) else 1
         verdict = "error" if status == 2 else "failed"
-        print(f"ddan-torchreid: {verdict}: {' '.join(str(error).split())}", file=sys.stderr)
+        if processes.may_report():
+            print(f"ddan-torchreid: {verdict}: {' '.join(reason.split())}", file=sys.stderr)
         return status
     except KeyboardInterrupt:
         print("ddan-torchreid: interrupted", file=sys.stderr)
@@ -72,7 +91,7 @@ def _is_rejection(error: Exception) -> bool:
     if isinstance(error, OSError):
         missing_or_there = isinstance(error, (FileNotFoundError, FileExistsError))
         return missing_or_there or error.errno in NO_PATH
-    return not isinstance(error, FloatingPointError)
+    return not isinstance(error, (FloatingPointError, torch.OutOfMemoryError))
 
 
 def _run(words: list[str]) -> int:
@@ -97,7 +116,10 @@ def _run(words: list[str]) -> int:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
         raise RejectedInputError(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
     arguments.rest = rest
-    return command.run(arguments) or 0
+    if processes.launched() and not getattr(command, "IN_SEVERAL_PROCESSES", False):
+        raise RejectedInputError(f"{name} runs in one process; start it without torchrun")
+    with processes.process_group():
+        return command.run(arguments) or 0
 
 
 def _print_help() -> None:

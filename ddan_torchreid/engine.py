@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from . import distributed
+from .accumulation import averaging
+from .compilation import compile_encoder
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
-from .data.sharding import shard_train_loader
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
 from .non_finite import largest_gradient, stop
 from .objective import DDANObjective
 from .optim import FollowingSchedule, optimizer_like
+from .precision import GradientScaler, autocast_dtype
 from .settings import DDANSettings
 
 
@@ -64,7 +66,6 @@ class ImageDDANEngine(EpochLoop):
             )
         stabilise_train_loader(datamanager, seed=settings.seed)
         order_train_loader(datamanager, seed=settings.seed)
-        shard_train_loader(datamanager)
         read_safely(datamanager)
         super().__init__(datamanager, use_gpu)
 
@@ -75,6 +76,12 @@ class ImageDDANEngine(EpochLoop):
         self.register_model("model", model, optimizer, scheduler)
         self.device = next(model.parameters()).device
         self._share_names = [f"share_{name}" for name in self.sources]
+        bare.autocast_dtype = autocast_dtype(settings.amp, self.device)
+        self.scaler = GradientScaler(bare.autocast_dtype, self.device)
+        if self.scaler.is_enabled():
+            self.extra_states["scaler"] = self.scaler
+        if settings.compile:
+            compile_encoder(bare, self.device)
 
         train = self.train_loader.dataset.train
         if distributed.active() and distributed.differs(labels.label_digest(train)):
@@ -109,46 +116,70 @@ class ImageDDANEngine(EpochLoop):
         if self.discriminator is not None:
             distributed.send_from_first(self.discriminator)
 
-    def forward_backward(self, data: dict[str, Any]) -> dict[str, float]:
-        """One step on a batch; Eq. 9 says which loss reaches which network.
+    def forward_backward(self, data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, float]:
+        """One step on a batch, or on the mean over several; Eq. 9 says which loss reaches what.
 
         Args:
-            data: ``img`` (B, 3, H, W), ``pid`` (B,) and ``dsetid`` (B,), as torchreid loads them.
+            data: ``img`` (B, 3, H, W), ``pid`` (B,) and ``dsetid`` (B,), as torchreid loads them;
+                or a list of such batches, of equal size.
 
         Returns:
             Unweighted loss terms, accuracy of the identity head (%) and of the domain
-            discriminator (%), and the share of each source in the batch.
+            discriminator (%), the share of each source in the batch, and with float16 how often
+            (%) the step was skipped because the gradient overflowed.
 
         Raises:
             FloatingPointError: a loss term or a gradient is not finite; the weights are left as
                 they were.
         """
-        images, pids, domains = self.parse_data_for_train(data)
-        terms, features, rates = self.loss_terms(images, pids, domains)
-        # L1 + L2 -> encoder, mapping network, identity head
-        weights = self.objective.weights
-        total = sum(weights[name] * term for name, term in terms.items() if name in weights)
-        self.optimizer.zero_grad()
-        total.backward()
-        # L3 -> discriminator
-        if self.discriminator is not None:
-            self.optimizer_d.zero_grad()
-            terms["loss_domain"].backward()
-            distributed.average_gradients(self.discriminator)
+        batches = data if isinstance(data, list) else [data]
+        optimizers = [self.optimizer, *([self.optimizer_d] if self.discriminator else [])]
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        values, seen = [], []
+        for number, batch in enumerate(batches, 1):
+            last = number == len(batches)
+            with averaging(self._parallel, now=last):
+                images, pids, domains = self.parse_data_for_train(batch)
+                terms, features, rates = self.loss_terms(images, pids, domains)
+                self._add_gradients(terms, share=1 / len(batches))
+            if last:
+                self.scaler.unscale_(self.optimizer)
+                if self.discriminator is not None:
+                    distributed.average_gradients(self.discriminator)
+            gradient = largest_gradient(self.model, self.discriminator)
+            values.append({**terms, "gradient": gradient, **rates})
+            seen.append((features, pids))
 
         # Before the weights change, and in the step's only wait for the device.
-        values = {**terms, "gradient": largest_gradient(self.model, self.discriminator), **rates}
-        summary = _to_floats(values)
-        losses = {name: summary[name] for name in terms}
-        if not all(map(math.isfinite, [*losses.values(), summary.pop("gradient")])):
-            stop(self, data, losses)
-        self.optimizer.step()
-        if self.discriminator is not None:
-            self.optimizer_d.step()
+        summaries, finite = _to_floats(values), True
+        for batch, summary in zip(batches, summaries, strict=True):
+            losses = {name: summary[name] for name in terms}
+            finite = math.isfinite(summary.pop("gradient")) and finite
+            if not all(map(math.isfinite, losses.values())) or not (
+                finite or self.scaler.forgives()
+            ):
+                stop(self, batch, losses)
+        if finite:
+            for optimizer in optimizers:
+                optimizer.step()
+        self.scaler.end_step(finite)
         if self.pool is not None:
-            # Eqs. 6, 7: the loss above has read the pool as it was before this batch.
-            self.pool.update(features, pids)
-        return summary
+            # Eqs. 6, 7: the losses above have read the pool as it was before this step.
+            self.pool.update(*map(torch.cat, zip(*seen, strict=True)))
+        means = {
+            name: sum(each[name] for each in summaries) / len(summaries) for name in summaries[0]
+        }
+        return means | ({"skipped": 100.0 * (not finite)} if self.scaler.is_enabled() else {})
+
+    def _add_gradients(self, terms: dict[str, Tensor], share: float) -> None:
+        # L1 + L2 -> encoder, mapping network, identity head
+        weights = self.objective.weights
+        total = sum(weights[name] * share * term for name, term in terms.items() if name in weights)
+        self.scaler.scale(total).backward()
+        # L3 -> discriminator
+        if self.discriminator is not None:
+            (share * terms["loss_domain"]).backward()
 
     def loss_terms(
         self, images: Tensor, pids: Tensor, domains: Tensor
@@ -204,8 +235,9 @@ def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
     return (logits.argmax(1) == classes).float().mean() * 100
 
 
-def _to_floats(values: dict[str, Tensor]) -> dict[str, float]:
-    """Means over the processes."""
+def _to_floats(values: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """Means over the processes, of each batch."""
     # One transfer for all of them: each .item() would wait for the device.
-    numbers = torch.stack([value.detach().float() for value in values.values()])
-    return dict(zip(values, distributed.mean(numbers).tolist(), strict=True))
+    tensors = [value.detach().float() for each in values for value in each.values()]
+    numbers = iter(distributed.mean(torch.stack(tensors)).tolist())
+    return [{name: next(numbers) for name in each} for each in values]

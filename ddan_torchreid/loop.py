@@ -10,14 +10,16 @@ from typing import Any
 import torchreid
 
 from . import checkpoint, distributed, random_state
+from .accumulation import in_groups
 from .central import choose_central_domain
 from .checkpoint import ResumePoint
 from .checkpoint_files import Keeper, Position
 from .data.leaks import check_leaks
 from .data.order import EpochOrder, epoch_seed
 from .data.reading import skip_unreadable
-from .data.sharding import ShardedSampler
+from .data.sharding import ShardedSampler, shard_train_loader
 from .interruption import StopSignals
+from .progress import TrainingBar
 from .testing import TestingEngine
 
 
@@ -49,13 +51,14 @@ class EpochLoop(TestingEngine):
         self.resumed: ResumePoint | None = None
         self.keeper: Keeper | None = None
         self._signals = StopSignals()
+        self._bar: TrainingBar | None = None
         self._test_follows: Callable[[], bool] = lambda: False
         self._first_batch = 0
         self._batch_idx = 0
 
     @property
     def batch_idx(self) -> int:
-        """Batch of the epoch, from 0. torchreid counts from where a resumed epoch goes on."""
+        """Step of the epoch, from 0. torchreid counts from where a resumed epoch goes on."""
         return self._first_batch + self._batch_idx
 
     @batch_idx.setter
@@ -69,7 +72,8 @@ class EpochLoop(TestingEngine):
         and ``central_domain='auto'`` is decided (Eq. 3).
 
         Raises:
-            ValueError: training images are query or gallery images too; an image is unreadable.
+            ValueError: training images are query or gallery images too; an image is unreadable; a
+                batch cannot be shared out to the processes.
             OSError: a checkpoint cannot be written.
             SystemExit: a signal asked to stop.
         """
@@ -83,6 +87,8 @@ class EpochLoop(TestingEngine):
         if not training:
             super().run(**options)
             return
+        shard_train_loader(self.datamanager)
+        self.train_loader = self.datamanager.train_loader
         check_leaks(self.datamanager, self.settings.allow_leaks)
         if self.settings.needs_central_domain and self.objective.central is None:
             name = choose_central_domain(
@@ -107,11 +113,18 @@ class EpochLoop(TestingEngine):
         )
         # With no epoch left, torchreid would file the final test under the first one.
         self.epoch = max(0, first - 1)
+        loader = self.train_loader
+        bar = TrainingBar(
+            *(last, len(loader), loader.batch_size * distributed.size()),
+            *(position.epoch, position.batch),
+            shown=self.settings.progress == "auto" and distributed.is_first(),
+        )
         try:
-            with StopSignals() as self._signals:
+            with StopSignals() as self._signals, bar as self._bar:
                 super().run(**options)
         finally:
-            self.keeper, self._signals, self._first_batch = None, StopSignals(), 0
+            self.keeper, self._signals, self._bar = None, StopSignals(), None
+            self._first_batch = 0
             if self.writer is not None:
                 self.writer.close()
 
@@ -126,14 +139,19 @@ class EpochLoop(TestingEngine):
         if self.settings.seed is not None and not (position.batch and restored):
             seed = epoch_seed(self.settings.seed, self.epoch, distributed.rank())
             torchreid.utils.set_random_seed(seed)
-        self._first_batch = position.batch
+        batches = self.settings.accumulate_steps
+        # Of a checkpoint that was written with another number, a part of a step is done again.
+        self._first_batch = position.batch // batches
         loader = self.train_loader
         if isinstance(loader.sampler, (EpochOrder, ShardedSampler)):
-            loader.sampler.set_epoch(self.epoch, position.batch * loader.batch_size)
+            images = self._first_batch * batches * loader.batch_size
+            loader.sampler.set_epoch(self.epoch, images)
         if self.pool is not None and position.batch == 0:
             self.pool.start_epoch()
 
-        self.train_loader = _Watched(loader, self._after_step)
+        if self._bar is not None:
+            self._bar.begin_epoch(self.epoch)
+        self.train_loader = _Watched(in_groups(loader, batches), self._after_step)
         try:
             super().train(*args, **keywords)
         finally:
@@ -180,9 +198,13 @@ class EpochLoop(TestingEngine):
             keeper.mark_best(position, self.get_model_names())
 
     def _after_step(self) -> None:
-        if self.batch_idx + 1 >= self.num_batches:
+        ended = self.batch_idx + 1 >= self.num_batches
+        batch = (self.batch_idx + 1) * self.settings.accumulate_steps
+        position = Position(self.epoch + 1) if ended else Position(self.epoch, batch)
+        if self._bar is not None:
+            self._bar.reached(position.epoch, position.batch)
+        if ended:
             return  # what follows the epoch saves and stops
-        position = Position(self.epoch, self.batch_idx + 1)
         self._stop_if_asked(position)
         minutes = self.settings.checkpoint_every_minutes
         if minutes and self.keeper:

@@ -18,6 +18,8 @@ REDUCTIONS = ("mean", "eq8")
 BAD_IMAGES = ("error", "skip")
 POOL_DEVICES = ("model", "cpu")
 EVALUATORS = ("ddan", "torchreid")
+PRECISIONS = ("auto", "off", "bf16", "fp16")
+PROGRESS = ("auto", "off")
 
 _LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
 # Below it the gradient of Eq. 8 leaves the range of float32.
@@ -90,6 +92,17 @@ class DDANSettings:
         sync_batchnorm: with several processes on GPUs, batch normalisation over the joined batch
             instead of each process's part of it. On a CPU, which has no such layer, every process
             normalises its own part, and the running statistics are those of the first one.
+        amp: mixed precision of the model in training: ``'bf16'``, ``'fp16'`` (GPUs only, with a
+            gradient scaler), ``'off'``, or ``'auto'``, bfloat16 on GPUs that compute in it and
+            float32 elsewhere. The losses, the discriminator, the ID pool and test-time features
+            are float32 in any case.
+        accumulate_steps: batches for a step of the optimisers, of which gradients and printed
+            values are averaged. The triplet term and batch normalisation see one batch at a time,
+            the ID pool is updated with all of them after the step, and the last step of an epoch
+            takes the batches that are left.
+        compile: ``torch.compile`` the encoder. Needs a compiler, and minutes at the start.
+        progress: ``'auto'`` shows a bar with images per second and the time left on a terminal,
+            ``'off'`` none.
 
     Raises:
         ValueError: an option has an illegal value; the message says which values are legal.
@@ -127,6 +140,10 @@ class DDANSettings:
     pool_device: str = "model"
     pool_sharding: bool = False
     sync_batchnorm: bool = True
+    amp: str = "auto"
+    accumulate_steps: int = 1
+    compile: bool = False
+    progress: str = "auto"
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -138,6 +155,8 @@ class DDANSettings:
             ("bad_images", BAD_IMAGES),
             ("pool_device", POOL_DEVICES),
             ("evaluator", EVALUATORS),
+            ("amp", PRECISIONS),
+            ("progress", PROGRESS),
         ):
             value = getattr(self, name)
             if value not in valid:
@@ -175,6 +194,7 @@ class DDANSettings:
             ("splits_seed", 0),
             ("checkpoint_every_epochs", 0),
             ("keep_checkpoints", 0),
+            ("accumulate_steps", 1),
         ):
             value = getattr(self, name)
             if value < least:

@@ -207,11 +207,11 @@ def test_a_signal_in_a_test_repeats_the_test_and_nothing_else(run, tmp_path, mon
     whole = run("whole", "test.eval_freq", "1")
     extract, calls = testing.extract_features, []
 
-    def interrupted(model, loader, device):
+    def interrupted(*arguments):
         calls.append(1)
         if len(calls) == 2:  # the gallery of the first target
             send(signal.SIGTERM)()
-        return extract(model, loader, device)
+        return extract(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(testing, "extract_features", interrupted)

@@ -95,13 +95,13 @@ def shard_train_loader(datamanager: Any) -> None:
 
     Args:
         datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` is replaced, unless
-            the process is alone.
+            the process is alone or it was before.
 
     Raises:
         ValueError: see `ShardedSampler`.
     """
     loader = datamanager.train_loader
-    if distributed.active():
+    if distributed.active() and not isinstance(loader.sampler, ShardedSampler):
         if isinstance(getattr(loader.sampler, "sampler", None), ShardedSampler):
             raise ValueError("another engine has this data manager; build one for each engine")
         sampler = ShardedSampler(loader.sampler, loader.dataset.train, loader.batch_size)

@@ -1,5 +1,10 @@
 """Training with several processes through PyTorch's DistributedDataParallel.
 
+``torchrun --nproc-per-node N -m ddan_torchreid train ...`` starts N of them, each on a GPU of its
+own or all on the CPU. ``train.batch_size`` counts the images of all together, and the batches and
+their augmentation are those of one process, so that runs compare whatever N is. The output folder
+must be one that all machines share, for resuming.
+
 Every function here is the identity, or does nothing, in a run of one process, so the code that
 uses them reads as it would without them.
 

@@ -73,8 +73,8 @@ def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
         # Gloo and NCCL raise subclasses of RuntimeError of their own, or it itself.
         if isinstance(error, dist.DistError) or _is_lost_connection(error):
             raise ConnectionError(
-                "another process of this run ended or does not answer, so the training stopped; "
-                "continue from the last checkpoint with model.resume"
+                "another process of this run ended or does not answer, so this one stopped; "
+                "training goes on from the last checkpoint with --resume"
             ) from error
         raise
     # Not after an error: the end of the process tells the others, and NCCL would wait for them.

@@ -51,11 +51,11 @@ def extract_features(
         pids.append(batch["pid"])
         camids.append(batch["camid"])
     model.train(was_training)
-    images_in_all = len(loader.dataset)  # type: ignore[arg-type]
-    matrix, pid, camid = (
-        distributed.gather_in_turn(torch.cat(parts), images_in_all)
-        for parts in (features, pids, camids)
-    )
+    columns = [torch.cat(parts) for parts in (features, pids, camids)]
+    if distributed.active():
+        images_in_all = len(loader.dataset)  # type: ignore[arg-type]
+        columns = [distributed.gather_in_turn(column, images_in_all) for column in columns]
+    matrix, pid, camid = columns
     if not torch.isfinite(matrix).all():
         raise FloatingPointError(
             "the model returns features that are not finite; load other weights, or train again "

@@ -71,6 +71,8 @@ class DDANModel(nn.Module):
         align: Set it to False when no loss reads the aligned features (``weight_adversarial`` and
             ``weight_similarity`` both zero). The third output is then ``features.detach()``.
         name: Name under which torchreid builds the model; None for one that has none.
+        autocast_dtype: Half-precision type of a training forward; its outputs are float32 all the
+            same. None leaves the precision to the caller.
 
     Args:
         encoder: Module from images (B, 3, H, W) to maps (B, C, h, w).
@@ -102,6 +104,7 @@ class DDANModel(nn.Module):
         self.loss = loss
         self.align = True
         self.name: str | None = None
+        self.autocast_dtype: torch.dtype | None = None
         self.encoder = encoder
         self.mapping = mapping
         self.neck = nn.BatchNorm1d(feature_dim)
@@ -124,6 +127,16 @@ class DDANModel(nn.Module):
             * 'ddan': (logits, m, aligned), where aligned (B, D) equals ``m`` and carries gradients
               to the mapping network only (L2 of Eq. 9).
         """
+        if not self.training or self.autocast_dtype is None:
+            return self._forward(images)
+        # Here and not around the call, so that it holds in the threads of DataParallel too.
+        with torch.autocast(images.device.type, self.autocast_dtype):
+            outputs = self._forward(images)
+        if isinstance(outputs, Tensor):
+            return outputs.float()
+        return tuple(output.float() for output in outputs)
+
+    def _forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         z = self.encoder(images)
         if self.training and self.loss == "ddan" and self.align:
             m, aligned = map_and_align(self.mapping, z)

@@ -114,8 +114,8 @@ def test_a_process_that_is_killed_ends_all_with_one_message(tmp_path):
     assert killed_status == -signal.SIGKILL
     assert sorted(others) == [
         "",
-        "ConnectionError: another process of this run ended or does not answer, so the training "
-        "stopped; continue from the last checkpoint with model.resume\n",
+        "ConnectionError: another process of this run ended or does not answer, so this one "
+        "stopped; training goes on from the last checkpoint with --resume\n",
     ]
     assert sorted(statuses) == [1, 2]
 

@@ -113,8 +113,9 @@ def test_a_killed_process_ends_all(small_root, tmp_path, monkeypatch, rank):
     _, errors = process.communicate(timeout=SECONDS)
     assert time.monotonic() - begin < 60
     assert process.returncode != 0
-    assert len(our_lines(errors)) <= 1, errors
-    assert "Traceback" not in errors.replace("Traceback (most recent call last):\n  File \"<frozen", "")
+    # torchrun's own report comes after it.
+    (line,) = our_lines(errors)
+    assert "another process of this run ended" in line
 
 
 @pytest.mark.slow

@@ -130,6 +130,7 @@ def interrupt_as_it_is(make_config, step, *options):
     return interrupt(make_config, step, *DROPOUT, *options, exactly=False)
 
 
+@pytest.mark.slow
 def test_two_processes_resume_bit_by_bit(small_config, tmp_path):
     expected, other = run(2, train_as_it_is, small_config)
     parameters = [name for name in expected if "running" not in name]
@@ -140,7 +141,8 @@ def test_two_processes_resume_bit_by_bit(small_config, tmp_path):
 
 
 def evaluate(make_config, *options):
-    config = make_config(*SMALL, "test.evaluate", "True", *options)
+    # A batch that the processes could not share out is no matter.
+    config = make_config(*SMALL, "test.evaluate", "True", "train.batch_size", "16", *options)
     engine = build(config)
     # Running statistics of its own, which only the first process's should take part with.
     with torch.no_grad():
@@ -167,8 +169,9 @@ def test_processes_share_the_test_images(small_config, options):
 
 
 def refuse(make_config, options):
+    config = make_config(*SMALL, *options)
     with pytest.raises(ValueError) as error:
-        build(make_config(*SMALL, *options))
+        build(config).run(**arguments(config, "run"))
     return str(error.value)
 
 

@@ -1,0 +1,69 @@
+"""Mixed precision: in which type the network computes, and the scale of float16's gradients.
+
+Only the forward pass of the model, and with it its backward pass, is in half precision, and only in
+training. What the model returns is float32 again, and so are the losses, the discriminator, the ID
+pool, all weights and the optimisers' states; test-time features are computed in float32.
+"""
+
+from __future__ import annotations
+
+import torch
+
+# Each overflow halves the scale; it begins at 2**16, so the gradient is at fault long before this.
+MOST_OVERFLOWS = 50
+
+
+def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
+    """The type that the model computes in, None for that of its weights.
+
+    Args:
+        amp: ``'auto'``, bfloat16 on GPUs that compute in it and nothing elsewhere: a CPU without
+            such instructions takes nine times as long. ``'bf16'``, ``'fp16'`` or ``'off'``.
+        device: of the model.
+
+    Raises:
+        ValueError: the device does not compute in this type.
+    """
+    if amp == "off":
+        return None
+    on_gpu = device.type == "cuda"
+    has_bfloat16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if amp == "auto":
+        return torch.bfloat16 if has_bfloat16 else None
+    if amp == "fp16":
+        if not on_gpu:
+            raise ValueError("amp 'fp16' needs a GPU; write amp 'auto', 'off' or 'bf16'")
+        return torch.float16
+    if on_gpu and not has_bfloat16:
+        raise ValueError("this GPU does not compute in bfloat16; write amp 'fp16' or 'off'")
+    return torch.bfloat16
+
+
+class GradientScaler(torch.amp.GradScaler):
+    """PyTorch's scaler of float16's gradients, for a loop that knows itself whether they overflow.
+
+    ``GradScaler.step`` waits for the device to decide whether to skip the step. The engine has
+    the largest gradient on the host anyway, together with the losses, so :meth:`end_step` takes
+    it from there and a step waits no more often than without a scaler. For other types than
+    float16 every method leaves things as they are.
+
+    Attributes:
+        overflows: steps in a row that were skipped.
+
+    Args:
+        dtype: that the model computes in.
+        device: of the model.
+    """
+
+    def __init__(self, dtype: torch.dtype | None, device: torch.device) -> None:
+        super().__init__(device.type, enabled=dtype is torch.float16)
+        self.overflows = 0
+
+    def forgives(self) -> bool:
+        """Whether a gradient that is not finite may be an overflow, for which a step is skipped."""
+        return self.is_enabled() and self.overflows < MOST_OVERFLOWS
+
+    def end_step(self, finite: bool) -> None:
+        """Adapts the scale, after ``unscale_``: halves it on overflow, doubles it now and then."""
+        self.overflows = 0 if finite else self.overflows + 1
+        self.update()
