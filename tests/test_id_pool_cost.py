@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddan_torchreid.id_pool import IdentityPool
@@ -43,3 +44,21 @@ def test_a_step_takes_few_operators_and_never_waits_for_the_device(size, exclude
     # These read a value or a size that depends on one, which makes the host wait.
     waiting = {"_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal"}
     assert not waiting & set(counter.names)
+
+
+@pytest.mark.parametrize(("home", "images"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_pool_on_another_device_than_the_images(home, images):
+    # Tensors without values, which have a device that need not exist.
+    pool = IdentityPool(torch.arange(30) % 3, 6, 2)
+    with FakeTensorMode() as fake:
+        for name, buffer in pool.named_buffers():
+            setattr(pool, name, fake.from_tensor(buffer).to(home))
+        features = torch.empty(4, 6, device=images)
+        pids = torch.empty(4, dtype=torch.int64, device=images)
+        indices, valid = pool.nearest(features, pids, 3, pids)
+        neighbours = pool.rows(indices)
+        pool.update(features, pids)
+    for result in (indices, valid, neighbours):
+        assert result.device.type == images
+    assert neighbours.shape == (4, 3, 6)
+    assert all(buffer.device.type == home for buffer in pool.buffers())

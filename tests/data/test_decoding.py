@@ -1,0 +1,131 @@
+"""Fast decoding: bit for bit what Pillow reads, and the same refusals."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ddan_torchreid.data import decoding
+from ddan_torchreid.data.decoding import read_pixels
+from ddan_torchreid.data.loose_images import read_image
+from ddan_torchreid.data.reading import SafeImageDataset
+from ddan_torchreid.data.transforms import ddan_transforms
+from tests.data.bad_files import BAD, damage
+from tests.data.pictures import pedestrian
+
+
+def encoded(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
+    stream = io.BytesIO()
+    pedestrian(37, 21).convert(mode).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(exif=exif)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(encoded(mode) for mode in ("RGB", "L", "YCbCr")),
+        *(encoded(subsampling=subsampling) for subsampling in (0, 1, 2)),
+        encoded(progressive=True),
+        encoded(quality=30, restart_marker_blocks=2),
+        encoded() + b"bytes behind the end" * 20,
+        turned(),
+        *(encoded(mode, "PNG") for mode in ("RGB", "RGBA", "LA", "P", "1")),
+        encoded(kind="BMP"),
+        encoded(kind="TIFF"),
+    ],
+)
+def test_every_kind_of_file_is_read_as_by_pillow_whatever_its_suffix(data, tmp_path):
+    path = tmp_path / "image.png"
+    path.write_bytes(data)
+    pixels = read_pixels(str(path))
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    np.testing.assert_array_equal(pixels, read_image(str(path)))
+
+
+def test_cmyk_is_read_as_by_pillow_to_one_level(tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded("CMYK"))
+    difference = read_pixels(str(path)).astype(int) - np.asarray(read_image(str(path)))
+    assert np.abs(difference).max() <= 1
+
+
+def test_16_bit_images_are_not_white(tmp_path):
+    path = tmp_path / "image.jpg"
+    Image.fromarray(np.full((16, 8), 100 * 256, dtype=np.uint16)).save(path, format="PNG")
+    np.testing.assert_array_equal(read_pixels(str(path)), np.full((16, 8, 3), 100))
+
+
+def test_jpeg_is_not_decoded_by_pillow(tmp_path, monkeypatch):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded())
+
+    def fail(path: str) -> None:
+        raise AssertionError("the slow way")
+
+    monkeypatch.setattr(decoding, "read_image", fail)
+    assert read_pixels(str(path)).shape == (37, 21, 3)
+
+
+def test_what_opencv_cannot_decode_is_pillows(tmp_path, monkeypatch):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded())
+    monkeypatch.setattr(decoding.cv2, "imdecode", lambda *_: None)
+    np.testing.assert_array_equal(read_pixels(str(path)), read_image(str(path)))
+
+
+@pytest.mark.parametrize("how", BAD)
+def test_a_bad_file_gives_the_error_of_the_slow_reader(how, tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded())
+    damage(path, how)
+    with pytest.raises(ValueError, match="is no readable image") as slow:
+        read_image(str(path))
+    with pytest.raises(ValueError, match="is no readable image") as fast:
+        read_pixels(str(path))
+    assert str(fast.value) == str(slow.value)
+    assert str(path) in str(fast.value)
+
+
+def test_a_jpeg_that_ends_early_is_refused_wherever_it_ends(tmp_path):
+    path, data = tmp_path / "image.jpg", encoded()
+    for end in range(1, len(data), 37):
+        path.write_bytes(data[:end])
+        with pytest.raises(ValueError, match="is no readable image"):
+            read_pixels(str(path))
+
+
+def test_a_file_without_permission(tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded())
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(ValueError, match="Permission denied"):
+        read_pixels(str(path))
+
+
+def test_the_data_set_hands_the_papers_transform_an_array(tmp_path):
+    path = tmp_path / "image.jpg"
+    path.write_bytes(encoded())
+    kinds = []
+    train, test = ddan_transforms(32, 16)
+    inner = train.apply
+    train.apply = lambda array, draw: kinds.append(type(array)) or inner(array, draw)
+    items = [(str(path), 0, 0, 0)]
+    for transform in (train, test):
+        dataset = SafeImageDataset(
+            items, items, items, transform=transform, mode="train", verbose=False
+        )
+        assert dataset[0]["img"].shape == (3, 32, 16)
+    assert kinds == [np.ndarray]

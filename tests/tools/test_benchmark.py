@@ -1,0 +1,102 @@
+"""tools/benchmark.py at sizes that measure nothing: every table is made, and reads as it should."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
+sys.path.insert(0, str(TOOL.parent))
+from benchmarks import results, timing  # noqa: E402
+
+
+def benchmark(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(TOOL), *arguments], capture_output=True, text=True, timeout=240
+    )
+
+
+@pytest.mark.parametrize("name", ["sampler", "loader", "domains", "pool", "evaluate", "step"])
+def test_a_measurement_finds_ratios_or_figures(name):
+    options = timing.Options(torch.device("cpu"), rounds=2, tiny=True)
+    result = importlib.import_module(f"benchmarks.{name}").run(options)
+    assert result.name == name
+    assert result.ratios or result.figures
+    for row in result.ratios:
+        assert len(row["ours_seconds"]) == len(row["peer_seconds"]) == 2
+        assert min(row["ours_seconds"] + row["peer_seconds"]) > 0
+        low, middle, high = row["ratio"]
+        assert 0 < low <= middle <= high
+    text = results.as_text({"machine": {"time": "CPU time"}, "results": [vars(result)]})
+    for row in [*result.ratios, *result.figures]:
+        assert row["what"] in text
+
+
+def test_the_command_prints_the_table_and_writes_it(tmp_path):
+    file = tmp_path / "out" / "results.json"
+    done = benchmark("sampler", "--tiny", "--rounds", "2", "--json", str(file))
+    assert done.returncode == 0, done.stderr
+    run = json.loads(file.read_text())
+    (result,) = run["results"]
+    assert result["name"] == "sampler"
+    assert "1 thread" in run["machine"]["processor"]
+    assert run["machine"]["time"] == "CPU time"
+    for row in result["figures"]:
+        assert row["figure"] in done.stdout
+
+
+@pytest.mark.slow
+def test_all_measurements_become_one_page_and_render_again(tmp_path):
+    data, page = tmp_path / "cpu.json", tmp_path / "docs" / "page.md"
+    done = benchmark("all", "--tiny", "--rounds", "1", "--json", str(data), "--markdown", str(page))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    for name in ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains"):
+        assert f"### {name}: " in text
+    assert "`python tools/benchmark.py all --tiny" in text
+    again = benchmark("render", str(data), "--markdown", str(tmp_path / "again.md"))
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "again.md").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "invalid choice"),
+        (["render"], "render takes JSON files"),
+        (["pool", "file.json"], "render takes JSON files"),
+        (["pool", "--rounds", "0"], "--rounds 0: write 1 or more"),
+    ],
+)
+def test_a_wrong_call_is_refused(arguments, message):
+    done = benchmark(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_variants_run_in_turn_and_every_second_round_in_the_other_order():
+    order, ticks = [], iter(range(100))
+    variants = {name: lambda name=name: order.append(name) for name in "ab"}
+    seconds = timing.interleaved(variants, 3, lambda: float(next(ticks)))
+    assert "".join(order) == "ab" + "ab" + "ba" + "ab"
+    assert seconds == {"a": [1.0] * 3, "b": [1.0] * 3}
+
+
+def test_ratios_are_taken_round_by_round():
+    result = results.Result("name", "title")
+    result.compare("what", [1.0, 10.0, 3.0], "peer", [2.0, 10.0, 12.0], 0.5)
+    assert result.ratios[0]["ratio"] == np.quantile([0.5, 1.0, 0.25], [0.25, 0.5, 0.75]).tolist()
+    result.add("figure", "a | b", "<= 3")
+    machine = {"processor": "P", "time": "CPU time", "torch": "2"}
+    run = {"command": "tool", "machine": machine, "results": [vars(result)]}
+    lines = results.as_markdown([run]).splitlines()
+    assert "| what | 3 s | peer: 10 s | 0.5 (0.375 to 0.75) | <= 0.5 |" in lines
+    assert "| figure | a \\| b | <= 3 |" in lines
+    assert "P; CPU time; torch 2" in lines
+    assert "  what  3 s   peer: 10 s  0.5 (0.375 to 0.75)  <= 0.5" in results.as_text(run)

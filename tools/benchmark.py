@@ -1,0 +1,141 @@
+"""Measures the package against torchreid and bare operations, and prints the ratios.
+
+    python tools/benchmark.py step
+    python tools/benchmark.py pool --device cuda --json pool.json
+    python tools/benchmark.py all --json docs/benchmarks_cpu.json --markdown docs/benchmarks.md
+    python tools/benchmark.py render cpu.json gpu.json --markdown docs/benchmarks.md
+
+What is compared runs in turn, round by round, in one process. On a CPU the time is that of the
+processor, with one thread, and glibc's malloc keeps large blocks on its heap: giving them back to
+the system and asking for them again makes the same code twice as slow at random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+# Modules of benchmarks/ with a TITLE and run(options) -> Result.
+BENCHMARKS = ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains")
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0"}
+# torchreid warns that it has no Cython evaluator: the Python one is what is measured.
+QUIET = {"PYTHONWARNINGS": "ignore:Cython evaluation"}
+
+
+def main() -> None:
+    arguments = _parse()
+    if arguments.what == "render":
+        _write([json.loads(Path(file).read_text()) for file in arguments.files], arguments.markdown)
+    elif arguments.what == "all":
+        run = _run_all(arguments)
+        _save(arguments.json, run)
+        _write([run], arguments.markdown)
+    else:
+        _restart_with_settings(arguments)
+        run = _run(arguments)
+        from benchmarks.results import as_text
+
+        print(as_text(run))
+        _save(arguments.json, run)
+        _write([run], arguments.markdown)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=[*BENCHMARKS, "all", "render"])
+    parser.add_argument("files", nargs="*", metavar="JSON", help="results, for render only")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--rounds", type=int, help="of each measurement; default: its own")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU")
+    parser.add_argument("--tiny", action="store_true", help="sizes that only test the program")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+    arguments = parser.parse_args()
+    if (arguments.what == "render") != bool(arguments.files):
+        parser.error("render takes JSON files, and nothing else does")
+    for name in ("rounds", "threads"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            parser.error(f"--{name} {value}: write 1 or more")
+    return arguments
+
+
+def _restart_with_settings(arguments: argparse.Namespace) -> None:
+    """Starts this program again where the libraries' settings, read on loading, are others."""
+    wanted = {name: str(arguments.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    wanted |= QUIET
+    if arguments.device == "cpu":
+        wanted |= ALLOCATOR
+    if wanted.items() - os.environ.items():
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
+
+
+def _run(arguments: argparse.Namespace) -> dict[str, Any]:
+    import cv2
+    import torch
+    from benchmarks.results import machine
+    from benchmarks.timing import Options
+
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("there is no GPU for --device cuda; leave it out to measure on the CPU")
+    torch.set_num_threads(arguments.threads)
+    cv2.setNumThreads(arguments.threads if arguments.threads > 1 else 0)
+    device = torch.device(arguments.device)
+    options = Options(device, arguments.rounds, arguments.tiny, arguments.threads)
+    result = importlib.import_module(f"benchmarks.{arguments.what}").run(options)
+    return {
+        "command": _command(),
+        "machine": machine(device, arguments.threads),
+        "results": [vars(result)],
+    }
+
+
+def _run_all(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Each measurement in a process of its own, so that none leaves its memory to the next."""
+    runs = []
+    for name in BENCHMARKS:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "results.json"
+            command = [sys.executable, __file__, name, "--json", str(file)]
+            command += ["--device", arguments.device, "--threads", str(arguments.threads)]
+            command += ["--rounds", str(arguments.rounds)] if arguments.rounds else []
+            command += ["--tiny"] if arguments.tiny else []
+            if subprocess.run(command).returncode:
+                sys.exit(f"{name} failed; the others are not started")
+            runs.append(json.loads(file.read_text()))
+        print(flush=True)
+    results = [result for run in runs for result in run["results"]]
+    return {"command": _command(), "machine": runs[0]["machine"], "results": results}
+
+
+def _command() -> str:
+    return shlex.join(["python", "tools/benchmark.py", *sys.argv[1:]])
+
+
+def _save(file: Path | None, run: dict[str, Any]) -> None:
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(run, indent=1) + "\n")
+
+
+def _write(runs: list[dict[str, Any]], file: Path | None) -> None:
+    from benchmarks.results import as_markdown
+
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(as_markdown(runs))
+    elif len(sys.argv) > 1 and sys.argv[1] == "render":
+        print(as_markdown(runs), end="")
+
+
+if __name__ == "__main__":
+    main()

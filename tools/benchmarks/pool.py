@@ -1,0 +1,127 @@
+"""The ID pool's part of a step against one bare matrix product, and its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ddan_torchreid.id_pool import IdentityPool
+from ddan_torchreid.losses import similarity_enhancement_loss
+
+from .memory_use import available, in_fresh_process, peak
+from .results import Result
+from .timing import Options, interleaved
+
+TITLE = "neighbour search, L_SE with its gradient, and update; 64 images, 1280 numbers, k = 8"
+BATCH, DIM, K = 64, 1280, 8
+MILLION_NEEDS = 19e9  # bytes, to be started
+_VIEWS = ("unsqueeze", "squeeze", "t", "detach", "expand")
+_WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
+
+
+def run(options: Options) -> Result:
+    """Times one step's use of pools of two sizes, counts its operators, and fills a large pool."""
+    result = Result("pool", TITLE)
+    for identities in (options.size(18_530, 60), options.size(100_000, 90)):
+        step = PoolStep(identities, options.device)
+        variants: dict[str, Callable[[], object]] = {
+            "search": step.search,
+            "whole": step,
+            "product": step.product,
+        }
+        seconds = interleaved(variants, options.rounds_or(11), options.clock())
+        peer = f"a {BATCH} x {DIM} x {identities:,} product"
+        result.compare(f"all, N = {identities:,}", seconds["whole"], peer, seconds["product"], 1.25)
+        result.compare("the search alone", seconds["search"], peer, seconds["product"])
+    with OperatorCounter() as forward:
+        loss = step.loss()
+        step.update()
+    with OperatorCounter() as backward:
+        loss.backward()
+    result.add("operators on the device: search, L_SE and update", str(forward.operators), "<= 60")
+    result.add("and those of the gradient", str(backward.operators))
+    waits = forward.waits + backward.waits
+    result.add("times that the host waits for the device", str(waits), "0")
+
+    identities = options.size(1_000_000, 1000)
+    if not options.tiny and (available() or 0) < MILLION_NEEDS:
+        result.add(f"memory of {identities:,} identities", "not measured: less than 19 GB are free")
+        return result
+    used, matrices = in_fresh_process(large_pool, identities)
+    result.add(
+        f"memory of the process with {identities:,} identities",
+        f"{used / 1e9:.1f} GB, {matrices / 1e9:.1f} of them the pool's matrices",
+        "<= 21 GB",
+    )
+    return result
+
+
+class PoolStep:
+    """What a training step does with a pool in which every identity has been seen."""
+
+    def __init__(self, identities: int, device: torch.device) -> None:
+        torch.manual_seed(0)
+        domains = torch.randint(0, 5, (identities,))
+        self.pool = IdentityPool(domains, DIM, central_domain=0).to(device)
+        rows = torch.randn(identities, DIM, device=device)
+        for part in torch.arange(identities, device=device).split(512):
+            self.pool.update(rows[part], part)
+        self.pool.start_epoch()
+        self.pids = torch.randint(0, identities, (BATCH // 4,), device=device).repeat_interleave(4)
+        self.domains = self.pool.identity_domains[self.pids]
+        self.features = torch.randn(BATCH, DIM, device=device, requires_grad=True)
+
+    def search(self) -> tuple[Tensor, Tensor]:
+        return self.pool.nearest(self.features, self.domains, K, self.pids)
+
+    def loss(self) -> Tensor:
+        indices, valid = self.search()
+        neighbours = self.pool.rows(indices)
+        return similarity_enhancement_loss(self.features, neighbours, 2e-3, valid=valid)
+
+    def update(self) -> None:
+        self.pool.update(self.features.detach(), self.pids)
+
+    def __call__(self) -> None:
+        self.features.grad = None
+        self.loss().backward()
+        self.update()
+
+    def product(self) -> Tensor:
+        return self.features.detach() @ self.pool.representations.t()
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Counts the operators that start work on a device, and those for which the host waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operators = self.waits = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict | None = None
+    ) -> Any:
+        name = func.overloadpacket.__name__
+        self.operators += name not in _VIEWS
+        self.waits += name in _WAITING
+        return func(*args, **(kwargs or {}))
+
+
+def large_pool(identities: int) -> tuple[int, int]:
+    """Peak bytes of a process that fills such a pool and takes a step with it, and the pool's."""
+    torch.manual_seed(0)
+    pool = IdentityPool(torch.arange(identities) % 5, DIM, central_domain=0)
+    for part in torch.arange(identities).split(BATCH):
+        pool.update(torch.randn(len(part), DIM), part)
+    pool.start_epoch()
+    pids = torch.randint(0, identities, (BATCH,))
+    features = torch.randn(BATCH, DIM, requires_grad=True)
+    indices, valid = pool.nearest(features, pool.identity_domains[pids], K, pids)
+    similarity_enhancement_loss(features, pool.rows(indices), 2e-3, valid=valid).backward()
+    pool.update(features.detach(), pids)
+    matrices = (pool.representations, pool.means, pool.previous)
+    return peak(), sum(matrix.nbytes for matrix in matrices)
