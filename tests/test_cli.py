@@ -5,6 +5,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
 import torchreid
 
 from ddan_torchreid import __version__, cli, state_files
@@ -95,6 +96,20 @@ def test_a_stopped_training_says_why(monkeypatch, capsys):
     monkeypatch.setattr(command, "run", stop)
     assert main(["demo"]) == 1
     assert "loss_id is nan" in capsys.readouterr().err
+
+
+def test_a_full_gpu_says_what_to_write(monkeypatch, capsys):
+    def fill(arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\n2.00 GiB.")
+
+    command = importlib.import_module("ddan_torchreid.commands.demo")
+    monkeypatch.setattr(command, "run", fill)
+    assert main(["demo"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    for remedy in ("train.batch_size", "ddan.accumulate_steps", "ddan.amp bf16"):
+        assert remedy in line
+    with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate"):
+        main(["demo", "--traceback"])
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch, capsys):

@@ -5,21 +5,28 @@ from pathlib import Path
 import pytest
 
 from ddan_torchreid import config as configuration
-from ddan_torchreid import training
+from ddan_torchreid import integration, training
 from ddan_torchreid.cli import main
 from tests import miniatures
+from tests.experiments import msmt17
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 REAL = [path for path in SHIPPED if path.stem != "rendered"]
+CLASSIC = [path for path in REAL if not path.stem.startswith("protocol")]
 
 
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
+def load(path, root, output):
     config = configuration.get_default_config()
     configuration.merge_file(config, path)
-    config.data.root = str(real_root)
-    config.data.save_dir = str(tmp_path)
+    config.data.root = str(root)
+    config.data.save_dir = str(output)
     config.model.pretrained = False  # ImageNet's weights have tests of their own
+    return config
+
+
+@pytest.mark.parametrize("path", CLASSIC, ids=lambda path: path.stem)
+def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
+    config = load(path, real_root, tmp_path)
     engine = training.build(config)
     identities, images = (
         sum(miniatures.SOURCES[name][part] for name in config.data.sources) for part in (0, 1)
@@ -31,6 +38,31 @@ def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
     for name, (query, gallery) in miniatures.TARGETS.items():
         assert len(engine.test_loader[name]["query"].dataset) == query
         assert len(engine.test_loader[name]["gallery"].dataset) == gallery
+    check_optimisers_and_parts(engine, config)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in REAL if path not in CLASSIC], ids=lambda path: path.stem
+)
+def test_a_leave_one_out_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
+    for folder in real_root.iterdir():
+        (tmp_path / folder.name).symlink_to(folder)
+    msmt17.write_msmt17(tmp_path)
+    config = load(path, tmp_path, tmp_path / "log")
+    engine = training.build(config)
+    for number, name in enumerate(config.data.sources):
+        dataset = integration.dataset_class(name)(
+            root=str(tmp_path), combineall=path.stem.startswith("protocol3"), verbose=False
+        )
+        own = [item for item in engine.train_loader.dataset.train if item[3] == number]
+        assert len(own) == len(dataset.train), name
+        assert len({item[1] for item in own}) == dataset.num_train_pids, name
+    assert path.stem.endswith(f"_{config.data.targets[0]}")
+    assert list(engine.test_loader) == config.data.targets
+    check_optimisers_and_parts(engine, config)
+
+
+def check_optimisers_and_parts(engine, config):
     groups = engine.optimizer.param_groups
     assert [group["lr"] for group in groups] == [pytest.approx(0.01), 0.1]
     trained = {id(p) for group in groups for p in group["params"]}

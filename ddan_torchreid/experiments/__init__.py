@@ -1,1 +1,1 @@
-"""One module for each experiment."""
+"""The tables and figures of the paper, benchmark protocols, and the demonstration."""

@@ -1,0 +1,167 @@
+"""The rows of every table and figure: what each changes in the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from yacs.config import CfgNode
+
+Changes = dict[str, Any]
+
+IDENTITY: Changes = {
+    "ddan.weight_triplet": 0.0,
+    "ddan.weight_adversarial": 0.0,
+    "ddan.weight_similarity": 0.0,
+}
+BASELINE: Changes = {"ddan.weight_adversarial": 0.0, "ddan.weight_similarity": 0.0}
+ALIGNMENT: Changes = {"ddan.weight_similarity": 0.0}
+PAIRWISE: Changes = {"ddan.alignment": "pairwise", "ddan.weight_similarity": 0.0}
+DDAN: Changes = {}
+
+ABLATION = {
+    "identity": ("L_IDE", IDENTITY),
+    "triplet": ("L_IDE + L_Triplet", BASELINE),
+    "alignment": ("L_IDE + L_Triplet + L_DA", ALIGNMENT),
+    "similarity": ("L_IDE + L_Triplet + L_DA + L_SE", DDAN),
+}
+
+K_VALUES = (0, 1, 2, 4, 8, 16, 32)
+TAU_VALUES = (2e-5, 2e-4, 2e-3, 2e-2, 2e-1, 2.0)
+
+TITLES = {
+    "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",
+    "table2": "Table 2: Wasserstein distances between the sources",
+    "table3": "Table 3: each source as the central domain",
+    "table4": "Table 4: similarities with and without L_SE",
+    "table5": "Table 5: the loss terms, one after the other",
+    "figure2": "Figure 2: features of the sources under the four models",
+    "figure3": "Figure 3: k and tau of L_SE",
+    "protocol": "Benchmark protocols",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a table: a configuration that is trained with every seed.
+
+    Attributes:
+        key: stable name, in file names and records.
+        label: printed name.
+        changes: values by dotted key, over the base configuration and the user's pairs.
+        parameter: name and value of what a figure varies.
+        needs: key of another row whose model this one is compared with.
+        file: configuration instead of the experiment's own.
+    """
+
+    key: str
+    label: str
+    changes: Changes
+    parameter: tuple[str, float] | None = None
+    needs: str = ""
+    file: str = ""
+
+
+def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = False) -> list[Row]:
+    """The rows of an experiment other than ``protocol``.
+
+    Args:
+        experiment: a key of ``TITLES``.
+        base: the configuration that the rows change.
+        fewest_identities: of a source; Figure 3 leaves out what k exceeds it.
+        in_bn: Table 5 with its four rows with IN/BN too.
+    """
+    if experiment == "table1":
+        plain = [Row("baseline", "Baseline", BASELINE), Row("ddan", "DDAN", DDAN)]
+        model = in_bn_model(base.model.name)
+        if not model:
+            print(f"{base.model.name} has no IN/BN variant, so Table 1 has no IN/BN rows")
+            return plain
+        change = {"model.name": model}
+        return [
+            *plain,
+            Row("in_bn_baseline", "IN/BN baseline", BASELINE | change),
+            Row("in_bn_ddan", "DDAN + IN/BN", DDAN | change),
+        ]
+    if experiment == "table2":
+        return [
+            Row("baseline", "Baseline", BASELINE),
+            Row("pairwise", "All domains", PAIRWISE, needs="baseline"),
+        ]
+    if experiment == "table3":
+        centres = [
+            Row(name, short(name), ALIGNMENT | {"ddan.central_domain": name})
+            for name in base.data.sources
+        ]
+        return [*centres, Row("pairwise", "All domains", PAIRWISE)]
+    if experiment == "table4":
+        return [
+            Row("without", "without L_SE", ALIGNMENT),
+            Row("with", "with L_SE", DDAN, needs="without"),
+        ]
+    if experiment == "figure3":
+        return _sweep(base, fewest_identities)
+    plain = [Row(key, label, changes) for key, (label, changes) in ABLATION.items()]
+    if experiment != "table5" or not in_bn:
+        return plain
+    model = in_bn_model(base.model.name)
+    if not model:
+        raise ValueError(
+            f"--in-bn: {base.model.name} has no IN/BN variant; use a ddan_mobilenetv2 model"
+        )
+    change = {"model.name": model}
+    return plain + [
+        Row(f"in_bn_{row.key}", f"{row.label}, IN/BN", row.changes | change) for row in plain
+    ]
+
+
+def _sweep(base: CfgNode, fewest_identities: int) -> list[Row]:
+    rows = []
+    for k in K_VALUES:
+        if k > fewest_identities:
+            print(f"k = {k} is left out: a source has only {fewest_identities} identities")
+            continue
+        changes = {"ddan.top_k": k} if k else ALIGNMENT
+        rows.append(Row(f"k-{k}", f"k = {k}", changes, ("top_k", k)))
+    for tau in TAU_VALUES:
+        changes = {"ddan.temperature": tau}
+        rows.append(Row(f"tau-{tau:g}", f"tau = {tau:g}", changes, ("temperature", tau)))
+    return rows
+
+
+def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of rows (a, b) whose paired difference b - a a table reports.
+
+    Args:
+        experiment: a key of ``TITLES``.
+        keys: the rows that there are, in order.
+    """
+    wanted: list[tuple[str, str]] = []
+    if experiment in ("table5", "figure2"):
+        for prefix in ("", "in_bn_"):
+            steps = [prefix + key for key in ABLATION]
+            wanted += [*itertools.pairwise(steps), (steps[0], steps[-1])]
+    elif experiment == "table1":
+        wanted = [("baseline", "ddan"), ("in_bn_baseline", "in_bn_ddan"), ("ddan", "in_bn_ddan")]
+    elif experiment == "table3":
+        wanted = [("pairwise", key) for key in keys if key != "pairwise"]
+    elif experiment == "table4":
+        wanted = [("without", "with")]
+    elif experiment == "figure3":
+        wanted = [("k-0", key) for key in keys if key != "k-0"]
+    elif experiment == "protocol":
+        wanted = [(key, key.replace("-baseline", "-ddan")) for key in keys if "-baseline" in key]
+    return [pair for pair in wanted if set(pair) <= set(keys)]
+
+
+def in_bn_model(name: str) -> str:
+    """The IN/BN model that belongs to a BN one; empty where there is none."""
+    bn, in_bn = "ddan_mobilenetv2_x", "ddan_mobilenetv2_in_bn_x"
+    return name.replace(bn, in_bn) if name.startswith(bn) else ""
+
+
+def short(name: str) -> str:
+    """A domain's name as tables print it."""
+    return name.removeprefix("rendered_")

@@ -1,0 +1,199 @@
+"""Runs an experiment: what is missing is trained, one line is written for each run, then a table.
+
+Kill it at any moment and start it again: finished runs are not repeated. Training runs lie in
+``<output>/runs/<digest>-seed<N>`` and are shared by all rows of all experiments with the same
+configuration; a run that was under way goes on from its newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+from yacs.config import CfgNode
+
+from ..version import __version__
+from . import records
+from .demo import machine
+from .measures import measure
+from .plan import make
+from .processes import train_all
+from .runs import Job, Options, Plan, Run
+from .summary import summarise
+from .training_run import outcome
+
+LOCK = ".experiment.lock"
+PROGRESS = "{desc}: {percentage:3.0f}%|{bar}| epoch {n:.1f} of {total} [{elapsed}<{remaining}]"
+
+
+def run(options: Options) -> list[records.Record]:
+    """Trains what has not been trained, writes ``results.jsonl``, ``.md`` and ``.csv``, prints.
+
+    Returns:
+        The records of the experiment's rows under the current configuration.
+
+    Raises:
+        ValueError, FileNotFoundError: see :func:`.plan.make`.
+        BlockingIOError: another experiment is writing to the same folder.
+    """
+    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(options.output / LOCK, timeout=0):
+            plan = make(options)
+            _carry_out(plan)
+            return _conclude(plan)
+    except Timeout:
+        raise BlockingIOError(
+            f"another experiment is running in {options.output}; wait for it, or name another "
+            "--output"
+        ) from None
+
+
+def _carry_out(plan: Plan) -> None:
+    finished = {records.identity(each) for each in records.read(plan.options.output)}
+    missing = [run for run in plan.runs if _identity(plan, run) not in finished]
+    todo: dict[Path, Job] = {}
+    for run in missing:
+        jobs = [run.job] + ([plan.job_of(run.row.needs, run.seed)] if run.row.needs else [])
+        todo |= {job.folder: job for job in jobs if outcome(job) is None}
+    first = [job for job in plan.pretraining.values() if todo and outcome(job) is None]
+    print(
+        f"{len(plan.runs)} runs on {plan.options.domains} domains, "
+        f"{len(plan.runs) - len(missing)} of them finished before; "
+        f"{len(first) + len(todo)} to train"
+    )
+    epochs = sum(job.config.train.max_epoch for job in (*first, *todo.values()))
+    missing = _report_finished(plan, missing)
+    with tqdm(
+        total=epochs,
+        desc=plan.options.experiment,
+        disable=not epochs,
+        bar_format=PROGRESS,
+    ) as bar:
+
+        def report(part: float) -> None:
+            bar.update(min(part, bar.total - bar.n))  # parts of an epoch are rounded
+
+        for jobs in (first, list(todo.values())):
+            for _ in train_all(jobs, plan.options.jobs, report):
+                missing = _report_finished(plan, missing)
+
+
+def _report_finished(plan: Plan, runs: list[Run]) -> list[Run]:
+    """Writes a line for each run that has all it needs; returns the others."""
+    waiting = []
+    for run in runs:
+        needed = plan.job_of(run.row.needs, run.seed) if run.row.needs else run.job
+        if outcome(run.job) is None or outcome(needed) is None:
+            waiting.append(run)
+        else:
+            records.append(plan.options.output, _record(plan, run))
+    return waiting
+
+
+def _identity(plan: Plan, run: Run) -> tuple[str, str, int, str]:
+    return plan.options.experiment, run.row.key, run.seed, run.job.digest
+
+
+def _record(plan: Plan, run: Run) -> records.Record:
+    options, config = plan.options, run.job.config
+    experiment, row, seed, digest = _identity(plan, run)
+    result = outcome(run.job) or {}
+    needed = outcome(plan.job_of(run.row.needs, seed)) if run.row.needs else None
+    record = {
+        "experiment": experiment,
+        "row": row,
+        "label": run.row.label,
+        "seed": seed,
+        "domains": options.domains,
+        "sources": list(config.data.sources),
+        "targets": list(config.data.targets),
+        "config": _plain(config),
+        "options": {
+            "scale": options.scale if options.domains == "rendered" else None,
+            "average_last": options.average_last,
+            "initial_weights": options.initial_weights,
+        },
+        "digest": digest,
+        "versions": versions(),
+        "git": git_state(),
+        "machine": machine(),
+        "run": run.job.folder.relative_to(options.output).as_posix(),
+        **result,
+        **plan.facts[row],
+    }
+    if experiment == "protocol":
+        record["protocol"] = options.protocol
+    if "failed" not in result and "failed" not in (needed or {}):
+        record |= measure(plan, run)
+    elif run.row.parameter is not None:
+        record["parameter"] = dict(zip(("name", "value"), run.row.parameter, strict=True))
+    record["finished"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return record
+
+
+def _conclude(plan: Plan) -> list[records.Record]:
+    options = plan.options
+    digests = {run.row.key: run.job.digest for run in plan.runs}
+    chosen = [
+        record
+        for record in records.newest(records.read(options.output), options.experiment, digests)
+        if record["seed"] <= options.seeds
+    ]
+    text, table = summarise(options.experiment, chosen)
+    (options.output / f"{options.experiment}.md").write_text(text, encoding="utf-8")
+    (options.output / f"{options.experiment}.csv").write_text(table, encoding="utf-8")
+    print(f"\n{text}")
+    print(f"{records.FILE}, {options.experiment}.md and .csv are in {options.output}")
+    return chosen
+
+
+def _plain(node: Any) -> Any:
+    return {key: _plain(each) for key, each in node.items()} if isinstance(node, CfgNode) else node
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        torchreid_version = version("torchreid")
+    except PackageNotFoundError:  # a checkout on the path
+        import torchreid
+
+        torchreid_version = torchreid.__version__
+    return {
+        "ddan_torchreid": __version__,
+        "torch": str(torch.__version__),
+        "torchvision": torchvision.__version__,
+        "torchreid": torchreid_version,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def git_state() -> dict[str, Any]:
+    """Commit of the package's checkout and whether it had changes; None for an installed copy."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=30
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # An installed copy can lie inside somebody else's repository.
+    if not git("ls-files", str(Path(__file__))):
+        return {"commit": None, "dirty": None}
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}

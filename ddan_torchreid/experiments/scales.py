@@ -1,0 +1,85 @@
+"""How large an experiment on the drawn domains is: people, images, network and schedule."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ..data import rendered
+from ..data.rendered.dataset import FORMAT_VERSION
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What ``--scale`` stands for.
+
+    Attributes:
+        people: factor on the training identities of each domain.
+        test_people: factor on the query and gallery identities of each domain.
+        images_per_camera: training images of an identity in each camera.
+        size: height and width of the drawn images.
+        changes: configuration, over ``configs/rendered.yaml``.
+    """
+
+    people: float
+    test_people: float
+    images_per_camera: int
+    size: tuple[int, int]
+    changes: dict[str, Any]
+
+    def drawing(self, name: str) -> dict[str, Any]:
+        """Arguments of ``draw_domain`` for a domain."""
+        domain = rendered.find_domain(name)
+        return {
+            "identities": max(4, round(self.people * domain.identities)),
+            "test_identities": max(4, round(self.test_people * domain.test_identities)),
+            "images_per_camera": self.images_per_camera,
+            "height": self.size[0],
+            "width": self.size[1],
+        }
+
+    def described(self) -> dict[str, Any]:
+        """What of it changes the data, for the digest of a run."""
+        return {
+            "people": self.people,
+            "test_people": self.test_people,
+            "images_per_camera": self.images_per_camera,
+            "size": list(self.size),
+            "format": FORMAT_VERSION,
+        }
+
+
+SCALES = {
+    # Seconds a run; it learns nothing.
+    "tiny": Scale(
+        0.1, 0.06, 2, (32, 16),
+        {
+            "model.name": "ddan_mobilenetv2_x0_35", "data.height": 32, "data.width": 16,
+            "data.workers": 0, "train.batch_size": 24, "train.max_epoch": 2, "ddan.top_k": 3,
+            "ddan.similarity_start_epoch": 1,
+        },
+    ),
+    # What `ddan-torchreid demo` trains: minutes a run on two CPU cores.
+    "small": Scale(1, 1, 4, (128, 64), {}),
+    # 1,360 people and 14,720 images of the sources, 576 to 864 queries a target.
+    "medium": Scale(4, 4, 4, (128, 64), {"train.max_epoch": 24}),
+    # For a GPU: 1,700 people and 46,000 images of the sources, the paper's network and image size.
+    "large": Scale(
+        5, 6, 10, (256, 128),
+        {
+            "model.name": "ddan_mobilenetv2_x1_0", "data.height": 256, "data.width": 128,
+            "data.workers": 8, "train.max_epoch": 40,
+        },
+    ),
+}  # fmt: skip
+
+
+def draw(scale: Scale, names: list[str], root: str | Path) -> None:
+    """Draws the domains below a data root, unless they are there already.
+
+    Raises:
+        FileExistsError: a domain was drawn there with other numbers.
+    """
+    for name in names:
+        rendered.draw_domain(name, root, **scale.drawing(name))

@@ -1,0 +1,167 @@
+"""One training run: trains, averages, scores, and leaves all that any table needs in its folder.
+
+The folder holds ``outcome.json`` (written last: where it exists the run is finished),
+``weights.pth.tar``, ``features.npz`` (a sample of each source) and ``train.log``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from .. import checkpoint, state_files, training
+from .. import config as configuration
+from ..atomic import replacing
+from ..checkpoint_files import newest
+from ..data.loader import source_loaders
+from ..evaluation import TargetResult, as_row, evaluate_protocol, extract_features
+from .averaging import WeightAverage
+from .runs import Job
+from .watch import Report, Watch
+
+OUTCOME = "outcome.json"
+FEATURES = "features.npz"
+LOG = "train.log"
+SAMPLES = 1000
+"""Images of each source whose features are kept, as many as Eq. 3 compares."""
+QUERIES, GALLERY = 4, 8
+"""Ranked results that are kept of each target."""
+
+
+def outcome(job: Job) -> dict[str, Any] | None:
+    """What a finished run left; None if it has not finished."""
+    try:
+        return json.loads((job.folder / OUTCOME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def train(job: Job, report: Report) -> None:
+    """Trains a job to its end, from its newest checkpoint where there is one.
+
+    Args:
+        job: what to train.
+        report: called with each part of an epoch that has been trained.
+
+    Raises:
+        FloatingPointError: pretraining has diverged; of other runs this is the outcome.
+    """
+    config = job.config.clone()
+    config.data.save_dir = str(job.folder)
+    config.ddan.progress = "off"  # there is one bar for all runs
+    checkpoint_file = newest(job.folder)
+    if checkpoint_file is None:
+        shutil.rmtree(job.folder, ignore_errors=True)
+        job.folder.mkdir(parents=True)
+    with (
+        (job.folder / LOG).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        print(config)
+        engine = training.build(config)
+        average = WeightAverage(engine.model, job.average_last, config.train.max_epoch)
+        watch = Watch(engine, average, report)
+        if checkpoint_file is not None:
+            config.train.start_epoch = checkpoint.resume(engine, checkpoint_file)
+        result: dict[str, Any] = {}
+        try:
+            engine.run(**configuration.arguments(config, "run"))
+            watch.end_epoch()
+            average.apply(engine, config.train.seed)
+            result["scores"], result["rankings"] = _score(engine, config, job.drawn)
+            if not job.only_weights:
+                _write_features(engine, job.folder / FEATURES)
+        except FloatingPointError as error:
+            if job.only_weights:
+                raise
+            # As with a very small tau (Sec. 4.4): a result like any other, the same every time.
+            result = {"scores": {}, "rankings": {}, "failed": str(error)}
+        result |= {
+            "curves": watch.curves(),
+            "steps": watch.steps,
+            "seconds": round(watch.seconds, 1),
+        }
+        _write_weights(engine.model, job)
+    with replacing(job.folder / OUTCOME) as path:
+        path.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+    for name in engine.get_model_names():
+        shutil.rmtree(job.folder / name, ignore_errors=True)
+
+
+def _score(engine: Any, config: Any, drawn: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    result = evaluate_protocol(
+        engine.model,
+        engine.datamanager,
+        splits=0 if drawn else config.ddan.evaluation_splits or 10,
+        seed=config.ddan.splits_seed,
+        a_to_b=config.ddan.viper_a_to_b,
+        splits_from=config.ddan.splits_from,
+        ranks=config.test.ranks,
+        dist_metric=config.test.dist_metric,
+        normalize_feature=config.test.normalize_feature,
+        rerank=config.test.rerank,
+        use_metric_cuhk03=config.cuhk03.use_metric_cuhk03,
+        evaluator=config.ddan.evaluator,
+    )
+    scores: dict[str, Any] = {}
+    for name, target in result.targets.items():
+        scores[name] = {k: v for k, v in as_row(target.mean).items() if math.isfinite(v)}
+        spread = {k: v for k, v in target.std.items() if math.isfinite(v)}
+        if spread:
+            scores[name]["std"] = spread
+    root = Path(config.data.root).expanduser().absolute()
+    return scores, {name: _rankings(target, root) for name, target in result.targets.items()}
+
+
+def _rankings(target: TargetResult, root: Path) -> list[dict[str, Any]]:
+    """Evenly spaced queries of a target's first split, and their nearest gallery images."""
+    split, distances = target.splits.splits[0], target.scores[0].distances
+    folder = target.splits.folder.absolute()
+
+    def below_root(path: str) -> str:
+        return (folder / path).relative_to(root).as_posix()
+
+    rankings = []
+    for place in np.linspace(0, len(split.query), QUERIES, endpoint=False).astype(int):
+        query = split.query[place]
+        ordered = (split.gallery[position] for position in distances[place].argsort(kind="stable"))
+        kept = [each for each in ordered if (each.pid, each.camid) != (query.pid, query.camid)]
+        nearest = [[below_root(each.path), int(each.pid == query.pid)] for each in kept[:GALLERY]]
+        rankings.append({"query": below_root(query.path), "gallery": nearest})
+    return rankings
+
+
+def _write_features(engine: Any, path: Path) -> None:
+    """Writes ``paths``, ``pids``, ``domain`` (n,), ``names`` and L2-normalised ``features``."""
+    arrays: dict[str, list[Any]] = {"features": [], "pids": [], "domain": [], "paths": []}
+    loaders = source_loaders(engine.datamanager, SAMPLES)
+    for number, loader in enumerate(loaders.values()):
+        sample = extract_features(engine.model, loader, engine.device)
+        dataset: Any = loader.dataset
+        # Half precision: entries of unit vectors, at half the size on disk.
+        arrays["features"].append(F.normalize(sample.features).half().numpy())
+        arrays["pids"].append(sample.pids)
+        arrays["domain"].append(np.full(len(sample.pids), number))
+        arrays["paths"].append(np.array([item[0] for item in dataset.data]))
+    joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in arrays.items()}
+    with replacing(path) as temporary:
+        np.savez(temporary, names=np.array(list(loaders)), **joined)
+
+
+def _write_weights(model: nn.Module, job: Job) -> None:
+    weights = state_files.unprefixed({"state_dict": model.state_dict()})
+    if job.only_weights:
+        # Other people: an identity head of the same size by chance must not be loaded.
+        weights = {k: v for k, v in weights.items() if not k.startswith("classifier.")}
+    weights = {key: tensor.to("cpu", torch.float32) if tensor.is_floating_point() else tensor.cpu()
+               for key, tensor in weights.items()}  # fmt: skip
+    state_files.write({"state_dict": weights, "epoch": job.config.train.max_epoch}, job.weights)
