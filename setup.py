@@ -27,10 +27,11 @@ REQUIREMENTS = [
     "tqdm",
     "matplotlib",
     "scikit-learn",
+    "filelock",
 ]
 CUHK03 = ["h5py", "imageio"]
 EXPORT = ["onnx", "onnxruntime"]
-TEST = ["pytest", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03, *EXPORT]
+TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03, *EXPORT]
 
 setup(
     name="ddan_torchreid",

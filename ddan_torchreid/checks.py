@@ -199,8 +199,17 @@ def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
     """Datasets that are not under the data root, each with a path that it lacks.
 
     Without looking first, torchreid would try to download some sets and leave an empty folder.
+
+    Raises:
+        ValueError: the data root is no path at all, such as one that is too long.
     """
     root = Path(config.data.root).expanduser()
+    try:
+        root.exists()
+    except OSError as error:
+        raise ValueError(
+            f"data.root cannot be a folder: {error.strerror}; give another --root"
+        ) from None
     absent = {}
     for name in names:
         if name in RENDERED:

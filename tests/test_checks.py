@@ -27,6 +27,7 @@ def no_image_is_read(monkeypatch):
         (("ddan.top_k", "500"), "top_k=500 is more than the 10 identities"),
         (("ddan.temperature", "0.0"), "temperature=0.0 must be above 0"),
         (("ddan.dropout", "1.0"), r"ddan.dropout=1.0 must be in \[0, 1\)"),
+        (("data.root", "1" * 300, "data.targets", "['viper']"), "File name too long; give another"),
         (("data.sources", "['rendered_plazza', 'rendered_film']"), "did you mean 'rendered_plaza'"),
         (("data.targets", "['vipper']"), "did you mean 'viper'"),
         (("data.targets", "[]"), "data.targets is empty"),

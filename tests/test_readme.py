@@ -36,6 +36,7 @@ def commands():
 
 
 OURS = [words[1:] for words in commands() if words[0] == "ddan-torchreid"]
+TORCHRUN = [words[1:] for words in commands() if words[0] == "torchrun"]
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +84,19 @@ def test_a_command_of_the_readme_runs(words, folder, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("words", TORCHRUN, ids=" ".join)
+def test_the_command_for_several_processes_runs(words, folder):
+    start = words.index("train")
+    small = [*words[:start], *quick(words[start:])]
+    command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run", *small]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    assert done.stdout.count("Evaluating viper (target)") == 1
+
+
 def test_other_commands_of_the_readme_exist():
     targets = set(re.findall(r"^(\w[\w-]*):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    others = [words for words in commands() if words[0] != "ddan-torchreid"]
+    others = [words for words in commands() if words[0] not in ("ddan-torchreid", "torchrun")]
     for words in others:
         if words[0] == "make":
             assert words[1] in targets

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from ddan_torchreid import distributed
 from ddan_torchreid.distributed import processes
 
-SECONDS = 30
+SECONDS = 120
 
 
 def start(function, count, folder):
