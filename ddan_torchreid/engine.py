@@ -176,7 +176,9 @@ class ImageDDANEngine(EpochLoop):
         # L1 + L2 -> encoder, mapping network, identity head
         weights = self.objective.weights
         total = sum(weights[name] * share * term for name, term in terms.items() if name in weights)
-        self.scaler.scale(total).backward()
+        # By name, or the copy of the encoder's output that the mapping works on gets one too.
+        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self.scaler.scale(total).backward(inputs=trained)
         # L3 -> discriminator
         if self.discriminator is not None:
             (share * terms["loss_domain"]).backward()

@@ -7,30 +7,24 @@ so both share this one list.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import numbers
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-ALIGNMENTS = ("central", "pairwise", "none")
-CONFUSIONS = ("uniform", "entropy", "central")
-REDUCTIONS = ("mean", "eq8")
-BAD_IMAGES = ("error", "skip")
-POOL_DEVICES = ("model", "cpu")
-EVALUATORS = ("ddan", "torchreid")
-PRECISIONS = ("auto", "off", "bf16", "fp16")
-PROGRESS = ("auto", "off")
+from .option_values import (
+    ALIGNMENTS,
+    BAD_IMAGES,
+    CONFUSIONS,
+    EVALUATORS,
+    POOL_DEVICES,
+    PRECISIONS,
+    PROGRESS,
+    REDUCTIONS,
+    check_kind,
+    nearest,
+)
 
 _LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
 # Below it the gradient of Eq. 8 leaves the range of float32.
 _LEAST_TEMPERATURE = 1e-8
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest valid one, or all of them when none is near."""
-    valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(valid)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +141,7 @@ class DDANSettings:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            _check_kind(field.name, getattr(self, field.name), field.default)
+            check_kind(field.name, getattr(self, field.name), field.default)
         for name, valid in (
             ("alignment", ALIGNMENTS),
             ("confusion", CONFUSIONS),
@@ -273,17 +267,3 @@ class DDANSettings:
                 f"central_domain={self.central_domain!r} is not among the sources; "
                 f"{nearest(self.central_domain, [*sources, 'auto'])}"
             )
-
-
-def _check_kind(name: str, value: Any, default: Any) -> None:
-    # Python takes True for 1, and a text for true: neither is what was meant.
-    kinds: dict[type, tuple[Any, str]] = {
-        bool: (bool, "True or False"),
-        int: (numbers.Integral, "a whole number"),
-        float: (numbers.Real, "a number"),
-        str: (str, "text"),
-        type(None): ((numbers.Integral, type(None)), "a whole number or None"),
-    }
-    kind, words = kinds[type(default)]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")

@@ -1,0 +1,43 @@
+"""What the options of DDAN may be: their words and types, and hints for what is neither."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+from collections.abc import Iterable
+from typing import Any
+
+ALIGNMENTS = ("central", "pairwise", "none")
+CONFUSIONS = ("uniform", "entropy", "central")
+REDUCTIONS = ("mean", "eq8")
+BAD_IMAGES = ("error", "skip")
+POOL_DEVICES = ("model", "cpu")
+EVALUATORS = ("ddan", "torchreid")
+PRECISIONS = ("auto", "off", "bf16", "fp16")
+PROGRESS = ("auto", "off")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint for an unknown name: the nearest valid one, or all of them when none is near."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(valid)}"
+
+
+def check_kind(name: str, value: Any, default: Any) -> None:
+    """Refuses a value of another type than the default's.
+
+    Raises:
+        ValueError: the message names the option and the type.
+    """
+    # Python takes True for 1, and a text for true: neither is what was meant.
+    kinds: dict[type, tuple[Any, str]] = {
+        bool: (bool, "True or False"),
+        int: (numbers.Integral, "a whole number"),
+        float: (numbers.Real, "a number"),
+        str: (str, "text"),
+        type(None): ((numbers.Integral, type(None)), "a whole number or None"),
+    }
+    kind, words = kinds[type(default)]
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")
