@@ -7,12 +7,10 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 from yacs.config import CfgNode
 
 from .. import config as configuration
@@ -96,35 +94,14 @@ def _train(row: str, base: CfgNode, changes: dict[str, Any], output: Path) -> An
     config.data.save_dir = str(output / row.lower())
     for key, value in changes.items():
         config.ddan[key] = value
+    print(f"Training {row} ...", flush=True)
     log = output / row.lower() / "train.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         print(config)
         engine = training.build(config)
-        steps = config.train.max_epoch * len(engine.train_loader)
-        with tqdm(total=steps, desc=f"Training {row:<8}", unit="step", mininterval=0.5) as bar:
-            engine.train_loader = _Counted(engine.train_loader, bar)
-            engine.run(**configuration.arguments(config, "run"))
+        engine.run(**configuration.arguments(config, "run"))
     return engine
-
-
-class _Counted:
-    """A loader that moves a progress bar on at each batch."""
-
-    def __init__(self, loader: Any, bar: tqdm) -> None:
-        self._loader = loader
-        self._bar = bar
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
-            yield batch
-            self._bar.update()
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
 
 
 def format_table(table: dict[str, dict[str, Any]], targets: list[str]) -> str:

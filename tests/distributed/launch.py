@@ -57,6 +57,8 @@ def _process(
             world_size=processes,
             timeout=timedelta(seconds=SECONDS / 2),
         )
+        # A process that refuses at once must not be gone before the others have found it.
+        dist.barrier()
         torch.save(function(*arguments), folder / f"result-{rank}")
         dist.destroy_process_group()
     except BaseException:
