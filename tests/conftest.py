@@ -80,3 +80,9 @@ def small_config(small_root: Path, tmp_path: Path) -> Callable:
 def small_engine(small_config: Callable) -> Callable:
     """An engine of the small configuration, built as the command line builds it."""
     return lambda *options: training.build(small_config(*options))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of several processes come first: they fork, and autograd refuses to work in the child
+    of a process in which it has started threads, as some later test makes it do."""
+    items.sort(key=lambda item: "distributed" not in item.path.parts)

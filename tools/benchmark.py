@@ -7,7 +7,8 @@
 
 What is compared runs in turn, round by round, in one process. On a CPU the time is that of the
 processor, with one thread, and glibc's malloc keeps large blocks on its heap: giving them back to
-the system and asking for them again makes the same code twice as slow at random.
+the system and asking for them again makes the same code twice as slow at random. `ddp` alone
+starts processes that live side by side, so its time is that of the wall.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 # Modules of benchmarks/ with a TITLE and run(options) -> Result.
-BENCHMARKS = ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains")
+BENCHMARKS = ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains", "ddp")
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0"}
 # torchreid warns that it has no Cython evaluator: the Python one is what is measured.
 QUIET = {"PYTHONWARNINGS": "ignore:Cython evaluation"}

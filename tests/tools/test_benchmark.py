@@ -21,7 +21,18 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", ["sampler", "loader", "domains", "pool", "evaluate", "step"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sampler",
+        "loader",
+        "domains",
+        "pool",
+        "evaluate",
+        "step",
+        pytest.param("ddp", marks=pytest.mark.slow),
+    ],
+)
 def test_a_measurement_finds_ratios_or_figures(name):
     options = timing.Options(torch.device("cpu"), rounds=2, tiny=True)
     result = importlib.import_module(f"benchmarks.{name}").run(options)
@@ -35,6 +46,15 @@ def test_a_measurement_finds_ratios_or_figures(name):
     text = results.as_text({"machine": {"time": "CPU time"}, "results": [vars(result)]})
     for row in [*result.ratios, *result.figures]:
         assert row["what"] in text
+
+
+def test_processes_on_gpus_are_only_measured_where_there_are_two(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    result = importlib.import_module("benchmarks.ddp").run(timing.Options(torch.device("cuda")))
+    assert [row["figure"] for row in result.figures] == [
+        "not measured: it needs 2 GPUs, and there is 1"
+    ]
+    assert not result.ratios
 
 
 def test_the_command_prints_the_table_and_writes_it(tmp_path):
@@ -56,7 +76,7 @@ def test_all_measurements_become_one_page_and_render_again(tmp_path):
     done = benchmark("all", "--tiny", "--rounds", "1", "--json", str(data), "--markdown", str(page))
     assert done.returncode == 0, done.stderr
     text = page.read_text()
-    for name in ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains"):
+    for name in ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains", "ddp"):
         assert f"### {name}: " in text
     assert "`python tools/benchmark.py all --tiny" in text
     again = benchmark("render", str(data), "--markdown", str(tmp_path / "again.md"))

@@ -77,7 +77,9 @@ def machine(device: torch.device, threads: int) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
         "processor": f"{processor}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {threads} thread(s)",
-        "time": "CPU time" if device.type == "cpu" and threads == 1 else "wall time",
+        "time": "CPU time (ddp: wall time)"
+        if device.type == "cpu" and threads == 1
+        else "wall time",
         "python": platform.python_version(),
     }
     if device.type == "cuda":
@@ -109,7 +111,7 @@ def as_markdown(runs: Sequence[dict[str, Any]]) -> str:
         "# Benchmarks",
         "",
         "Written by `tools/benchmark.py`, not by hand. A ratio is our time divided by the peer's,",
-        "round by round in one process that runs them in turn: the median, with the quartiles in",
+        "round by round in one run that takes them in turn: the median, with the quartiles in",
         "brackets. Times are medians. Below 1 we are faster.",
     ]
     for run in runs:
