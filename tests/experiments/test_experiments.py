@@ -32,12 +32,44 @@ def experiment(name, root, output, *flags):
     return main([*words, "--domains", "rendered", *flags])
 
 
+class KilledError(Exception):
+    """Ends an experiment as nothing in the package does."""
+
+
+def killed_in_the_middle(patch):
+    """Ends what follows in the second epoch that it trains, or before its second record."""
+    train, append = processes.train, records.append
+    done = {"epochs": 0.0, "records": 0}
+
+    def train_partly(job, report):
+        def step(part):
+            done["epochs"] += part
+            if done["epochs"] > 1.5:
+                raise KilledError
+            report(part)
+
+        train(job, step)
+
+    def append_one(folder, record):
+        done["records"] += 1
+        if done["records"] == 2:
+            raise KilledError
+        append(folder, record)
+
+    patch.setattr(processes, "train", train_partly)
+    patch.setattr(records, "append", append_one)
+
+
 @pytest.fixture(scope="module")
 def output(tiny_root, tmp_path_factory):
-    """All experiments in one folder."""
+    """All experiments in one folder, each of them killed once and started again."""
     folder = tmp_path_factory.mktemp("experiments")
     for name in COUNTS:
         flags = ["--rows", ROWS[name]] if name in ROWS else []
+        with pytest.MonkeyPatch.context() as patch:
+            killed_in_the_middle(patch)
+            with pytest.raises(KilledError):
+                experiment(name, tiny_root, folder, *flags)
         assert experiment(name, tiny_root, folder, *flags) == 0
     return folder
 
@@ -145,10 +177,6 @@ def test_a_run_killed_in_the_middle_is_the_only_one_to_go_on(
 ):
     """As if the process ended within the second row's second epoch, and then again at the end."""
     trained = 0.0
-
-    class KilledError(Exception):
-        pass
-
     whole, parts = processes.train, []
 
     def until_killed(job, report):
