@@ -77,9 +77,7 @@ def machine(device: torch.device, threads: int) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
         "processor": f"{processor}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {threads} thread(s)",
-        "time": "CPU time (ddp: wall time)"
-        if device.type == "cpu" and threads == 1
-        else "wall time",
+        "time": "CPU time" if device.type == "cpu" and threads == 1 else "wall time",
         "python": platform.python_version(),
     }
     if device.type == "cuda":
