@@ -82,6 +82,24 @@ def small_engine(small_config: Callable) -> Callable:
     return lambda *options: training.build(small_config(*options))
 
 
+@pytest.fixture
+def words(small_root: Path) -> list[str]:
+    """A command that trains in seconds."""
+    pairs = {
+        "model.name": "ddan_mobilenetv2_x0_35",
+        "data.sources": "['rendered_mall', 'rendered_film']",
+        "data.targets": "['rendered_snow']",
+        "data.height": "32",
+        "data.width": "16",
+        "data.workers": "0",
+        "train.batch_size": "16",
+        "train.max_epoch": "2",
+        "ddan.top_k": "3",
+    }
+    root = ("--config-file", "rendered", "--root", str(small_root))
+    return ["train", *root, *(word for pair in pairs.items() for word in pair)]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of several processes come first: they fork, and autograd refuses to work in the child
     of a process in which it has started threads, as some later test makes it do."""

@@ -36,22 +36,9 @@ exit $status
 
 
 @pytest.fixture
-def words(small_root):
+def words(words):
     """Arguments of a training of three epochs that takes seconds."""
-    pairs = {
-        "model.name": "ddan_mobilenetv2_x0_35",
-        "data.sources": "['rendered_mall', 'rendered_film']",
-        "data.targets": "['rendered_snow']",
-        "data.height": "32",
-        "data.width": "16",
-        "data.workers": "0",
-        "train.batch_size": "16",
-        "train.max_epoch": "3",
-        "ddan.top_k": "3",
-        "ddan.checkpoint_every_minutes": "1000",
-    }
-    root = ("--config-file", "rendered", "--root", str(small_root))
-    return ["train", *root, *(word for pair in pairs.items() for word in pair)]
+    return [*words, "train.max_epoch", "3", "ddan.checkpoint_every_minutes", "1000"]
 
 
 def run(command):

@@ -18,24 +18,6 @@ from ddan_torchreid.state_files import read
 from tests import github_layout
 
 
-@pytest.fixture
-def words(small_root):
-    """A command that trains in seconds."""
-    pairs = {
-        "model.name": "ddan_mobilenetv2_x0_35",
-        "data.sources": "['rendered_mall', 'rendered_film']",
-        "data.targets": "['rendered_snow']",
-        "data.height": "32",
-        "data.width": "16",
-        "data.workers": "0",
-        "train.batch_size": "16",
-        "train.max_epoch": "2",
-        "ddan.top_k": "3",
-    }
-    root = ("--config-file", "rendered", "--root", str(small_root))
-    return ["train", *root, *(word for pair in pairs.items() for word in pair)]
-
-
 def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
     one = [*words, "data.save_dir", str(tmp_path / "one")]
     assert main([*one, "train.max_epoch", "2", "--resume"]) == 0

@@ -11,7 +11,6 @@ import torch
 import torchreid
 
 from ddan_torchreid.data.sampler import MultiDomainIdentitySampler
-from ddan_torchreid.settings import DDANSettings
 
 from .sampler import CENTRE, SETS, synthetic_records
 from .timing import Options
@@ -99,7 +98,7 @@ def make_engine(kind: str, datamanager: Any, options: Options) -> Any:
     use_gpu = options.device.type == "cuda"
     if not ours:
         return torchreid.engine.ImageTripletEngine(datamanager, model, optimizer, use_gpu=use_gpu)
-    chosen = {"amp": "off"} if kind == OURS_FULL_PRECISION and has_precisions() else {}
+    chosen = {"amp": "off"} if kind == OURS_FULL_PRECISION else {}
     engine = torchreid.engine.ImageDDANEngine(
         datamanager, model, optimizer, use_gpu=use_gpu, central_domain=NAMES[CENTRE], **chosen
     )
@@ -109,8 +108,3 @@ def make_engine(kind: str, datamanager: Any, options: Options) -> Any:
         engine.pool.update(rows, part)
     engine.pool.start_epoch()
     return engine
-
-
-def has_precisions() -> bool:
-    """Whether the precision of a step is an option of this version."""
-    return "amp" in DDANSettings.names()
