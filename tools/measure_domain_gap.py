@@ -27,7 +27,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 
-from ddan_torchreid.data.rendered import SOURCES, TARGETS, VALIDATION, draw_domain, read_domain
+from ddan_torchreid.data.rendered import (
+    MORE_TARGETS,
+    SOURCES,
+    TARGETS,
+    VALIDATION,
+    draw_domain,
+    read_domain,
+)
 from ddan_torchreid.domains import domain_distances, format_distances
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -162,7 +169,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as temporary:
         root = options.root or Path(temporary)
-        names = (*SOURCES, *VALIDATION, *TARGETS)
+        names = (*SOURCES, *VALIDATION, *TARGETS, *MORE_TARGETS)
         data = {
             name: [load(items) for items in read_domain(draw_domain(name, root))] for name in names
         }

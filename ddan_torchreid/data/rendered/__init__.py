@@ -7,6 +7,7 @@ image to image; a domain fixes the place, the fashion and the response of its ca
 from ddan_torchreid.data.rendered.dataset import dataset_class, draw_domain, read_domain
 from ddan_torchreid.data.rendered.domains import (
     DOMAINS,
+    MORE_TARGETS,
     PRETRAINING,
     SOURCES,
     TARGETS,
@@ -19,6 +20,7 @@ from ddan_torchreid.data.rendered.looks import Look, look_of, lookalikes
 
 __all__ = [
     "DOMAINS",
+    "MORE_TARGETS",
     "PRETRAINING",
     "SOURCES",
     "TARGETS",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ddan_torchreid.data.rendered.canvas import Colour, Pixels, generator, resized
-from ddan_torchreid.data.rendered.domains import Style
+from ddan_torchreid.data.rendered.styles import Style
 
 _LEVELS = np.arange(256, dtype=np.float32)
 

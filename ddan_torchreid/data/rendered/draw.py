@@ -13,11 +13,12 @@ from ddan_torchreid.data.rendered.canvas import (
     pick,
     resized,
 )
-from ddan_torchreid.data.rendered.domains import Style, find_domain
+from ddan_torchreid.data.rendered.domains import find_domain
 from ddan_torchreid.data.rendered.figure import Figure, random_pose
 from ddan_torchreid.data.rendered.looks import look_of, passer_by, style_of
 from ddan_torchreid.data.rendered.person import draw_person, draw_shadow
 from ddan_torchreid.data.rendered.scene import panorama, window
+from ddan_torchreid.data.rendered.styles import Style
 
 _SUPERSAMPLING = 2
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from ddan_torchreid.data.rendered.canvas import Colour, generator, jittered, pick, weighted
-from ddan_torchreid.data.rendered.domains import DOMAINS, Style, find_domain
+from ddan_torchreid.data.rendered.domains import DOMAINS, find_domain
+from ddan_torchreid.data.rendered.styles import Style
 
 SHARED_EVERY = 4
 """Every fourth identity of a domain wears a look that most other domains have too."""

@@ -15,6 +15,7 @@ _PAINT: tuple[Colour, ...] = (
     (180, 40, 40), (40, 70, 130), (210, 210, 212), (50, 54, 60), (130, 134, 140), (60, 110, 80),
     (224, 186, 70), (150, 90, 60),
 )  # fmt: skip
+_FRUIT = ((214, 60, 44), (236, 150, 40), (96, 150, 60), (230, 206, 80))
 _GLASS: Colour = (92, 116, 134)
 
 
@@ -189,9 +190,66 @@ def boat(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float)
     canvas.limb((mast, base - 0.7 * m), (mast, base - 3.4 * m), 0.05 * m, 0.03 * m, (90, 80, 70))
 
 
+def parasol(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
+    """A sunshade over a deck chair."""
+    canvas.ellipse((x, y), 1.1 * m, 0.12 * m, None, 0.6)
+    foot, head = (x - 0.7 * m, y - 0.1 * m), (x + 0.5 * m, y - 0.6 * m)
+    canvas.limb(foot, head, 0.09 * m, 0.09 * m, (120, 90, 60))
+    canvas.limb((x, y), (x, y - 2.3 * m), 0.04 * m, 0.04 * m, (222, 220, 212))
+    cloth = jittered(rng, pick(rng, _PAINT), 20)
+    for wedge in range(4):
+        left = x + (-1.2 + 0.6 * wedge) * m
+        edge = [(left, y - 1.75 * m), (left + 0.6 * m, y - 1.75 * m), (x, y - 2.4 * m)]
+        canvas.polygon(edge, cloth if wedge % 2 else (236, 232, 222))
+
+
+def stall(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
+    """A counter of fruit below a striped awning."""
+    for side in (-1.3, 1.3):
+        canvas.box(x + (side - 0.04) * m, y - 2.4 * m, x + (side + 0.04) * m, y, (86, 78, 70))
+    canvas.box(x - 1.3 * m, y - 0.8 * m, x + 1.3 * m, y, jittered(rng, (134, 104, 72), 20))
+    for heap in range(6):
+        fruit = jittered(rng, pick(rng, _FRUIT), 20)
+        canvas.ellipse((x + (-1.08 + 0.43 * heap) * m, y - 0.82 * m), 0.24 * m, 0.17 * m, fruit)
+    cloth = jittered(rng, pick(rng, _PAINT), 20)
+    for stripe in range(8):
+        left = x + (-1.5 + 0.375 * stripe) * m
+        colour = cloth if stripe % 2 else (232, 228, 216)
+        canvas.box(left, y - 2.65 * m, left + 0.375 * m, y - 2.1 * m, colour, 1.05)
+
+
+def crates(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
+    for row in range(int(rng.uniform(1, 4))):
+        wood, low = jittered(rng, (158, 124, 80), 24), y - 0.36 * row * m
+        left = x + rng.uniform(-0.45, -0.3) * m
+        canvas.box(left, low - 0.34 * m, left + 0.75 * m, low, wood)
+        for gap in (0.1, 0.22):
+            canvas.box(left, low - gap * m, left + 0.75 * m, low - (gap - 0.03) * m, None, 0.55)
+
+
+def table(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
+    """A reading table with a green lamp."""
+    wood = jittered(rng, (128, 88, 54), 18)
+    for leg in (-0.9, 0.9):
+        canvas.box(x + (leg - 0.05) * m, y - 0.7 * m, x + (leg + 0.05) * m, y, scaled(wood, 0.7))
+    canvas.box(x - 1.1 * m, y - 0.78 * m, x + 1.1 * m, y - 0.68 * m, wood)
+    canvas.limb((x, y - 0.78 * m), (x, y - 1.1 * m), 0.03 * m, 0.03 * m, (170, 140, 70))
+    canvas.box(x - 0.24 * m, y - 1.22 * m, x + 0.24 * m, y - 1.06 * m, (50, 120, 80), 1.2)
+
+
+def shelter(canvas: Canvas, rng: np.random.Generator, x: float, y: float, m: float) -> None:
+    """A bus stop of glass with a bench."""
+    canvas.box(x - 1.6 * m, y - 2.3 * m, x + 1.6 * m, y - 0.2 * m, _GLASS, 0.95)
+    bench(canvas, rng, x - 0.4 * m, y, m)
+    for post in (-1.6, 0.0, 1.6):
+        canvas.box(x + (post - 0.05) * m, y - 2.4 * m, x + (post + 0.05) * m, y, (60, 64, 68))
+    canvas.box(x - 1.8 * m, y - 2.55 * m, x + 1.8 * m, y - 2.35 * m, (52, 56, 62))
+
+
 PROPS: dict[str, Prop] = {
     "tree": tree, "bare_tree": bare_tree, "bush": bush, "lamp": lamp, "bench": bench, "bin": bin_,
     "car": car, "bicycle": bicycle, "pillar": pillar, "poster": poster, "door": door,
     "shop_window": shop_window, "train": train, "seats": seats, "plant": plant, "sofa": sofa,
-    "shelf": shelf, "boat": boat,
+    "shelf": shelf, "boat": boat, "parasol": parasol, "stall": stall, "crates": crates,
+    "table": table, "shelter": shelter,
 }  # fmt: skip

@@ -93,6 +93,54 @@ SCENES: dict[str, Scene] = {
         "road", (92, 92, 98), "windows", (84, 78, 84),
         ("lamp", "car", "shop_window", "bin", "poster"), 1.1,
     ),
+    "library": Scene(
+        "carpet", (112, 84, 80), "books", (112, 78, 52),
+        ("table", "seats", "table", "plant"), 1.1,
+    ),
+    "reading_room": Scene(
+        "planks", (170, 132, 92), "windows", (196, 176, 146),
+        ("table", "shelf", "table", "plant"), 1.2,
+    ),
+    "bridge": Scene(
+        "planks", (150, 134, 110), "railing", (108, 130, 138),
+        ("lamp", "bicycle", "bench"), 0.6,
+    ),
+    "embankment": Scene(
+        "grass", (132, 146, 96), "houses", (176, 160, 146),
+        ("lamp", "bare_tree", "bench", "bush"),
+    ),
+    "beach": Scene(
+        "sand", (222, 202, 160), "sea", (84, 150, 168),
+        ("parasol", "boat", "parasol", "parasol"), 0.9,
+    ),
+    "promenade": Scene(
+        "planks", (196, 172, 136), "railing", (92, 152, 170),
+        ("lamp", "bench", "parasol", "bin"), 0.8,
+    ),
+    "garage": Scene(
+        "bays", (118, 116, 112), "concrete", (160, 158, 150),
+        ("car", "pillar", "car", "car"), 0.9,
+    ),
+    "stairwell": Scene(
+        "tiles", (136, 132, 124), "concrete", (178, 176, 166),
+        ("door", "bin", "door", "poster"),
+    ),
+    "market": Scene(
+        "paving", (158, 146, 132), "houses", (190, 160, 132),
+        ("stall", "crates", "stall"), 1.4,
+    ),
+    "alley": Scene(
+        "paving", (138, 128, 120), "bricks", (168, 132, 100),
+        ("crates", "door", "bicycle", "crates", "stall"), 1.3,
+    ),
+    "wet_street": Scene(
+        "wet", (92, 96, 102), "houses", (134, 132, 134),
+        ("car", "bare_tree", "lamp", "car", "bin"),
+    ),
+    "bus_stop": Scene(
+        "wet", (108, 110, 114), "foliage", (72, 88, 76),
+        ("shelter", "poster", "shelter", "bin"), 1.1,
+    ),
 }  # fmt: skip
 
 
@@ -131,7 +179,7 @@ def panorama(domain: str, kind: str, camera: int, size: int) -> tuple[Pixels, fl
             canvas, rng, x, line + near * 0.5 * m, m * (0.9 + 0.35 * near)
         )
         x += rng.uniform(1.4, 3.2) * m / scene.density
-    rough = {"grass": 22, "snow": 9, "paving": 12, "road": 12}.get(scene.floor, 7)
+    rough = {"grass": 22, "snow": 9, "paving": 12, "road": 12, "sand": 16}.get(scene.floor, 7)
     cell = max(2, size // 128)
     pixels = _grain(_grain(canvas.lit(), rng, rough, cell), rng, 14, 24 * cell)
     return pixels, line

@@ -84,6 +84,55 @@ def _plaster(
     return width
 
 
+def _sea(
+    canvas: Canvas, rng: np.random.Generator, colour: Colour, x: float, y: float, m: float
+) -> float:
+    """Waves that stay below the horizon."""
+    width, top = rng.uniform(0.5, 1.1) * m, y - rng.uniform(0.05, 0.85) * m
+    canvas.box(x, top, x + width, top + 0.05 * m, scaled(colour, rng.uniform(0.8, 1.4)))
+    return 0.7 * width
+
+
+def _railing(
+    canvas: Canvas, rng: np.random.Generator, colour: Colour, x: float, y: float, m: float
+) -> float:
+    width, steel = 1.3 * m, (70, 76, 82)
+    _sea(canvas, rng, colour, x, y, m)
+    _sea(canvas, rng, colour, x, y, m)
+    for rail in (1.1, 0.75, 0.4):
+        canvas.box(x, y - rail * m, x + width, y - (rail - 0.05) * m, steel)
+    canvas.box(x, y - 1.15 * m, x + 0.09 * m, y, steel)
+    return width
+
+
+def _concrete(
+    canvas: Canvas, rng: np.random.Generator, colour: Colour, x: float, y: float, m: float
+) -> float:
+    """Bare concrete with a coloured band, a pipe and a lamp below the ceiling."""
+    width = 2.4 * m
+    canvas.box(x, 0, x + width, y, scaled(colour, rng.uniform(0.9, 1.04)))
+    canvas.box(x, y - 1.25 * m, x + width, y - 0.95 * m, (170, 60, 48))
+    canvas.box(x, y - 2.35 * m, x + width, y - 2.25 * m, scaled(colour, 0.6))
+    canvas.box(x + 0.6 * m, y - 2.2 * m, x + 1.7 * m, y - 2.1 * m, (250, 250, 240), 1.4)
+    return width
+
+
+def _books(
+    canvas: Canvas, rng: np.random.Generator, colour: Colour, x: float, y: float, m: float
+) -> float:
+    width = 1.2 * m
+    canvas.box(x, 0, x + width, y, colour)
+    for row in range(5):
+        low, left = y - (0.2 + 0.5 * row) * m, x + 0.08 * m
+        canvas.box(left, low - 0.42 * m, x + width - 0.06 * m, low, scaled(colour, 0.45))
+        while left < x + width - 0.2 * m:
+            thick, tall = rng.uniform(0.06, 0.14) * m, rng.uniform(0.24, 0.4) * m
+            back = jittered(rng, (128, 92, 70), 64)
+            canvas.box(left, low - tall, left + thick, low, back, 0.9)
+            left += thick + 0.012 * m
+    return width
+
+
 _STRIPS: dict[str, Strip] = {
     "houses": _house,
     "windows": _windows,
@@ -92,6 +141,10 @@ _STRIPS: dict[str, Strip] = {
     "panels": _panel,
     "water": _wave,
     "plaster": _plaster,
+    "sea": _sea,
+    "railing": _railing,
+    "concrete": _concrete,
+    "books": _books,
 }
 
 
@@ -100,7 +153,7 @@ def draw_wall(
 ) -> None:
     """Fill the picture down to row ``line``; ``m`` is pixels per metre at the wall."""
     canvas.box(0, 0, canvas.width, line, colour)
-    if kind in ("houses", "foliage", "water"):
+    if kind in ("houses", "foliage", "water", "sea", "railing"):
         canvas.box(0, 0, canvas.width, line * 0.62, mix(_SKY, colour, 0.15), 1.1)
     x = -rng.uniform(0, 2) * m
     while x < canvas.width:
@@ -129,7 +182,14 @@ def draw_floor(
         while x < width:
             canvas.box(x, line + 1.7 * m, x + 1.6 * m, line + 1.86 * m, (224, 222, 210))
             x += 3.0 * m
-    elif kind in ("grass", "snow"):
+    elif kind == "wet":
+        _puddles(canvas, rng, colour, line, m)
+    elif kind == "bays":
+        for x in range(-int(2 * width), 3 * width, int(2.6 * m)):
+            low = width / 2 + (x - width / 2) * 2.6
+            corners = [(x, line), (x + 0.1 * m, line), (low + 0.3 * m, height), (low, height)]
+            canvas.polygon(corners, (214, 212, 200))
+    elif kind in ("grass", "snow", "sand"):
         _ground(canvas, rng, kind, colour, line, m)
 
 
@@ -152,9 +212,11 @@ def _joints(canvas: Canvas, kind: str, colour: Colour, line: float, m: float) ->
 def _ground(
     canvas: Canvas, rng: np.random.Generator, kind: str, colour: Colour, line: float, m: float
 ) -> None:
-    """A trodden path and tufts, on grass or snow."""
+    """A trodden path and tufts, on grass, snow or sand."""
     width, height = canvas.width, canvas.height
-    path: Colour = (176, 160, 132) if kind == "grass" else (186, 190, 198)
+    path: Colour = {"grass": (176, 160, 132), "snow": (186, 190, 198), "sand": (186, 164, 124)}[
+        kind
+    ]
     start = rng.uniform(0.1, 0.6) * width
     far = [(start, line), (start + 1.2 * m, line)]
     canvas.polygon([*far, (start + 1.1 * width, height), (start - 0.2 * width, height)], path)
@@ -163,3 +225,14 @@ def _ground(
         tuft = scaled(colour, rng.uniform(0.75, 1.2))
         tip = (x + rng.uniform(-0.3, 0.3) * m, y - 0.03 * m)
         canvas.limb((x, y), tip, 0.03 * m, 0.02 * m, tuft)
+
+
+def _puddles(
+    canvas: Canvas, rng: np.random.Generator, colour: Colour, line: float, m: float
+) -> None:
+    """Water on the ground, which mirrors the sky and grows towards the camera."""
+    for _ in range(46):
+        depth = rng.random()
+        centre = (rng.uniform(0, canvas.width), line + (canvas.height - line) * depth)
+        rx = rng.uniform(0.3, 0.9) * m * (0.6 + depth)
+        canvas.ellipse(centre, rx, 0.16 * rx, mix(colour, _SKY, rng.uniform(0.3, 0.7)))
