@@ -14,9 +14,10 @@ from .compilation import compile_encoder
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
+from .gradients import largest_gradient, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
-from .non_finite import largest_gradient, stop
+from .non_finite import stop
 from .objective import DDANObjective
 from .optim import FollowingSchedule, optimizer_like
 from .precision import GradientScaler, autocast_dtype
@@ -59,6 +60,7 @@ class ImageDDANEngine(EpochLoop):
         self.sources: list[str] = datamanager.sources
         settings.check_sources(self.sources)
         bare: Any = model.module if isinstance(model, nn.DataParallel) else model
+        self.bare_model = bare
         if getattr(bare, "loss", None) != "ddan":
             raise ValueError(
                 "the model returns no aligned features; build it with "
@@ -125,8 +127,9 @@ class ImageDDANEngine(EpochLoop):
 
         Returns:
             Unweighted loss terms, accuracy of the identity head (%) and of the domain
-            discriminator (%), the share of each source in the batch, and with float16 how often
-            (%) the step was skipped because the gradient overflowed.
+            discriminator (%), the share of each source in the batch, with float16 how often (%)
+            the step was skipped because the gradient overflowed, and at the steps that
+            ``log_gradients`` chooses each term's ``gradient_<term>`` on the mapping network.
 
         Raises:
             FloatingPointError: a loss term or a gradient is not finite; the weights are left as
@@ -136,12 +139,15 @@ class ImageDDANEngine(EpochLoop):
         optimizers = [self.optimizer, *([self.optimizer_d] if self.discriminator else [])]
         for optimizer in optimizers:
             optimizer.zero_grad()
+        watched = (every := self.settings.log_gradients) and self.batch_idx % every == 0
         values, seen = [], []
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
             with averaging(self._parallel, now=last):
                 images, pids, domains = self.parse_data_for_train(batch)
                 terms, features, rates = self.loss_terms(images, pids, domains)
+                if watched:
+                    rates |= term_gradients(terms, self.objective.weights, self.bare_model.mapping)
                 self._add_gradients(terms, share=1 / len(batches))
             if last:
                 self.scaler.unscale_(self.optimizer)

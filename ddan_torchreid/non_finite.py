@@ -7,31 +7,11 @@ import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch import Tensor, nn
 
 from . import distributed
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
-
-
-def largest_gradient(*modules: nn.Module | None) -> Tensor:
-    """Largest absolute value in the gradients of some modules, on their device.
-
-    It is finite if and only if every gradient is; a norm of finite gradients may overflow.
-    """
-    gradients = [
-        parameter.grad
-        for module in modules
-        if module is not None
-        for parameter in module.parameters()
-        if parameter.grad is not None
-    ]
-    if gradients and gradients[0].is_cpu:
-        # Over a classifier's many millions, a norm takes a CPU ten times as long.
-        ends = [torch.stack(torch.aminmax(gradient)) for gradient in gradients]
-        return torch.stack(ends).abs().amax()
-    return nn.utils.get_total_norm(gradients, norm_type=math.inf)
 
 
 def stop(engine: ImageDDANEngine, data: dict[str, Any], losses: dict[str, float]) -> NoReturn:

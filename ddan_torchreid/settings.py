@@ -95,6 +95,9 @@ class DDANSettings:
             the ID pool is updated with all of them after the step, and the last step of an epoch
             takes the batches that are left.
         compile: ``torch.compile`` the encoder. Needs a compiler, and minutes at the start.
+        log_gradients: every so many steps of an epoch, from its first one on, measure how large the
+            gradient of each weighted term is on the mapping network (L2 norm), print it and write
+            it to TensorBoard; 0 does not. It changes no result.
         progress: ``'auto'`` shows a bar with images per second and the time left on a terminal,
             ``'off'`` none.
 
@@ -137,6 +140,7 @@ class DDANSettings:
     amp: str = "auto"
     accumulate_steps: int = 1
     compile: bool = False
+    log_gradients: int = 0
     progress: str = "auto"
 
     def __post_init__(self) -> None:
@@ -189,6 +193,7 @@ class DDANSettings:
             ("checkpoint_every_epochs", 0),
             ("keep_checkpoints", 0),
             ("accumulate_steps", 1),
+            ("log_gradients", 0),
         ):
             value = getattr(self, name)
             if value < least:

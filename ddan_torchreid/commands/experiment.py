@@ -12,7 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags; KEY VALUE pairs change any key of the configuration of every row."""
     parser.usage = f"{parser.prog} EXPERIMENT [flags] [KEY VALUE ...]"
     parser.epilog = "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05"
-    parser.add_argument("experiment", help="table1 to table5, figure2, figure3 or protocol")
+    parser.add_argument(
+        "experiment",
+        help="table1 to table5, figure2, figure3, search (settings, on validation domains) or "
+        "protocol",
+    )
     parser.add_argument("--root", default="reid-data", help="data root; rendered data is made here")
     parser.add_argument("--output", default="runs/experiments", help="folder for all results")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each row, seeds 1, 2, ...")
@@ -26,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale",
         choices=("tiny", "small", "medium", "large"),
         default="small",
-        help="of the rendered domains: people, images, network, epochs",
+        help="of the rendered domains: people, images, targets, network, epochs",
     )
     parser.add_argument(
         "--targets",

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
-from ..domains import central_domain, domain_distances, self_distances, wasserstein_distance
+from ..domains import wasserstein_distance
+from . import samples
+from .probes import by_domain
 from .ranking_sheet import ranking_sheet
 from .runs import Plan, Run
-from .training_run import FEATURES, outcome
-from .triples import Sample, find_triples
+from .samples import Sample
+from .training_run import outcome
+from .triples import find_triples
 
 EMBEDDED = 200
 """Images of each source in Figure 2."""
@@ -26,7 +29,7 @@ def measure(plan: Plan, run: Run) -> dict[str, Any]:
     experiment, folder = plan.options.experiment, plan.options.output
     name = f"{experiment}-{run.row.key}-seed{run.seed}"
     if run.row.needs:
-        other = read_sample(plan.job_of(run.row.needs, run.seed).folder)
+        other = samples.read(plan.job_of(run.row.needs, run.seed).folder)
     extras: dict[str, Any] = {}
     if experiment == "table1":
         picture = f"{experiment}/{name}.png"
@@ -35,56 +38,22 @@ def measure(plan: Plan, run: Run) -> dict[str, Any]:
             ranking_sheet(rankings, run.job.config.data.root, folder / picture)
             extras["ranking_picture"] = picture
     elif experiment == "table2" and run.row.needs:
-        extras["distances"] = to_baseline(read_sample(run.job.folder), other)
-    elif experiment == "table2":
-        extras["distances"] = distances(read_sample(run.job.folder))
+        extras["distances"] = to_baseline(samples.read(run.job.folder), other)
     elif experiment == "table4" and run.row.needs:
         extras = find_triples(
-            other, read_sample(run.job.folder), SHOWN, folder, f"{experiment}/{name}"
+            other, samples.read(run.job.folder), SHOWN, folder, f"{experiment}/{name}"
         )
     elif experiment == "figure2":
-        sample = read_sample(run.job.folder)
-        extras["distances"] = distances(sample)
         extras["embedding"] = {"file": f"{experiment}/{name}.npz"}
-        write_embedding(sample, folder / extras["embedding"]["file"])
+        write_embedding(samples.read(run.job.folder), folder / extras["embedding"]["file"])
     if run.row.parameter is not None:
         extras["parameter"] = dict(zip(("name", "value"), run.row.parameter, strict=True))
     return extras
 
 
-def read_sample(folder: Path) -> Sample:
-    """The features of a run's sources."""
-    with np.load(folder / FEATURES) as file:
-        return Sample(
-            names=[str(name) for name in file["names"]],
-            features=file["features"].astype(np.float32),
-            pids=file["pids"],
-            domain=file["domain"],
-            paths=[str(path) for path in file["paths"]],
-        )
-
-
-def _by_domain(sample: Sample) -> dict[str, NDArray]:
-    return {
-        name: sample.features[sample.domain == number] for number, name in enumerate(sample.names)
-    }
-
-
-def distances(sample: Sample) -> dict[str, Any]:
-    """Table 2: distances between the sources, of each to itself, and the centre they choose."""
-    features = _by_domain(sample)
-    names, matrix = domain_distances(features)
-    return {
-        "names": names,
-        "matrix": matrix.tolist(),
-        "self": self_distances(features).tolist(),
-        "central": central_domain(names, matrix),
-    }
-
-
 def to_baseline(sample: Sample, baseline: Sample) -> dict[str, Any]:
     """Table 2's last row: how far a model has moved each source from where the baseline had it."""
-    moved, before = _by_domain(sample), _by_domain(baseline)
+    moved, before = by_domain(sample), by_domain(baseline)
     costs = [wasserstein_distance(before[name], moved[name]) for name in sample.names]
     return {"names": sample.names, "to_baseline": costs}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,27 @@ from .. import config as configuration
 from ..data import rendered
 from ..settings import nearest
 from . import benchmarks
-from .rows import BASELINE, Row, rows
+from .rows import IDENTITY, Changes, Row, rows
 from .runs import PRETRAIN, Job, Options, Plan, Run
 from .scales import SCALES, draw
+
+LOG_GRADIENTS = 10
+"""Steps from one look at the terms' gradients to the next; 2 % of a run's time on a CPU."""
+
+FROM_SCRATCH: Changes = {
+    "train.seed": 1, "train.optim": "sgd", "train.lr": 0.1, "train.lr_scheduler": "cosine",
+    "sgd.momentum": 0.9, "sgd.nesterov": True, "sampler.train_sampler": "RandomSampler",
+    "data.transforms": ["random_flip", "random_crop"],
+}  # fmt: skip
+"""The recipe of pretraining. From scratch, batches of few identities and a triplet loss learn
+almost nothing in as many steps, and an image seldom looks as it was drawn."""
 
 # What does not change the result, or is told apart otherwise.
 _NOT_IN_DIGEST = (
     "use_gpu", "model.resume", "model.load_weights", "data.root", "data.save_dir", "data.workers",
     "train.print_freq", "train.seed", "train.start_epoch", "test.batch_size", "ddan.progress",
     "ddan.checkpoint_every_epochs", "ddan.checkpoint_every_minutes", "ddan.keep_checkpoints",
-    "ddan.pool_sharding",
+    "ddan.pool_sharding", "ddan.log_gradients",
 )  # fmt: skip
 
 
@@ -35,7 +47,7 @@ def make(options: Options) -> Plan:
         FileNotFoundError: a dataset is missing.
     """
     drawn = options.domains == "rendered"
-    base = _base(options, "rendered" if drawn else "ddan_mobilenetv2")
+    base = _base(options, "rendered" if drawn else "ddan_mobilenetv2", options.pairs)
     fewest = _fewest_identities(options, base)
     if options.experiment == "protocol":
         chosen = benchmarks.protocol_rows(options.protocol)
@@ -45,7 +57,7 @@ def make(options: Options) -> Plan:
     chosen = _only(chosen, options.rows)
     configs = {}
     for row in chosen:
-        config = _base(options, row.file) if row.file else base.clone()
+        config = _base(options, row.file, options.pairs) if row.file else base.clone()
         _change(config, row.changes)
         configs[row.key] = config
     pretraining: dict[str, Job] = {}
@@ -64,6 +76,8 @@ def make(options: Options) -> Plan:
         if pretraining:
             names += rendered.PRETRAINING
         draw(SCALES[options.scale], names, base.data.root)
+        drawn_counts = _drawn_counts(base)
+        facts = {key: fact | {"counts": drawn_counts} for key, fact in facts.items()}
     else:
         counts: dict[str, dict[str, Any]] = {}
         for key, config in configs.items():
@@ -74,17 +88,18 @@ def make(options: Options) -> Plan:
     return Plan(options, runs, pretraining, facts)
 
 
-def _base(options: Options, file: str) -> CfgNode:
+def _base(options: Options, file: str, pairs: Sequence[str]) -> CfgNode:
     config = configuration.get_default_config()
     configuration.merge_file(config, configuration.find_file(file))
     config.data.root = str(options.root)
+    config.ddan.log_gradients = LOG_GRADIENTS
     if options.domains == "rendered":
         # Each scale has its own folder: a domain is drawn once under one root.
         config.data.root = str(options.root / f"rendered-{options.scale}")
         _change(config, SCALES[options.scale].changes)
         if options.targets == "validation":
             config.data.targets = list(rendered.VALIDATION)
-    configuration.merge_options(config, options.pairs)
+    configuration.merge_options(config, list(pairs))
     if config.model.load_weights or config.model.resume:
         raise ValueError(
             "model.load_weights and model.resume are set by the experiment; write "
@@ -116,6 +131,18 @@ def _only(chosen: list[Row], wanted: list[str]) -> list[Row]:
             raise ValueError(f"--rows: there is no row {key!r}; {nearest(key, keys)}")
     needed = {row.needs for row in chosen if row.key in wanted}
     return [row for row in chosen if not wanted or row.key in wanted or row.key in needed]
+
+
+def _drawn_counts(config: CfgNode) -> dict[str, Any]:
+    folder = Path(config.data.root) / rendered.FOLDER
+    sources = (rendered.read_domain(folder / name)[0] for name in config.data.sources)
+    targets = (rendered.read_domain(folder / name)[1:] for name in config.data.targets)
+    people = [[len({pid for _, pid, _ in train}), len(train)] for train in sources]
+    images = [[len(query), len(gallery)] for query, gallery in targets]
+    return {
+        "sources": dict(zip(config.data.sources, people, strict=True)),
+        "targets": dict(zip(config.data.targets, images, strict=True)),
+    }
 
 
 def _count(config: CfgNode, allow: bool) -> dict[str, Any]:
@@ -151,13 +178,19 @@ def _job(options: Options, config: CfgNode, pretraining: dict[str, Job]) -> Job:
     return Job(folder, config, code, options.average_last, drawn)
 
 
-def _pretraining(options: Options, config: CfgNode) -> Job:
-    config = config.clone()
-    _change(config, BASELINE | {"ddan.weight_triplet": 1.0, "train.seed": 1})
+def _pretraining(options: Options, row: CfgNode) -> Job:
+    """A classifier of other domains' people: of a row only the network and the image size count.
+
+    So all rows of all experiments with that network share it, whatever they and the user's pairs
+    change.
+    """
+    config = _base(options, "rendered", ())
+    config.model, config.data = row.model.clone(), row.data.clone()
+    _change(config, IDENTITY | FROM_SCRATCH)
     config.data.sources = list(rendered.PRETRAINING)
     # Their own other people: to see whether it has learnt, without a look at any target.
     config.data.targets = list(rendered.PRETRAINING)
-    config.train.max_epoch = options.pretrain_epochs or config.train.max_epoch
+    config.train.max_epoch = options.pretrain_epochs or row.train.max_epoch
     code = digest(config, {"drawing": SCALES[options.scale].described()})
     return Job(options.output / "pretraining" / code, config, code, only_weights=True)
 

@@ -6,20 +6,23 @@ a JSON object with
 - ``experiment``, ``row`` (stable key), ``label`` (printed name), ``place`` (of the row in its
   table, from 0), ``seed``;
 - ``domains`` (``real`` or ``rendered``), ``sources``, ``targets``, ``config`` (nested),
-  ``options`` (what the command line decided beside the configuration), ``digest`` of both;
+  ``options`` (what else the command line said), ``digest`` of both;
 - ``versions``, ``git`` (``commit``, ``dirty``; null outside a checkout), ``machine``, ``seconds``
   (of training and scoring), ``steps``, ``run`` (folder with weights and log), ``finished`` (UTC);
 - ``curves``: means over each epoch of what the training step returns, ``epoch`` beside them.
-  ``acc`` and ``acc_domain`` are in percent, null where a term was off in that epoch;
+  ``acc`` and ``acc_domain`` are in percent, ``gradient_<term>`` is the L2 norm of the weighted
+  term's gradient on the mapping network; null where a term was off in that epoch;
 - ``scores``: for each target ``rank-1``, ``rank-5``, ``rank-10``, ``rank-20``, ``mAP``, ``mINP`` as
   fractions, and where a target has several splits ``std`` with the same keys;
+- ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),
+  ``domain_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
 - ``rankings``: for each target some queries, ``{"query": file, "gallery": [[file, right], ...]}``,
   nearest first, ``right`` being 1 or 0. These paths are relative to the data root.
 
 Some lines have more: ``failed`` (why training stopped; then ``scores`` is empty), ``parameter``
-(``name`` and ``value``, Figure 3), ``distances`` (Eq. 3: ``names``, ``matrix``, ``self``,
-``central``; or ``to_baseline`` for Table 2's last row), ``embedding`` (``file``: an ``.npz`` with
-``xy`` (n, 2), ``domain`` (n,) and ``names``), ``triples`` and ``triple_counts`` (Table 4),
+(``name`` and ``value``, Figure 3), ``distances`` with ``to_baseline`` instead for Table 2's last
+row, ``embedding`` (``file``: an ``.npz`` with ``xy`` (n, 2), ``domain`` (n,) and ``names``),
+``triples`` and ``triple_counts`` (Table 4),
 ``ranking_picture``, ``protocol``, ``counts`` (identities and images of each source, query and
 gallery images of each target) and ``counts_differ``.
 """

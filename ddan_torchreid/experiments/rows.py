@@ -31,6 +31,22 @@ ABLATION = {
 K_VALUES = (0, 1, 2, 4, 8, 16, 32)
 TAU_VALUES = (2e-5, 2e-4, 2e-3, 2e-2, 2e-1, 2.0)
 
+SGD: Changes = {
+    "train.optim": "sgd", "sgd.momentum": 0.9, "sgd.nesterov": True, "train.staged_lr": False,
+}  # fmt: skip
+# For `search`, which has nothing to do with the paper's tables.
+OPTIMISERS: dict[str, tuple[str, Changes]] = {
+    "adam": ("Adam 0.001", {"train.optim": "adam", "train.lr": 0.001}),
+    "sgd": ("SGD 0.05", SGD | {"train.lr": 0.05}),
+    "sgd-slow": ("SGD 0.01", SGD | {"train.lr": 0.01}),
+    "sgd-staged": (
+        "SGD 0.1, backbone 0.01",
+        SGD
+        | {"train.lr": 0.1, "train.staged_lr": True, "train.new_layers": ["neck", "classifier"]},
+    ),
+}
+SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {}
+
 TITLES = {
     "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",
     "table2": "Table 2: Wasserstein distances between the sources",
@@ -39,6 +55,7 @@ TITLES = {
     "table5": "Table 5: the loss terms, one after the other",
     "figure2": "Figure 2: features of the sources under the four models",
     "figure3": "Figure 3: k and tau of L_SE",
+    "search": "Settings tried on validation domains",
     "protocol": "Benchmark protocols",
 }
 
@@ -103,6 +120,8 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
         ]
     if experiment == "figure3":
         return _sweep(base, fewest_identities)
+    if experiment == "search":
+        return _search()
     plain = [Row(key, label, changes) for key, (label, changes) in ABLATION.items()]
     if experiment != "table5" or not in_bn:
         return plain
@@ -115,6 +134,16 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
     return plain + [
         Row(f"in_bn_{row.key}", f"{row.label}, IN/BN", row.changes | change) for row in plain
     ]
+
+
+def _search() -> list[Row]:
+    """The baseline with several optimisers, and what is added to it with several settings."""
+    baselines = [
+        Row(f"optimiser-{key}", f"L_IDE + L_Triplet, {label}", BASELINE | changes)
+        for key, (label, changes) in OPTIMISERS.items()
+    ]
+    added = [Row(key, label, changes) for key, (label, changes) in SETTINGS_TRIED.items()]
+    return [Row("triplet", ABLATION["triplet"][0], BASELINE), *baselines, *added]
 
 
 def _sweep(base: CfgNode, fewest_identities: int) -> list[Row]:
@@ -151,6 +180,8 @@ def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
         wanted = [("without", "with")]
     elif experiment == "figure3":
         wanted = [("k-0", key) for key in keys if key != "k-0"]
+    elif experiment == "search":
+        wanted = [("triplet", key) for key in keys if key != "triplet"]
     elif experiment == "protocol":
         wanted = [(key, key.replace("-baseline", "-ddan")) for key in keys if "-baseline" in key]
     return [pair for pair in wanted if set(pair) <= set(keys)]

@@ -48,11 +48,16 @@ class Options:
             if value is not None and value < least:
                 flag = name.replace("_", "-")
                 raise ValueError(f"--{flag} {value} must be a whole number, {least} or more")
+        if self.experiment == "search":
+            # Nothing is chosen on the reported targets.
+            self.targets = "validation"
+            self.domains = self.domains or "rendered"
         if not self.domains:
             self.domains = "real" if self.experiment == "protocol" else find_domains(self.root)
         if self.domains == "real":
             if self.targets != "targets":
-                raise ValueError("--targets validation needs --domains rendered")
+                flag = "search" if self.experiment == "search" else "--targets validation"
+                raise ValueError(f"{flag} needs --domains rendered")
             if self.initial_weights == PRETRAIN:
                 raise ValueError(
                     "--initial-weights pretrain needs --domains rendered; for real domains write "

@@ -16,23 +16,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from .. import checkpoint, state_files, training
 from .. import config as configuration
 from ..atomic import replacing
 from ..checkpoint_files import newest
-from ..data.loader import source_loaders
-from ..evaluation import TargetResult, as_row, evaluate_protocol, extract_features
+from ..evaluation import TargetResult, as_row, evaluate_protocol
+from . import samples
 from .averaging import WeightAverage
+from .probes import probe
 from .runs import Job
 from .watch import Report, Watch
 
 OUTCOME = "outcome.json"
-FEATURES = "features.npz"
 LOG = "train.log"
-SAMPLES = 1000
-"""Images of each source whose features are kept, as many as Eq. 3 compares."""
 QUERIES, GALLERY = 4, 8
 """Ranked results that are kept of each target."""
 
@@ -79,7 +76,8 @@ def train(job: Job, report: Report) -> None:
             average.apply(engine, config.train.seed)
             result["scores"], result["rankings"] = _score(engine, config, job.drawn)
             if not job.only_weights:
-                _write_features(engine, job.folder / FEATURES)
+                samples.write(engine, job.folder)
+                result |= probe(samples.read(job.folder), config.ddan.central_domain)
         except FloatingPointError as error:
             if job.only_weights:
                 raise
@@ -138,23 +136,6 @@ def _rankings(target: TargetResult, root: Path) -> list[dict[str, Any]]:
         nearest = [[below_root(each.path), int(each.pid == query.pid)] for each in kept[:GALLERY]]
         rankings.append({"query": below_root(query.path), "gallery": nearest})
     return rankings
-
-
-def _write_features(engine: Any, path: Path) -> None:
-    """Writes ``paths``, ``pids``, ``domain`` (n,), ``names`` and L2-normalised ``features``."""
-    arrays: dict[str, list[Any]] = {"features": [], "pids": [], "domain": [], "paths": []}
-    loaders = source_loaders(engine.datamanager, SAMPLES)
-    for number, loader in enumerate(loaders.values()):
-        sample = extract_features(engine.model, loader, engine.device)
-        dataset: Any = loader.dataset
-        # Half precision: entries of unit vectors, at half the size on disk.
-        arrays["features"].append(F.normalize(sample.features).half().numpy())
-        arrays["pids"].append(sample.pids)
-        arrays["domain"].append(np.full(len(sample.pids), number))
-        arrays["paths"].append(np.array([item[0] for item in dataset.data]))
-    joined: dict[str, Any] = {key: np.concatenate(parts) for key, parts in arrays.items()}
-    with replacing(path) as temporary:
-        np.savez(temporary, names=np.array(list(loaders)), **joined)
 
 
 def _write_weights(model: nn.Module, job: Job) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import rendered
-
-_DRAWN = re.compile(r"(\d{5})_c\d+_\d+\.png")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Features of images of the sources, L2-normalised.
-
-    Attributes:
-        names: S source domains.
-        features: (n, D) of length one.
-        pids: (n,) identity labels, unique over all domains.
-        domain: (n,) index into ``names``.
-        paths: n image files.
-    """
-
-    names: list[str]
-    features: NDArray
-    pids: NDArray
-    domain: NDArray
-    paths: list[str]
+from .samples import Sample
 
 
 def find_triples(
@@ -122,10 +100,9 @@ def _lookalikes(sample: Sample) -> NDArray | None:
 
     An identity's look-alikes in all domains share its number (``rendered.lookalikes``).
     """
-    matches = [_DRAWN.fullmatch(Path(path).name) for path in sample.paths]
-    if not set(sample.names) <= set(rendered.DOMAINS) or None in matches:
+    numbers = sample.drawn_numbers()
+    if numbers is None:
         return None
-    numbers = np.array([int(match[1]) for match in matches if match])
     most = int(numbers.max()) + 1
     alike = np.zeros((len(numbers), len(numbers)), dtype=bool)
     for i, first in enumerate(sample.names):

@@ -117,8 +117,7 @@ def verdict(interval: Interval, seeds: int) -> str:
 def runs(seeds: int, targets: int) -> str:
     """Number of seeds and targets in words."""
     return (
-        f"{seeds} seed{'s' if seeds > 1 else ''} \N{MULTIPLICATION SIGN} "
-        f"{targets} target{'s' if targets > 1 else ''}"
+        f"{seed_count(seeds)} \N{MULTIPLICATION SIGN} {targets} target{'s' if targets > 1 else ''}"
     )
 
 
@@ -139,6 +138,18 @@ def between(interval: Interval) -> str:
 def decimals(highest: float) -> int:
     """Digits that show distances of which ``highest`` is the largest: two, or three that count."""
     return 2 if highest >= 0.1 or highest <= 0 else min(5, 2 - math.floor(math.log10(highest)))
+
+
+def seed_count(count: int) -> str:
+    """A number of seeds in words."""
+    return f"{count} seed{'s' if count > 1 else ''}"
+
+
+def rounded(values: ArrayLike) -> str:
+    """As :func:`mean_std`, with three digits that count, however small the mean."""
+    values = np.asarray(values, dtype=np.float64)
+    mean = abs(values.mean()) if values.size else 0.0
+    return mean_std(values, min(8, max(0, 2 - math.floor(math.log10(mean)))) if mean else 0)
 
 
 def mean_std(values: ArrayLike, digits: int = 1) -> str:

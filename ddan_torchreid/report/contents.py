@@ -6,17 +6,26 @@ import re
 from pathlib import Path
 
 from ..experiments.rows import TITLES
-from . import feature_parts, provenance, score_parts, training_parts
+from . import (
+    diagnosis_parts,
+    feature_parts,
+    power_parts,
+    provenance,
+    score_parts,
+    search_parts,
+    training_parts,
+)
 from .blocks import Block, Paragraph, Report, Section
 from .comparison import FEW_SEEDS
 from .findings import findings
+from .limits import limits
 from .pictures import Folder
 from .results import Experiment, Results
 
 INTRODUCTION = (
     "Differences are between runs with the same seed, in percentage points, with bootstrap "
     "intervals over seeds and targets. An interval that contains zero shows no difference; one "
-    "seed shows nothing about the next."
+    "seed shows nothing about the next. Over few seeds or targets intervals are mostly too narrow."
 )
 
 
@@ -27,20 +36,22 @@ def report(results: Results, root: str | Path | None = None) -> Report:
         results: of an output folder.
         root: data root, for the photographs of ranked results.
     """
-    # The paper's order, then what it does not have.
-    known = [name for name in TITLES if name in results.experiments]
+    # How settings were chosen, the paper's order, then what it does not have.
+    ordered = dict.fromkeys([search_parts.NAME, *TITLES])
+    known = [name for name in ordered if name in results.experiments]
     names = [*known, *(name for name in results.experiments if name not in TITLES)]
     experiments = {name: results.experiments[name] for name in names}
     titles = {name: TITLES.get(name, name) for name in names}
     results = Results(results.folder, experiments, results.superseded)
     folder = Folder(results.folder)
     images = Folder(Path(root)) if root else None
-    sections = []
+    sections, reported = [], []
     drawn: dict[tuple[str, int], str] = {}
     for number, (name, experiment) in enumerate(experiments.items(), start=1):
         runs = [(record["digest"], record["seed"]) for record in experiment.records]
         shared = list(dict.fromkeys(drawn.get(run, "") for run in runs))
         blocks = [
+            *search_parts.cost(experiment, results),
             # What only some experiments have is what those are about, so it comes first.
             *score_parts.sweeps(experiment),
             *feature_parts.distances(experiment),
@@ -49,10 +60,13 @@ def report(results: Results, root: str | Path | None = None) -> Report:
             *(_of_the_runs(experiment) if "" in shared else _above(shared)),
             *training_parts.ranked_results(experiment, folder, images),
         ]
+        if "" in shared:
+            reported.append(name)
         drawn = dict.fromkeys(runs, titles[name]) | drawn
         anchor = f"{_anchor(name)}-{number}"
         sections.append(Section(titles[name], anchor, findings(experiment, results), blocks))
     sections.append(provenance.what_was_run(results, titles))
+    sections.append(limits(results, reported))
     left_out = [*folder.left_out, *(images.left_out if images else [])]
     if left_out:
         blocks = [Paragraph(f"{line}.") for line in left_out]
@@ -70,7 +84,11 @@ def _is_few(experiment: Experiment) -> bool:
 def _of_the_runs(experiment: Experiment) -> list[Block]:
     return [
         *score_parts.differences(experiment),
+        *power_parts.powers(experiment),
         *score_parts.scores(experiment),
+        *diagnosis_parts.gradients(experiment),
+        *diagnosis_parts.domains(experiment),
+        *diagnosis_parts.neighbours(experiment),
         *training_parts.curves(experiment),
     ]
 

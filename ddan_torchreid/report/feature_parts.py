@@ -14,11 +14,15 @@ from .comparison import DASH, decimals, mean_std
 from .pictures import Folder, strip
 from .results import Experiment, Row
 
+WITH_MAPS = ("table2", "figure2")
+"""Experiments that are about the distances between the sources."""
 _STRIP = ("A", "B", "C")
 
 
 def distances(experiment: Experiment) -> list[Block]:
-    """Table 2: the distances between the sources of each row that has them."""
+    """Table 2 and Figure 2: the distances between the sources of each row that has them."""
+    if experiment.name not in WITH_MAPS:
+        return []
     found = {row.key: matrices(row) for row in experiment.rows.values() if matrices(row)}
     if not found:
         return []

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..experiments.rows import short
 from ..experiments.statistics import bootstrap_interval, crossed_interval
+from . import search_parts
 from .blocks import Finding
-from .comparison import comparisons, decimals, mean_std, runs, sentence, title
+from .comparison import comparisons, decimals, mean_std, runs, seed_count, sentence, title
+from .diagnosis_findings import why
 from .feature_parts import matrices
 from .results import Experiment, Results, Row
 from .score_parts import swept
@@ -27,9 +29,14 @@ def findings(experiment: Experiment, results: Results) -> list[Finding]:
     }
     if experiment.name == "table3":
         return _centres(experiment, _chosen_centre(results))
+    if experiment.name == search_parts.NAME:
+        return search_parts.selection(experiment)
     own = by_name[experiment.name](experiment) if experiment.name in by_name else []
     # What a figure is about is not its rows' rank-1; the tables below have that too.
-    return own if experiment.name.startswith("figure") else [*own, *_differences(experiment)]
+    if experiment.name.startswith("figure"):
+        return own
+    reasons = why(experiment) if experiment.name == "table5" else []
+    return [*own, *_differences(experiment), *reasons]
 
 
 def _differences(experiment: Experiment) -> list[Finding]:
@@ -57,7 +64,7 @@ def _central_domain(experiment: Experiment) -> list[Finding]:
     choice = ", ".join(f"{short(name)} in {n}" for name, n in chosen.most_common())
     sentences = [
         Finding(
-            f"Eq. 3 chooses {choice} of {_seeds(len(found))}; the mean sum of "
+            f"Eq. 3 chooses {choice} of {seed_count(len(found))}; the mean sum of "
             f"{short(names[first])} is {sums[first]:.{digits}f}, the next is "
             f"{short(names[second])}'s with {sums[second]:.{digits}f}."
         )
@@ -152,7 +159,7 @@ def _triples(experiment: Experiment) -> list[Finding]:
             f"{broken}, mended minus broken",
             "% of the triples",
             bootstrap_interval(net),
-            _seeds(len(counts)),
+            seed_count(len(counts)),
             len(counts),
         )
     ]
@@ -176,7 +183,7 @@ def _distances(experiment: Experiment) -> list[Finding]:
             f"{first.label}, {mean_std(after, digits)} under {last.label}",
             "%",
             bootstrap_interval(change),
-            _seeds(len(seeds)),
+            seed_count(len(seeds)),
             len(seeds),
         )
     ]
@@ -212,7 +219,3 @@ def _sweeps(experiment: Experiment) -> list[Finding]:
             )
         )
     return sentences
-
-
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' if count > 1 else ''}"

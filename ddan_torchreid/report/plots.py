@@ -136,7 +136,7 @@ def curve(experiment: Experiment, key: str) -> bytes:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for row in experiment.rows.values():
-            points = _by_epoch(row, key)
+            points = by_epoch(row, key)
             if not points:
                 continue
             style = styles[row.key]
@@ -162,10 +162,11 @@ def curve(experiment: Experiment, key: str) -> bytes:
 
 def has_curve(experiment: Experiment, key: str) -> bool:
     """Whether any run has values of a quantity."""
-    return any(_by_epoch(row, key) for row in experiment.rows.values())
+    return any(by_epoch(row, key) for row in experiment.rows.values())
 
 
-def _by_epoch(row: Row, key: str) -> Mapping[int, list[float]]:
+def by_epoch(row: Row, key: str) -> Mapping[int, list[float]]:
+    """A quantity's values of all seeds that have it, by epoch."""
     points: dict[int, list[float]] = {}
     for record in row.records:
         curves = record.get("curves", {})

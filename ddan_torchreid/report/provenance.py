@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ SETTINGS = (
     "ddan.weight_triplet", "ddan.weight_adversarial", "ddan.weight_similarity", "ddan.margin",
     "ddan.top_k", "ddan.temperature", "ddan.update_rate", "ddan.similarity_start_epoch",
 )  # fmt: skip
+_TARGETS = ("targets", "targets")  # an option that says nothing
 _OF_A_RUN = ("train.seed", "data.save_dir", "data.root", "model.load_weights", "use_gpu")
 
 
@@ -43,9 +45,11 @@ def what_was_run(results: Results, titles: Mapping[str, str]) -> Section:
         *_differing_counts(experiments),
         Table(("", ""), _surroundings(results), "Machine and software.", text_columns=2),
         Heading("Commands"),
-        Commands([_command(each) for each in experiments]),
-        Paragraph("KEY VALUE pairs, where there were any, show among the settings.", quiet=True),
+        Commands([line for each in experiments for line in commands(each)]),
     ]
+    if any("pairs" not in r.get("options", {}) for each in experiments for r in each.records):
+        text = "KEY VALUE pairs of records without a list of them show among the settings."
+        blocks.append(Paragraph(text, quiet=True))
     if results.superseded:
         text = (
             f"{results.superseded} records of earlier runs or other configurations of these rows "
@@ -109,24 +113,59 @@ def _differing_counts(experiments: Iterable[Experiment]) -> list[Block]:
     return [Paragraph(text) for text in found]
 
 
-def _command(experiment: Experiment) -> str:
-    record = experiment.records[-1]
+def commands(experiment: Experiment) -> list[str]:
+    """The command lines that make the records anew: one for all that were asked for alike.
+
+    Where an experiment's rows were made by several commands, each names its rows.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in experiment.records:
+        asked = [*map(record.get, ("command", "domains", "protocol")), _asked(record)]
+        groups.setdefault(json.dumps(asked, sort_keys=True), []).append(record)
+    whole = len(groups) == 1
+    return _distinct(_command(experiment, records, whole) for records in groups.values())
+
+
+def _command(experiment: Experiment, records: list[Record], whole: bool) -> str:
+    record = records[-1]
     command = record.get("command")
     if isinstance(command, str):
         return command
     if isinstance(command, list):
         return shlex.join(map(str, command))
     words = ["ddan-torchreid", "experiment", experiment.name, "--root", "DATA", "--output", "DIR"]
-    words += ["--seeds", str(max(experiment.seeds))]
+    words += ["--seeds", str(max(record["seed"] for record in records))]
     if record.get("domains"):
         words += ["--domains", record["domains"]]
-    if experiment.name == "table5" and any(key.startswith("in_bn_") for key in experiment.rows):
+    keys = _distinct(record["row"] for record in records)
+    if not whole:
+        words += ["--rows", ",".join(keys)]
+    if experiment.name == "table5" and any(key.startswith("in_bn_") for key in keys):
         words.append("--in-bn")
-    options = {"name": record.get("protocol"), **_options(record)}
-    for key, value in options.items():
+    options = _asked(record)
+    pairs = options.pop("pairs", [])
+    for key, value in {"name": record.get("protocol"), **options}.items():
         if value:
             words += [f"--{key.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, *map(str, pairs)])
+
+
+def _asked(record: Record) -> dict[str, Any]:
+    """The options that are not what they are by default."""
+    options = {key: value for key, value in _options(record).items() if value}
+    return {key: value for key, value in options.items() if (key, value) != _TARGETS}
+
+
+def _given(record: Record) -> dict[str, Any]:
+    """The options that a reader asks about, zeros among them."""
+    options = {
+        key: value
+        for key, value in _options(record).items()
+        if value not in (None, "", []) and (key, value) != _TARGETS
+    }
+    if "pairs" in options:
+        options["pairs"] = " ".join(map(str, options["pairs"]))
+    return options
 
 
 def _options(record: Record) -> dict[str, Any]:
@@ -161,7 +200,7 @@ def _setting_lines(experiment: Experiment) -> list[tuple[str, str]]:
         lines.append((experiment.rows[row].label, _listed(own)))
     for record in experiment.records:
         if record.get("options"):
-            lines.append(("options", _listed(_options(record))))
+            lines.append(("options", _listed(_given(record))))
     return list(dict.fromkeys(lines))
 
 

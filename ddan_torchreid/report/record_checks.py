@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..experiments.records import Record
@@ -28,8 +28,15 @@ def check(record: Record) -> None:
     for key in ("config", "scores", "curves", "versions", "rankings", "options", "triple_counts"):
         _require(isinstance(record.get(key, {}), dict), f"{key!r} must be an object")
     _require(isinstance(record.get("git") or {}, dict), "'git' must be an object or null")
-    settings = record.get("config", {}).get("ddan", {})
-    _require(isinstance(settings, dict), "'ddan' of 'config' must be an object")
+    for key in ("ddan", "data", "model", "train"):
+        node = record.get("config", {}).get(key, {})
+        _require(isinstance(node, dict), f"{key!r} of 'config' must be an object")
+    settings = record.get("config", {})
+    for node, key in (("train", "batch_size"), ("ddan", "weight_similarity")):
+        value = settings.get(node, {}).get(key, 0)
+        _require(_is_number(value), f"{key!r} of {node!r} in 'config' must be a number")
+    centre = settings.get("ddan", {}).get("central_domain", "")
+    _require(isinstance(centre, str), "'central_domain' of 'config' must be a text")
     _require(isinstance(record.get("counts_differ", ""), str), "'counts_differ' must be a text")
     for key in ("seconds", "steps"):
         _require(_is_number(record.get(key, 0)), f"{key!r} must be a number")
@@ -44,6 +51,10 @@ def check(record: Record) -> None:
         not counts or all(_is_whole(counts.get(key)) for key in ("triples", "mended", "broken")),
         "'triple_counts' must have whole numbers 'triples', 'mended' and 'broken'",
     )
+    _check_options(record.get("options", {}))
+    _check_fractions(record, "domain_probe", ("accuracy", "chance"))
+    _check_neighbours(record)
+    _check_counts(record.get("counts", {}))
     if "embedding" in record:
         file = record["embedding"].get("file") if isinstance(record["embedding"], dict) else None
         _require(isinstance(file, str), "'embedding' must name a 'file'")
@@ -55,6 +66,56 @@ def check(record: Record) -> None:
             and _is_number(parameter.get("value")),
             "'parameter' must have a 'name' and a number 'value'",
         )
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    _require(isinstance(options.get("targets", ""), str), "'targets' of 'options' must be a text")
+    _require(
+        _are(options.get("pairs", []), str),
+        "'pairs' of 'options' must be a list of texts",
+    )
+    epochs = options.get("pretrain_epochs")
+    _require(
+        epochs is None or _is_whole(epochs),
+        "'pretrain_epochs' of 'options' must be a whole number or null",
+    )
+
+
+def _check_fractions(record: Record, name: str, keys: Sequence[str]) -> None:
+    entry = record.get(name)
+    _require(
+        name not in record
+        or (
+            isinstance(entry, dict)
+            and all(_is_number(entry.get(key)) and 0 <= entry[key] <= 1 for key in keys)
+        ),
+        f"{name!r} must have fractions {' and '.join(map(repr, keys))}",
+    )
+
+
+def _check_neighbours(record: Record) -> None:
+    _check_fractions(record, "neighbours", ("found", "chance"))
+    entry = record.get("neighbours", {"k": 1, "identities": 1})
+    _require(
+        all(_is_whole(entry.get(key)) for key in ("k", "identities")),
+        "'neighbours' must have whole numbers 'k' and 'identities'",
+    )
+    _require(
+        all(_is_number(entry.get(key, 0)) for key in ("colour", "colour_chance")),
+        "'neighbours' must have numbers 'colour' and 'colour_chance'",
+    )
+
+
+def _check_counts(counts: Any) -> None:
+    sources = counts.get("sources", {}) if isinstance(counts, dict) else None
+    _require(
+        isinstance(sources, dict)
+        and all(
+            isinstance(each, list) and len(each) == 2 and all(map(_is_whole, each))
+            for each in sources.values()
+        ),
+        "'counts' must have identities and images for each of its 'sources'",
+    )
 
 
 def _check_scores(target: str, scores: Any) -> None:

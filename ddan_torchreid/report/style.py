@@ -108,6 +108,7 @@ def row_styles(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     others = 0
     swept = [key for key in keys if re.fullmatch(r"(k|tau)-.+", key)]
     for key in keys:
+        again = 0
         role = re.sub(r"^in_bn_|^.*-(?=baseline$|ddan$)", "", key)
         group = key.removesuffix(role) if role in _ROLES else ""
         if group not in groups:
@@ -121,12 +122,13 @@ def row_styles(keys: Sequence[str]) -> dict[str, dict[str, Any]]:
             marker = MARKERS[swept.index(key) % len(MARKERS)]
         else:
             colour, marker = domain_style(others)
+            again = others // len(DOMAINS)
             others += 1
         styles[key] = {
             "color": colour,
             "marker": marker,
-            "linestyle": _DASHES[groups.index(group) % len(_DASHES)],
-            "hollow": group == "in_bn_",
+            "linestyle": _DASHES[(groups.index(group) + again) % len(_DASHES)],
+            "hollow": group == "in_bn_" or again % 2 == 1,
         }
     return styles
 

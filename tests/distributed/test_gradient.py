@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ddan_torchreid import DDANSettings, distributed, losses
+from ddan_torchreid.gradients import term_gradients
 from ddan_torchreid.models import FACTORIES
 from ddan_torchreid.objective import DDANObjective
 from tests.distributed.launch import run
@@ -46,13 +47,14 @@ def prepare(options):
 
 
 def gradients(options):
-    """Terms and gradients of one batch, and the pool after it, as the engine computes them."""
+    """Terms and gradients of one batch, norms of them, and the pool after it, as the engine computes them."""
     model, objective, images, pids, domains = prepare(options)
     forward = nn.parallel.DistributedDataParallel(model) if distributed.active() else model
     logits, features, aligned = forward(distributed.own(images))
     features, aligned = distributed.gather(features), distributed.gather(aligned)
     terms = objective.identity_terms(logits, features, pids)
     terms |= objective.alignment_terms(aligned, pids, domains, epoch=10)
+    norms = term_gradients(terms, objective.weights, model.mapping)
     sum(objective.weights[name] * term for name, term in terms.items()).backward()
     found = {name: parameter.grad for name, parameter in model.named_parameters()}
     if objective.discriminator is not None:
@@ -64,7 +66,8 @@ def gradients(options):
     if objective.pool is not None:
         objective.pool.update(features.detach(), pids)
     pool = objective.pool.state_dict() if objective.pool is not None else {}
-    return {name: distributed.mean(term.detach()) for name, term in terms.items()}, found, pool
+    means = {name: distributed.mean(term.detach()) for name, term in terms.items()}
+    return means | norms, found, pool
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
-from ddan_torchreid.experiments import measures
+from ddan_torchreid.experiments import measures, probes
 from ddan_torchreid.experiments.ranking_sheet import RIGHT, WRONG, ranking_sheet
-from ddan_torchreid.experiments.triples import Sample
+from ddan_torchreid.experiments.samples import Sample
 
 NAMES = ["plaza", "mall", "film"]
 
@@ -31,7 +31,7 @@ def assignment_cost(a, b):
 def test_distances_are_those_of_an_assignment():
     """Between samples of one size, optimal transport is an assignment."""
     given = sample()
-    found = measures.distances(given)
+    found = probes.distances(given)
     parts = [given.features[given.domain == number].astype(float) for number in range(3)]
     expected = [[assignment_cost(a, b) for b in parts] for a in parts]
     np.testing.assert_allclose(found["matrix"], expected, atol=2e-5)

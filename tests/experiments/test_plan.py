@@ -98,9 +98,10 @@ def test_pretraining_sees_none_of_the_other_domains(options):
     for job in jobs:
         used = {*job.config.data.sources, *job.config.data.targets}
         assert used == set(rendered.PRETRAINING)
-        assert not used & {*rendered.SOURCES, *rendered.VALIDATION, *rendered.TARGETS}
+        others = (rendered.SOURCES, rendered.VALIDATION, rendered.TARGETS, rendered.MORE_TARGETS)
+        assert not used & {name for group in others for name in group}
         assert job.config.ddan.weight_adversarial == job.config.ddan.weight_similarity == 0
-        assert job.config.ddan.weight_triplet == 1
+        assert job.config.ddan.weight_triplet == 0
     for run in made.runs:
         weights = Path(run.job.config.model.load_weights)
         assert weights.parent in [job.folder for job in jobs]
@@ -162,3 +163,21 @@ def test_an_unknown_row_and_a_missing_file_are_refused(options):
     with pytest.raises(FileNotFoundError) as missing:
         plan.make(options(initial_weights="nowhere.pth"))
     assert "nowhere.pth" in str(missing.value)
+
+
+def test_rows_and_pairs_that_change_other_things_share_the_pretraining(options):
+    jobs = {}
+    for experiment in ("table3", "figure3", "search"):
+        pairs = ["train.lr", "0.1", "ddan.top_k", "2", "train.max_epoch", "5"]
+        chosen = options(experiment, initial_weights="pretrain", pretrain_epochs=2, pairs=pairs)
+        jobs |= plan.make(chosen).pretraining
+    (job,) = jobs.values()
+    assert (job.config.train.lr, job.config.train.max_epoch, job.config.ddan.top_k) == (0.1, 2, 3)
+
+
+def test_a_search_never_sees_the_reported_targets(options, tiny_root, tmp_path):
+    made = plan.make(options("search"))
+    assert {tuple(run.job.config.data.targets) for run in made.runs} == {rendered.VALIDATION}
+    with pytest.raises(ValueError) as error:
+        Options("search", tiny_root, tmp_path, domains="real")
+    assert "search needs --domains rendered" in str(error.value)

@@ -1,10 +1,16 @@
-"""Bootstrap intervals against SciPy's, and against a loop."""
+"""Bootstrap intervals against SciPy's, and against a loop; power against simulated t tests."""
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from ddan_torchreid.experiments.statistics import bootstrap_interval, crossed_interval
+from ddan_torchreid.experiments import statistics
+from ddan_torchreid.experiments.statistics import (
+    bootstrap_interval,
+    crossed_interval,
+    power,
+    spread_range,
+)
 
 RNG = np.random.default_rng(7)
 DIFFERENCES = RNG.normal(2.0, 3.0, size=(5, 4)) + RNG.normal(0, 2, size=(5, 1))
@@ -63,3 +69,77 @@ def test_what_is_no_number_is_refused(wrong):
     with pytest.raises(ValueError) as error:
         crossed_interval([1.0, 2.0])
     assert "(seeds, targets)" in str(error.value)
+
+
+def spread_of(deviation, seeds):
+    """(seeds, 2) differences whose mean over the targets has a standard deviation."""
+    values = np.linspace(-1, 1, seeds)
+    values *= deviation / values.std(ddof=1)
+    return 1.0 + values[:, None] + np.array([[-3.0, 3.0]])
+
+
+def shown(true, deviation, seeds, trials=20_000):
+    """Part of simulated paired t tests that find a true difference."""
+    rng = np.random.default_rng(11)
+    values = rng.normal(true, deviation, size=(trials, seeds))
+    return np.mean(scipy.stats.ttest_1samp(values, 0, axis=1).pvalue < 0.05)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 12])
+def test_the_smallest_difference_is_found_by_four_of_five_simulated_tests(seeds):
+    found = power(spread_of(1.7, seeds))
+    assert (found.seeds, found.spread) == (seeds, pytest.approx(1.7))
+    assert shown(found.smallest, 1.7, seeds) == pytest.approx(0.8, abs=0.012)
+
+
+@pytest.mark.parametrize("deviation", [0.5, 1.5, 4.0])
+def test_the_needed_seeds_are_the_fewest_that_are_enough(deviation):
+    needed = power(spread_of(deviation, 5)).needed
+    assert shown(2.0, deviation, needed) > 0.79
+    assert needed == 2 or shown(2.0, deviation, needed - 1) < 0.8
+
+
+def test_only_the_spread_between_seeds_counts():
+    found = power([[0.0, 4.0], [2.0, 6.0], [1.0, 5.0]])
+    # Means 2, 4, 3.
+    assert found.spread == pytest.approx(1.0)
+    same = power(np.full((3, 2), 1.5))
+    assert (same.spread, same.smallest, same.needed) == (0.0, 0.0, 2)
+
+
+def test_seeds_beyond_the_cap_are_not_counted(monkeypatch):
+    needed = power(spread_of(4.0, 5)).needed
+    monkeypatch.setattr(statistics, "MOST_SEEDS", needed)
+    assert power(spread_of(4.0, 5)).needed == needed
+    monkeypatch.setattr(statistics, "MOST_SEEDS", needed - 1)
+    assert power(spread_of(4.0, 5)).needed is None
+
+
+def test_one_seed_has_no_power_and_other_shapes_are_refused():
+    assert power([[1.0, 2.0]]) is None
+    with pytest.raises(ValueError) as error:
+        power([1.0, 2.0])
+    assert "(seeds, targets)" in str(error.value)
+
+
+def test_the_spread_of_a_few_seeds_is_itself_uncertain():
+    # Tables of chi-squared: 0.484 and 11.143 for 4 degrees of freedom.
+    assert spread_range(5) == pytest.approx((np.sqrt(4 / 11.143), np.sqrt(4 / 0.484)), rel=1e-3)
+
+
+def test_the_crossed_interval_covers_as_often_as_its_docstring_says():
+    rng = np.random.default_rng(5)
+
+    def covered(seeds, targets, by_target):
+        shape = (1, targets) if by_target else (seeds, targets)
+        held = 0
+        for _ in range(200):
+            interval = crossed_interval(
+                rng.normal(size=shape) + np.zeros((seeds, targets)), resamples=1000
+            )
+            held += interval.low <= 0 <= interval.high
+        return held / 200
+
+    assert 0.7 < covered(5, 4, by_target=True) < 0.9
+    assert 0.4 < covered(5, 2, by_target=True) < 0.6
+    assert covered(5, 4, by_target=False) > 0.95

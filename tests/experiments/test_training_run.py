@@ -8,7 +8,7 @@ import torch
 
 from ddan_torchreid import state_files, training
 from ddan_torchreid.checkpoint_files import newest
-from ddan_torchreid.experiments import averaging, plan, training_run
+from ddan_torchreid.experiments import averaging, plan, samples, training_run
 
 
 class StoppedError(Exception):
@@ -141,7 +141,7 @@ def test_pretrained_weights_come_without_their_identity_head(options):
     (pretraining,) = made.pretraining.values()
     training_run.train(pretraining, lambda part: None)
     assert not any(key.startswith("classifier.") for key in weights(pretraining))
-    assert not (pretraining.folder / training_run.FEATURES).exists()
+    assert not (pretraining.folder / samples.FILE).exists()
     config = made.job_of("triplet", 1).config.clone()
     config.data.save_dir = str(made.job_of("triplet", 1).folder)
     own = training.build(config).model.state_dict()

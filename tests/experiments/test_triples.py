@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from ddan_torchreid.data import rendered
-from ddan_torchreid.experiments.triples import Sample, find_triples
+from ddan_torchreid.experiments.samples import Sample
+from ddan_torchreid.experiments.triples import find_triples
 
 NAMES = ["rendered_plaza", "rendered_campus", "rendered_film"]
 

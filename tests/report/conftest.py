@@ -3,13 +3,15 @@
 import pytest
 
 from ddan_torchreid.report import contents, results
-from tests.report.sample import others, table5, write
+from tests.report.sample import explained, others, searched, table5, write
 
 
 @pytest.fixture(scope="session")
 def whole_report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    return contents.report(results.load(write(folder, [*table5(), *others(folder)])))
+    return contents.report(
+        results.load(write(folder, [*explained(), *others(folder), *searched()]))
+    )
 
 
 @pytest.fixture(scope="session")

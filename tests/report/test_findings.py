@@ -17,7 +17,7 @@ def said(tmp_path, records, name):
 
 
 def test_each_step_of_table5_and_the_whole(tmp_path):
-    whole, triplet, alignment, similarity = said(tmp_path, table5(), "table5")
+    whole, triplet, alignment, similarity, _ = said(tmp_path, table5(), "table5")
     # Seeds gain 4.2 and 4.4 points, on both targets alike.
     assert triplet == (
         "L_Triplet added: +4.3 points of mean rank-1, 95 % CI +4.2 to +4.4, 2 seeds × 2 targets: "
@@ -39,7 +39,9 @@ def test_seeds_that_disagree_show_no_difference(tmp_path):
 
 
 def test_one_seed_is_no_conclusion(tmp_path):
-    for sentence in said(tmp_path, table5(seeds=(1,)), "table5"):
+    *steps, discriminator = said(tmp_path, table5(seeds=(1,)), "table5")
+    assert discriminator.endswith("1 seed: one seed, so no interval and no conclusion")
+    for sentence in steps:
         assert "CI" not in sentence
         assert sentence.endswith("1 seed × 2 targets: one seed, so no interval and no conclusion")
 

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from ddan_torchreid.report import contents, page, results
+from ddan_torchreid.report.limits import TITLE
 from ddan_torchreid.report.stylesheet import CSS
 from tests.report.sample import TARGETS, others, record, write
 
@@ -46,7 +47,8 @@ def parsed(report):
 def test_all_parts_are_there(whole_report):
     titles = [section.title.partition(":")[0] for section in whole_report.sections]
     assert titles == [
-        "Table 1", "Table 2", "Table 4", "Table 5", "Figure 2", "Figure 3", "What was run",
+        "Settings tried on validation domains", "Table 1", "Table 2", "Table 4", "Table 5",
+        "Figure 2", "Figure 3", "What was run", TITLE,
     ]  # fmt: skip
     text = parsed(whole_report).text
     for words in (
@@ -57,6 +59,11 @@ def test_all_parts_are_there(whole_report):
         "Curves of k and tau",
         "Losses and accuracies in training",
         "Ranked results",
+        "Power",
+        "Gradients of the terms on the mapping network",
+        "Can the source be told from the features?",
+        "Are the neighbours look-alikes?",
+        "The steps of Table 5",
         "0123456789ab, with uncommitted changes",
         "ddan-torchreid experiment table5 --root DATA --output DIR --seeds 2 --domains rendered "
         "--scale tiny",
@@ -108,7 +115,7 @@ def test_tables_have_as_many_cells_in_every_row(whole_report):
 
 def test_a_report_of_table5_has_that_alone(table5_report):
     titles = [section.title.partition(":")[0] for section in table5_report.sections]
-    assert titles == ["Table 5", "What was run"]
+    assert titles == ["Table 5", "What was run", TITLE]
     text = parsed(table5_report).text
     assert "Few seeds, so their intervals are likely too narrow: Table 5." in text
     assert "t-SNE" not in text

@@ -67,6 +67,7 @@ def test_rows_of_one_plot_can_be_told_apart():
     for keys in (
         ["baseline", "ddan", "in_bn_baseline", "in_bn_ddan"],
         ["a", "b", "c", "d", "e", "pairwise"],
+        [f"L_DA-{weight}" for weight in range(11)],
         [f"k-{k}" for k in (0, 1, 2, 4, 8, 16, 32)] + [f"tau-{t:g}" for t in (2e-3, 2e-2, 0.2)],
     ):
         looks = {

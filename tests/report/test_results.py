@@ -8,6 +8,8 @@ import pytest
 from ddan_torchreid.report import results
 from tests.report.sample import TARGETS, record, table5, write
 
+NEIGHBOURS = {"k": 8, "identities": 20, "found": 0.5, "chance": 0.1}
+
 
 def test_rows_seeds_targets_and_means(tmp_path):
     found = results.load(write(tmp_path, table5()))
@@ -73,6 +75,19 @@ def test_no_results(tmp_path):
         ({"distances": {"names": ["a"], "central": "b"}}, "'central' of 'distances'"),
         ({"triples": [{"anchor": "a.png"}]}, "a triple must have three pictures"),
         ({"triple_counts": {"triples": 1}}, "'triple_counts' must have whole numbers"),
+        ({"config": {"model": "x"}}, "'model' of 'config' must be an object"),
+        ({"config": {"train": {"batch_size": "x"}}}, "'batch_size' of 'train' in 'config' must be"),
+        ({"config": {"ddan": {"central_domain": []}}}, "'central_domain' of 'config' must be a"),
+        ({"curves": {"epoch": [1], "gradient_loss_id": ["1"]}}, "under 'gradient_loss_id'"),
+        ({"options": {"pairs": "a b"}}, "'pairs' of 'options' must be a list"),
+        ({"options": {"targets": 3}}, "'targets' of 'options' must be a text"),
+        ({"options": {"pretrain_epochs": 1.5}}, "'pretrain_epochs' of 'options' must be a whole"),
+        ({"domain_probe": {"accuracy": 0.5}}, "'domain_probe' must have fractions"),
+        ({"domain_probe": {"accuracy": 50, "chance": 0.4}}, "'domain_probe' must have fractions"),
+        ({"neighbours": [1]}, "'neighbours' must have fractions"),
+        ({"neighbours": {"found": 0.5, "chance": 0.1, "k": 8}}, "whole numbers 'k' and"),
+        ({"neighbours": NEIGHBOURS | {"colour": "red"}}, "numbers 'colour' and"),
+        ({"counts": {"sources": {"a": [1]}}}, "'counts' must have identities and images"),
         ({"embedding": "x.npz"}, "'embedding' must name a 'file'"),
         ({"parameter": {"name": "top_k"}}, "'parameter' must have a 'name' and a number"),
     ],

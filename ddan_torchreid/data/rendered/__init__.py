@@ -4,7 +4,12 @@ An identity fixes clothes, hair, bag and build; pose, view, crop, light and obst
 image to image; a domain fixes the place, the fashion and the response of its cameras.
 """
 
-from ddan_torchreid.data.rendered.dataset import dataset_class, draw_domain, read_domain
+from ddan_torchreid.data.rendered.dataset import (
+    FOLDER,
+    dataset_class,
+    draw_domain,
+    read_domain,
+)
 from ddan_torchreid.data.rendered.domains import (
     DOMAINS,
     MORE_TARGETS,
@@ -20,6 +25,7 @@ from ddan_torchreid.data.rendered.looks import Look, look_of, lookalikes
 
 __all__ = [
     "DOMAINS",
+    "FOLDER",
     "MORE_TARGETS",
     "PRETRAINING",
     "SOURCES",

@@ -1,0 +1,155 @@
+"""Why a model scores as it does: what its features still say of the source, and who is near whom.
+
+All is measured on training images of the sources after training; no target has a part in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ..data import rendered
+from ..domains import central_domain, domain_distances, self_distances
+from .samples import Sample
+
+NEIGHBOURS = 8
+"""k of Eq. 8 in the paper."""
+
+
+def probe(sample: Sample, central: str = "") -> dict[str, Any]:
+    """``distances``, ``domain_probe`` and, on drawn domains, ``neighbours`` of a record.
+
+    Args:
+        sample: of a trained model.
+        central: the configured centre, whose people do not count as peripheral in
+            ``neighbours``, so that rows with and without alignment are asked about the same
+            people; any other word means that all do.
+
+    Returns:
+        Empty for a single source.
+    """
+    if len(sample.names) < 2:
+        return {}
+    found: dict[str, Any] = {"distances": distances(sample), "domain_probe": domain_probe(sample)}
+    neighbours = lookalikes_found(sample, central)
+    return found | ({"neighbours": neighbours} if neighbours else {})
+
+
+def by_domain(sample: Sample) -> dict[str, NDArray]:
+    """Features of each source."""
+    return {
+        name: sample.features[sample.domain == number] for number, name in enumerate(sample.names)
+    }
+
+
+def distances(sample: Sample) -> dict[str, Any]:
+    """Table 2: distances between the sources, of each to itself, and the centre they choose."""
+    features = by_domain(sample)
+    names, matrix = domain_distances(features)
+    return {
+        "names": names,
+        "matrix": matrix.tolist(),
+        "self": self_distances(features).tolist(),
+        "central": central_domain(names, matrix),
+    }
+
+
+def domain_probe(sample: Sample) -> dict[str, float]:
+    """How well a linear classifier names the source from the features of people it has not seen.
+
+    It is fitted on every second identity of each source and scored on the others.
+
+    Returns:
+        ``accuracy``, and ``chance``, the share of the largest source among the scored images.
+    """
+    fitted = np.zeros(len(sample.pids), dtype=bool)
+    for number in range(len(sample.names)):
+        own = sample.domain == number
+        fitted |= own & np.isin(sample.pids, np.unique(sample.pids[own])[::2])
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=200))
+    classifier.fit(sample.features[fitted], sample.domain[fitted])
+    scored = ~fitted
+    return {
+        "accuracy": float(classifier.score(sample.features[scored], sample.domain[scored])),
+        "chance": float(np.bincount(sample.domain[scored]).max() / scored.sum()),
+    }
+
+
+def lookalikes_found(
+    sample: Sample, central: str = "", k: int = NEIGHBOURS
+) -> dict[str, float] | None:
+    """Whether the k nearest identities of other domains are the ones that look alike.
+
+    An identity is the mean of its images' features m, as in the ID pool, and near is a high
+    cosine similarity, as in its search. The renderer knows who looks like whom.
+
+    Returns:
+        None for other than drawn domains, or where nobody has a look-alike. Else ``k``;
+        ``identities`` of the peripheral domains with a look-alike in another domain; the share of
+        them that has one among its k nearest (``found``), and would have among k random ones
+        (``chance``); ``colour``, the mean absolute difference (grey levels, 0 to 255) of the upper
+        and lower garments' colours to the k nearest, and ``colour_chance``, to all others.
+    """
+    numbers = sample.drawn_numbers()
+    if numbers is None or sample.mapped is None:
+        return None
+    _, first, identity = np.unique(sample.pids, return_index=True, return_inverse=True)
+    domain, number = sample.domain[first], numbers[first]
+    means = np.zeros((len(first), sample.mapped.shape[1]))
+    np.add.at(means, identity, sample.mapped)
+    # The mean of one identity's images has the direction of their sum.
+    means /= np.linalg.norm(means, axis=1, keepdims=True).clip(min=1e-12)
+    others = domain[:, None] != domain
+    alike = _alike(sample.names, domain, number)
+    asked = np.flatnonzero(alike.any(1) & (domain != _index(sample.names, central)))
+    if not len(asked):
+        return None
+    similarity = np.where(others[asked], means[asked] @ means.T, -np.inf)
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
+    found = np.take_along_axis(alike[asked], nearest, axis=1).any(1)
+    colours = _colours(sample.names, domain, number)
+    difference = np.abs(colours[asked, None] - colours).mean(2)
+    return {
+        "k": k,
+        "identities": len(asked),
+        "found": float(found.mean()),
+        "chance": float(_by_chance(alike[asked].sum(1), others[asked].sum(1), k).mean()),
+        "colour": float(np.take_along_axis(difference, nearest, axis=1).mean()),
+        "colour_chance": float(difference[others[asked]].mean()),
+    }
+
+
+def _index(names: list[str], name: str) -> int:
+    return names.index(name) if name in names else -1
+
+
+def _alike(names: list[str], domain: NDArray, number: NDArray) -> NDArray:
+    """(N, N) whether two identities are look-alikes of two domains."""
+    alike = np.zeros((len(number), len(number)), dtype=bool)
+    for i, first in enumerate(names):
+        for j, second in enumerate(names):
+            if i == j:
+                continue
+            pairs = dict(rendered.lookalikes(first, second, int(number.max()) + 1))
+            rows, columns = np.flatnonzero(domain == i), np.flatnonzero(domain == j)
+            partner = np.array([pairs.get(int(each), -1) for each in number[rows]])
+            alike[np.ix_(rows, columns)] = partner[:, None] == number[columns]
+    return alike
+
+
+def _colours(names: list[str], domain: NDArray, number: NDArray) -> NDArray:
+    """(N, 6) colours of the upper and the lower garment."""
+    looks = [rendered.look_of(names[d], int(n)) for d, n in zip(domain, number, strict=True)]
+    return np.array([(*look.upper, *look.lower) for look in looks], dtype=np.float64)
+
+
+def _by_chance(right: NDArray, all_of_them: NDArray, k: int) -> NDArray:
+    """Chance that k of some identities, drawn without replacement, have a right one among them."""
+    drawn = np.arange(k)
+    left = (all_of_them - right)[:, None] - drawn
+    return 1 - np.prod(left.clip(min=0) / (all_of_them[:, None] - drawn).clip(min=1), axis=1)

@@ -1,0 +1,79 @@
+"""The section on settings that were tried: what it cost, and that it is selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..experiments.rows import short
+from .blocks import Block, Finding, Paragraph
+from .comparison import between, comparisons, signed
+from .results import Experiment, Results
+
+NAME = "search"
+VERDICT = "selection, not evidence"
+
+
+def cost(experiment: Experiment, results: Results) -> list[Block]:
+    """What was tried on which domains, in how many runs and hours."""
+    if experiment.name != NAME:
+        return []
+    records = experiment.records
+    hours = sum(record.get("seconds", 0) for record in records) / 3600
+    text = (
+        f"{len(experiment.rows)} settings were tried in {len(records)} runs, "
+        f"{f'{hours:.1f}' if hours >= 0.1 else 'less than 0.1'} hours of training and scoring. "
+        f"{where(experiment, results)} What follows is how settings were chosen, not evidence for "
+        "them: that is in the sections on the reported targets."
+    )
+    return [Paragraph(text)]
+
+
+def where(experiment: Experiment, results: Results) -> str:
+    """Whether the domains of a search were kept apart from sources and reported targets."""
+    own = list(dict.fromkeys(_names(experiment, "targets")))
+    used = {
+        name
+        for each in results.experiments.values()
+        for name in (
+            *_names(each, "sources"),
+            *(_names(each, "targets") if each.name != NAME else ()),
+        )
+    }
+    shared = [name for name in own if name in used]
+    words = f"The scores of the search are on {_listed(own)}"
+    if shared:
+        return f"{words}, of which {_listed(shared)} served as source or reported target too."
+    return f"{words}: validation domains that are neither sources nor reported targets."
+
+
+def selection(experiment: Experiment) -> list[Finding]:
+    """The setting with the highest mean rank-1, said to be one of several."""
+    means = {
+        key: row.mean_per_seed("rank-1").mean()
+        for key, row in experiment.rows.items()
+        if row.finished
+    }
+    if len(means) < 2:
+        return []
+    best = max(means, key=means.__getitem__)
+    against = ""
+    for each in comparisons(experiment, "rank-1"):
+        if each.after.key == best:
+            against = (
+                f", {signed(each.interval.mean)} points against {each.before.label} "
+                f"(95 % CI {between(each.interval)}, {each.runs})"
+            )
+    text = (
+        f"Of {len(means)} settings tried on validation domains, {experiment.rows[best].label} has "
+        f"the highest mean rank-1, {means[best]:.1f} %{against}; the highest of several flatters "
+        "itself:"
+    )
+    return [Finding(text, VERDICT)]
+
+
+def _names(experiment: Experiment, key: str) -> list[str]:
+    return [name for record in experiment.records for name in record.get(key, [])]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(short, names))
