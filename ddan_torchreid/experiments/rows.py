@@ -45,7 +45,35 @@ OPTIMISERS: dict[str, tuple[str, Changes]] = {
         | {"train.lr": 0.1, "train.staged_lr": True, "train.new_layers": ["neck", "classifier"]},
     ),
 }
-SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {}
+# At tau = 0.02 and 0.2, L_SE's gradient on the mapping network is about 1/20 and 1/1000 of what it
+# is at 0.002, so its weight is larger there.
+SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
+    "alignment": ("+ L_DA, weight 0.18 (paper)", ALIGNMENT),
+    "alignment-1": ("+ L_DA, weight 1", ALIGNMENT | {"ddan.weight_adversarial": 1.0}),
+    "alignment-5": ("+ L_DA, weight 5", ALIGNMENT | {"ddan.weight_adversarial": 5.0}),
+    "alignment-central-1": (
+        "+ L_DA to the central label, weight 1",
+        ALIGNMENT | {"ddan.weight_adversarial": 1.0, "ddan.confusion": "central"},
+    ),
+    "pairwise-1": ("+ pairwise L_DA, weight 1", PAIRWISE | {"ddan.weight_adversarial": 1.0}),
+    "similarity": ("+ L_DA 0.18 + L_SE, weight 0.05 (paper)", DDAN),
+    "similarity-0.5": ("+ L_DA 0.18 + L_SE, weight 0.5", {"ddan.weight_similarity": 0.5}),
+    "similarity-own": (
+        "+ L_DA 0.18 + L_SE 0.05, own identity excluded", {"ddan.exclude_own_identity": True},
+    ),
+    "similarity-tau-0.02": (
+        "+ L_DA 0.18 + L_SE, weight 1, tau 0.02",
+        {"ddan.weight_similarity": 1.0, "ddan.temperature": 0.02},
+    ),
+    "similarity-tau-0.2": (
+        "+ L_DA 0.18 + L_SE, weight 50, tau 0.2",
+        {"ddan.weight_similarity": 50.0, "ddan.temperature": 0.2},
+    ),
+    "similarity-sampler": (
+        "+ L_DA 0.18 + L_SE 0.05, torchreid's sampler",
+        {"sampler.train_sampler": "RandomIdentitySampler"},
+    ),
+}  # fmt: skip
 
 TITLES = {
     "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",

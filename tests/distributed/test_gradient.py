@@ -47,7 +47,7 @@ def prepare(options):
 
 
 def gradients(options):
-    """Terms and gradients of one batch, norms of them, and the pool after it, as the engine computes them."""
+    """Terms of one batch and the norms of their gradients, all gradients, and the pool after it."""
     model, objective, images, pids, domains = prepare(options)
     forward = nn.parallel.DistributedDataParallel(model) if distributed.active() else model
     logits, features, aligned = forward(distributed.own(images))
