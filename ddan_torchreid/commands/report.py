@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write Markdown, with its pictures in a folder beside it; no page unless --output",
     )
     parser.add_argument(
+        "--brief",
+        action="store_true",
+        help="without the curves of training and the pictures whose numbers stand in tables",
+    )
+    parser.add_argument(
         "--root",
         metavar="DATA",
         help="data root of the experiments, for the photographs of ranked results; none outside it "
@@ -36,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = results.load(arguments.folder)
     if arguments.root and not Path(arguments.root).is_dir():
         raise FileNotFoundError(f"--root: there is no folder {arguments.root}")
-    written = contents.report(found, arguments.root)
+    written = contents.report(found, arguments.root, arguments.brief)
     if arguments.output or not arguments.markdown:
         path = Path(arguments.output or Path(arguments.folder) / "report.html")
         with replacing(path) as temporary:

@@ -29,12 +29,13 @@ INTRODUCTION = (
 )
 
 
-def report(results: Results, root: str | Path | None = None) -> Report:
+def report(results: Results, root: str | Path | None = None, brief: bool = False) -> Report:
     """Everything that the results hold, and nothing that they do not.
 
     Args:
         results: of an output folder.
         root: data root, for the photographs of ranked results.
+        brief: without the curves of training, and the pictures whose numbers stand in tables.
     """
     # How settings were chosen, the paper's order, then what it does not have.
     ordered = dict.fromkeys([search_parts.NAME, *TITLES])
@@ -57,7 +58,7 @@ def report(results: Results, root: str | Path | None = None) -> Report:
             *feature_parts.distances(experiment),
             *feature_parts.embeddings(experiment, folder),
             *feature_parts.triples(experiment, folder),
-            *(_of_the_runs(experiment) if "" in shared else _above(shared)),
+            *(_of_the_runs(experiment, brief) if "" in shared else _above(shared)),
             *training_parts.ranked_results(experiment, folder, images),
         ]
         if "" in shared:
@@ -81,15 +82,15 @@ def _is_few(experiment: Experiment) -> bool:
     return 1 < len(experiment.seeds) < FEW_SEEDS
 
 
-def _of_the_runs(experiment: Experiment) -> list[Block]:
+def _of_the_runs(experiment: Experiment, brief: bool) -> list[Block]:
     return [
         *score_parts.differences(experiment),
         *power_parts.powers(experiment),
-        *score_parts.scores(experiment),
+        *score_parts.scores(experiment, pictures=not brief),
         *diagnosis_parts.gradients(experiment),
         *diagnosis_parts.domains(experiment),
         *diagnosis_parts.neighbours(experiment),
-        *training_parts.curves(experiment),
+        *([] if brief else training_parts.curves(experiment)),
     ]
 
 

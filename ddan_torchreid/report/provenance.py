@@ -163,8 +163,7 @@ def _given(record: Record) -> dict[str, Any]:
         for key, value in _options(record).items()
         if value not in (None, "", []) and (key, value) != _TARGETS
     }
-    if "pairs" in options:
-        options["pairs"] = " ".join(map(str, options["pairs"]))
+    options.pop("pairs", None)  # they are part of the command
     return options
 
 

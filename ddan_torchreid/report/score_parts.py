@@ -56,7 +56,7 @@ def differences(experiment: Experiment) -> list[Block]:
     ]
 
 
-def scores(experiment: Experiment) -> list[Block]:
+def scores(experiment: Experiment, pictures: bool = True) -> list[Block]:
     """Every row's scores: rank-1 by target beside the paper's, and all metrics' means."""
     rows = [row for row in experiment.rows.values() if row.finished]
     failed = [
@@ -70,8 +70,8 @@ def scores(experiment: Experiment) -> list[Block]:
         return notes
     metrics = [m for m in METRICS if any(row.mean_per_seed(m).size for row in rows)]
     blocks: list[Block] = [Heading("Scores"), *notes]
-    if not any("parameter" in record for record in experiment.records):
-        pictures = [
+    if pictures and not any("parameter" in record for record in experiment.records):
+        plotted = [
             Picture(
                 plots.by_target(experiment, metric),
                 "svg",
@@ -82,7 +82,7 @@ def scores(experiment: Experiment) -> list[Block]:
             for metric in ("rank-1", "mAP")
             if metric in metrics
         ]
-        blocks.append(Pictures(pictures))
+        blocks.append(Pictures(plotted))
     blocks.append(_rank1_table(experiment, rows))
     if metrics:
         means = [

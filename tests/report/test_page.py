@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from ddan_torchreid.report import contents, page, results
+from ddan_torchreid.report.blocks import Pictures, Table
 from ddan_torchreid.report.limits import TITLE
 from ddan_torchreid.report.stylesheet import CSS
-from tests.report.sample import TARGETS, others, record, write
+from tests.report.sample import TARGETS, explained, others, record, write
 
 HOSTILE = "<script>alert(1)</script>\"'`| $x$ \\frac{ \u202e\ud800]]>&amp;"
 VOID = {"meta", "img", "br"}
@@ -204,3 +205,24 @@ def test_loss_terms_are_set_as_in_the_paper_and_units_stay_with_numbers():
         "<i>L</i><sub>IDE</sub> + <i>L</i><sub>SE</sub> &lt;3&nbsp;seeds"
     )
     assert page.words("FULL_SE") == "FULL_SE"
+
+
+def test_a_brief_report_has_the_tables_without_the_curves(tmp_path):
+    loaded = results.load(write(tmp_path, explained()))
+    whole, brief = (contents.report(loaded, brief=each) for each in (False, True))
+    assert of_kind(whole, Table) == of_kind(brief, Table)
+    names = [
+        {each.name for block in of_kind(report, Pictures) for each in block.pictures}
+        for report in (whole, brief)
+    ]
+    assert names[1] < names[0]
+    assert {"table5-loss-id", "table5-acc-domain", "table5-rank-1", "table5-mAP"} <= names[
+        0
+    ] - names[1]
+    assert {"table5-differences", "table5-gradients"} <= names[1]
+
+
+def of_kind(report, kind):
+    return [
+        block for section in report.sections for block in section.blocks if isinstance(block, kind)
+    ]
