@@ -51,6 +51,7 @@ SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
     "alignment": ("+ L_DA, weight 0.18 (paper)", ALIGNMENT),
     "alignment-1": ("+ L_DA, weight 1", ALIGNMENT | {"ddan.weight_adversarial": 1.0}),
     "alignment-5": ("+ L_DA, weight 5", ALIGNMENT | {"ddan.weight_adversarial": 5.0}),
+    "alignment-20": ("+ L_DA, weight 20", ALIGNMENT | {"ddan.weight_adversarial": 20.0}),
     "alignment-central-1": (
         "+ L_DA to the central label, weight 1",
         ALIGNMENT | {"ddan.weight_adversarial": 1.0, "ddan.confusion": "central"},
@@ -58,6 +59,7 @@ SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
     "pairwise-1": ("+ pairwise L_DA, weight 1", PAIRWISE | {"ddan.weight_adversarial": 1.0}),
     "similarity": ("+ L_DA 0.18 + L_SE, weight 0.05 (paper)", DDAN),
     "similarity-0.5": ("+ L_DA 0.18 + L_SE, weight 0.5", {"ddan.weight_similarity": 0.5}),
+    "similarity-5": ("+ L_DA 0.18 + L_SE, weight 5", {"ddan.weight_similarity": 5.0}),
     "similarity-own": (
         "+ L_DA 0.18 + L_SE 0.05, own identity excluded", {"ddan.exclude_own_identity": True},
     ),
@@ -74,6 +76,9 @@ SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
         {"sampler.train_sampler": "RandomIdentitySampler"},
     ),
 }  # fmt: skip
+
+# With IN/BN too.
+IN_BN_TRIED = ("alignment", "alignment-5", "alignment-20", "similarity-0.5", "similarity-tau-0.2")
 
 TITLES = {
     "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",
@@ -149,7 +154,7 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
     if experiment == "figure3":
         return _sweep(base, fewest_identities)
     if experiment == "search":
-        return _search()
+        return _search(base)
     plain = [Row(key, label, changes) for key, (label, changes) in ABLATION.items()]
     if experiment != "table5" or not in_bn:
         return plain
@@ -164,14 +169,21 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
     ]
 
 
-def _search() -> list[Row]:
+def _search(base: CfgNode) -> list[Row]:
     """The baseline with several optimisers, and what is added to it with several settings."""
-    baselines = [
-        Row(f"optimiser-{key}", f"L_IDE + L_Triplet, {label}", BASELINE | changes)
+    baseline = {"triplet": (ABLATION["triplet"][0], BASELINE)}
+    optimisers = {
+        f"optimiser-{key}": (f"L_IDE + L_Triplet, {label}", BASELINE | changes)
         for key, (label, changes) in OPTIMISERS.items()
-    ]
-    added = [Row(key, label, changes) for key, (label, changes) in SETTINGS_TRIED.items()]
-    return [Row("triplet", ABLATION["triplet"][0], BASELINE), *baselines, *added]
+    }
+    tried = baseline | optimisers | SETTINGS_TRIED
+    model = in_bn_model(base.model.name)
+    if model:
+        tried |= {
+            f"in_bn_{key}": (f"{tried[key][0]}, IN/BN", tried[key][1] | {"model.name": model})
+            for key in ("triplet", *IN_BN_TRIED)
+        }
+    return [Row(key, label, changes) for key, (label, changes) in tried.items()]
 
 
 def _sweep(base: CfgNode, fewest_identities: int) -> list[Row]:
@@ -209,7 +221,9 @@ def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
     elif experiment == "figure3":
         wanted = [("k-0", key) for key in keys if key != "k-0"]
     elif experiment == "search":
-        wanted = [("triplet", key) for key in keys if key != "triplet"]
+        for first in ("in_bn_triplet", "triplet"):
+            own = [key for key in keys if key.startswith("in_bn_") == first.startswith("in_bn_")]
+            wanted = [(first, key) for key in own if key != first] + wanted
     elif experiment == "protocol":
         wanted = [(key, key.replace("-baseline", "-ddan")) for key in keys if "-baseline" in key]
     return [pair for pair in wanted if set(pair) <= set(keys)]
