@@ -15,7 +15,7 @@ a JSON object with
 - ``scores``: for each target ``rank-1``, ``rank-5``, ``rank-10``, ``rank-20``, ``mAP``, ``mINP`` as
   fractions, and where a target has several splits ``std`` with the same keys;
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),
-  ``domain_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
+  ``domain_probe``, ``central_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
 - ``rankings``: for each target some queries, ``{"query": file, "gallery": [[file, right], ...]}``,
   nearest first, ``right`` being 1 or 0. These paths are relative to the data root.
 

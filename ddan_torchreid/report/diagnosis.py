@@ -92,6 +92,11 @@ def probe_chance(record: Record) -> float | None:
     return _entry(record, "domain_probe", "chance", 100)
 
 
+def central_probe(record: Record) -> float | None:
+    """Balanced accuracy of a linear classifier of the centre against the rest, in percent."""
+    return _entry(record, "central_probe", "balanced", 100)
+
+
 def apart(record: Record) -> float | None:
     """Mean Eq. 3 distance between two different sources."""
     matrix = np.array(record.get("distances", {}).get("matrix", []))

@@ -26,7 +26,7 @@ def why(experiment: Experiment) -> list[Finding]:
             for key in ABLATION
             if prefix + key in experiment.rows
         }
-        sentences += [*_gradients(rows), *_discriminator(rows), *_probe(rows)]
+        sentences += [*_gradients(rows), *_discriminator(rows), *_probe(rows), *_centre(rows)]
         sentences += [*_distances(rows), *_neighbours(rows)]
     return sentences
 
@@ -80,6 +80,20 @@ def _probe(rows: _Rows) -> list[Finding]:
         )
 
     return _step(rows, "triplet", "alignment", diagnosis.probe, words)
+
+
+def _centre(rows: _Rows) -> list[Finding]:
+    """Whether the discriminator's task can be done at all, before anything is aligned."""
+    found = values(rows["triplet"], diagnosis.central_probe) if "triplet" in rows else []
+    if not found:
+        return []
+    return [
+        Finding(
+            f"A linear probe tells unseen people of the centre from those of the other sources in "
+            f"{mean_std(found)} % of cases (both sides counted alike; chance: 50 %) under "
+            f"{rows['triplet'].label}, before anything is aligned."
+        )
+    ]
 
 
 def _distances(rows: _Rows) -> list[Finding]:

@@ -22,6 +22,7 @@ _DOMAINS: _Columns = (
     ("larger class", diagnosis.larger_class, 1),
     ("linear probe", diagnosis.probe, 1),
     ("largest source", diagnosis.probe_chance, 1),
+    ("probe of the centre", diagnosis.central_probe, 1),
     ("Eq. 3 distance", diagnosis.apart, None),
     ("to itself", diagnosis.to_itself, None),
 )
@@ -71,7 +72,7 @@ def domains(experiment: Experiment) -> list[Block]:
         f"{_SPREAD}"
     )
     # Where distances are what the section is about, they have maps of their own.
-    shown = _DOMAINS[:4] if experiment.name in WITH_MAPS else _DOMAINS
+    shown = _DOMAINS[:5] if experiment.name in WITH_MAPS else _DOMAINS
     return _table(experiment, "Can the source be told from the features?", shown, caption)
 
 

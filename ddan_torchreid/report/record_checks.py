@@ -53,6 +53,7 @@ def check(record: Record) -> None:
     )
     _check_options(record.get("options", {}))
     _check_fractions(record, "domain_probe", ("accuracy", "chance"))
+    _check_fractions(record, "central_probe", ("balanced",))
     _check_neighbours(record)
     _check_counts(record.get("counts", {}))
     if "embedding" in record:

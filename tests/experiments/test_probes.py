@@ -99,6 +99,16 @@ def test_the_domain_probe_is_scored_on_other_people():
     assert probes.domain_probe(sample(features=person))["accuracy"] == pytest.approx(1 / 3, abs=0.1)
 
 
+def test_the_central_probe_asks_for_one_domain_and_counts_both_sides_alike():
+    given = sample()
+    film = given.features + 8 * np.outer(given.domain == 2, np.eye(6)[0])
+    assert probes.central_probe(sample(features=film), "rendered_film") == {"balanced": 1.0}
+    assert probes.central_probe(sample(features=film), "rendered_mall")["balanced"] < 0.85
+    assert probes.central_probe(given, "rendered_film")["balanced"] == pytest.approx(0.5, abs=0.15)
+    assert probes.central_probe(given, "auto") is None
+    assert "central_probe" not in probes.probe(given, "auto")
+
+
 def test_a_single_source_has_nothing_to_be_told_from():
     given = sample()
     one = Sample(NAMES[:1], *list(vars(given).values())[1:])

@@ -97,6 +97,7 @@ def explained(seeds=(1, 2)):
         }
         accuracy = 0.5 + 0.01 * seed if step >= 2 else 0.6 + 0.02 * seed
         each["domain_probe"] = {"accuracy": accuracy, "chance": 0.4}
+        each["central_probe"] = {"balanced": accuracy - 0.1}
         each["neighbours"] = {
             "k": 8,
             "identities": 20,

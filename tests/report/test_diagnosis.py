@@ -57,10 +57,11 @@ def test_a_sum_as_in_eq8_has_no_such_note(tmp_path):
 def test_whether_sources_are_told_apart(experiment):
     rows = table(diagnosis_parts.domains(experiment)).rows
     assert rows[1] == [
-        ROWS["triplet"][0], "–", "–", "63.0 ± 1.4", "40.0 ± 0.0", "0.60 ± 0.00", "0.10 ± 0.00",
+        ROWS["triplet"][0], "–", "–", "63.0 ± 1.4", "40.0 ± 0.0", "53.0 ± 1.4",
+        "0.60 ± 0.00", "0.10 ± 0.00",
     ]  # fmt: skip
     assert rows[2][:4] == [DA, "52.0 ± 0.0", "75.0 ± 0.0", "51.5 ± 0.7"]
-    assert rows[2][5] == "0.30 ± 0.00"
+    assert rows[2][6] == "0.30 ± 0.00"
 
 
 def test_whether_neighbours_look_alike(experiment):
@@ -96,7 +97,7 @@ def test_numbers_of_a_feature(name, numbers):
 
 
 def test_one_sentence_for_each_question(experiment):
-    alignment, similarity, guess, probe, apart, alike = (
+    alignment, similarity, guess, probe, centre, apart, alike = (
         f"{each.text} {each.verdict}".strip() for each in why(experiment)
     )
     assert alignment == (
@@ -115,6 +116,7 @@ def test_one_sentence_for_each_question(experiment):
         f"of 51.5 ± 0.7 % under {DA} (always the largest source: 40.0 ± 0.0 %): −11.5 points, "
         "95 % CI −12.0 to −11.0, 2 seeds: lower, but too few seeds to conclude"
     )
+    assert "in 53.0 ± 1.4 % of cases" in centre
     assert "is 0.60 ± 0.00 under L_IDE + L_Triplet and 0.30 ± 0.00" in apart
     assert ": −50.0 %, 95 % CI −50.0 to −50.0, 2 seeds: lower" in apart
     assert "27.5 ± 3.5 % have one among their nearest people there" in alike
@@ -126,7 +128,7 @@ def test_sentences_pair_the_seeds_that_both_rows_have(tmp_path):
         each for each in explained((1, 2, 3)) if each["seed"] != 2 or each["row"] != "triplet"
     ]
     experiment = results.load(write(tmp_path, records)).experiments["table5"]
-    (probe,) = (each.text for each in why(experiment) if "linear probe" in each.text)
+    (probe,) = (each.text for each in why(experiment) if "probe names" in each.text)
     # Seeds 1 and 3 lose 11 and 13 points.
     assert "−12.0 points, 95 % CI −13.0 to −11.0, 2 seeds" in probe
 

@@ -83,6 +83,7 @@ def test_no_results(tmp_path):
         ({"options": {"targets": 3}}, "'targets' of 'options' must be a text"),
         ({"options": {"pretrain_epochs": 1.5}}, "'pretrain_epochs' of 'options' must be a whole"),
         ({"domain_probe": {"accuracy": 0.5}}, "'domain_probe' must have fractions"),
+        ({"central_probe": {}}, "'central_probe' must have fractions"),
         ({"domain_probe": {"accuracy": 50, "chance": 0.4}}, "'domain_probe' must have fractions"),
         ({"neighbours": [1]}, "'neighbours' must have fractions"),
         ({"neighbours": {"found": 0.5, "chance": 0.1, "k": 8}}, "whole numbers 'k' and"),
