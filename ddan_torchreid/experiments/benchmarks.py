@@ -7,7 +7,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from ..settings import nearest
-from .rows import BASELINE, DDAN, Row
+from .ablation import BASELINE, DDAN, Row
 
 LEFT_OUT = ("market1501", "msmt17", "cuhk03")
 """Targets of leave-one-out. CUHK-SYSU is always a source: all its crops show one camera."""

@@ -15,7 +15,8 @@ from .. import config as configuration
 from ..data import rendered
 from ..settings import nearest
 from . import benchmarks
-from .rows import IDENTITY, Changes, Row, rows
+from .ablation import IDENTITY, Changes, Row
+from .rows import rows
 from .runs import PRETRAIN, Job, Options, Plan, Run
 from .scales import SCALES, draw
 

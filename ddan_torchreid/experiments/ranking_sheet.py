@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageOps
 
-from .rows import short
+from .ablation import short
 
 HEIGHT, WIDTH, FRAME, GAP = 128, 64, 4, 6
 TITLE = 18

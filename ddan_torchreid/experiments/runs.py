@@ -12,7 +12,8 @@ from .. import checks
 from .. import config as configuration
 from ..settings import nearest
 from . import paper
-from .rows import TITLES, Row
+from .ablation import Row
+from .rows import TITLES
 
 PRETRAIN = "pretrain"
 

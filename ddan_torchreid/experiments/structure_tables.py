@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from . import paper
+from .ablation import short
 from .records import Record
-from .rows import short
 
 PICTURES = ("anchor", "same_domain", "other_domain")
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import paper
+from .ablation import short
 from .records import Record
-from .rows import TITLES, pairs, short
+from .rows import TITLES, pairs
 from .statistics import Interval, bootstrap_interval, crossed_interval
 from .structure_tables import distance_tables, triple_tables
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..experiments.rows import ABLATION
+from ..experiments.ablation import ABLATION
 from ..experiments.statistics import bootstrap_interval
 from . import diagnosis
 from .blocks import Finding

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..experiments import paper
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from . import feature_plots
 from .blocks import Block, Heading, Paragraph, Picture, Pictures, Table
 from .comparison import DASH, decimals, mean_std

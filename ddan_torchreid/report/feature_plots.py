@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from .comparison import decimals
 from .style import domain_style, mathtext, svg
 

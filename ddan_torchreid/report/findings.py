@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from ..experiments.statistics import bootstrap_interval, crossed_interval
 from . import search_parts
 from .blocks import Finding

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..experiments import paper
+from ..experiments.ablation import ABLATION, short
 from ..experiments.records import Record
-from ..experiments.rows import ABLATION, TITLES, short
+from ..experiments.rows import TITLES
 from ..experiments.runs import PRETRAIN
 from ..experiments.statistics import LEVEL
 from . import search_parts

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..experiments import paper
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from .comparison import Comparison, title
 from .results import Experiment, Row
 from .style import BLUE, INK, QUIET, VERMILION, mathtext, row_styles, svg

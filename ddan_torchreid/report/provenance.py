@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..experiments.ablation import short
 from ..experiments.records import Record
-from ..experiments.rows import short
 from .blocks import Block, Commands, Heading, Paragraph, Section, Table
 from .comparison import DASH
 from .results import Experiment, Results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..experiments import paper
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from . import plots
 from .blocks import Block, Heading, Paragraph, Picture, Pictures, Table
 from .comparison import DASH, between, comparisons, mean_std, signed, title, verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..experiments.rows import short
+from ..experiments.ablation import short
 from .blocks import Block, Finding, Paragraph
 from .comparison import between, comparisons, signed
 from .results import Experiment, Results

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..experiments.ablation import short
 from ..experiments.records import Record
-from ..experiments.rows import pairs, short
+from ..experiments.rows import pairs
 from . import plots
 from .blocks import Block, Heading, Paragraph, Picture, Pictures, Table
 from .comparison import DASH

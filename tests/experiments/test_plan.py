@@ -7,6 +7,7 @@ import pytest
 from ddan_torchreid import config as configuration
 from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments import plan, rows
+from ddan_torchreid.experiments.ablation import ABLATION
 from ddan_torchreid.experiments.runs import Options, find_domains
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -18,7 +19,7 @@ def shipped(name):
     return config
 
 
-@pytest.mark.parametrize("row", rows.ABLATION)
+@pytest.mark.parametrize("row", ABLATION)
 def test_the_rows_of_table_5_are_the_shipped_configurations(row):
     base = shipped("ddan_mobilenetv2")
     (found,) = (each for each in rows.rows("table5", base, 100) if each.key == row)
@@ -76,7 +77,7 @@ def test_what_changes_the_result_changes_the_digest(options, tmp_path):
 
 def test_a_row_wins_over_the_pairs_and_the_pairs_over_the_scale(options):
     made = plan.make(options(pairs=["ddan.weight_similarity", "0.7", "data.height", "48"]))
-    weights = [made.job_of(row, 1).config.ddan.weight_similarity for row in rows.ABLATION]
+    weights = [made.job_of(row, 1).config.ddan.weight_similarity for row in ABLATION]
     assert weights == [0, 0, 0, 0.7]
     assert made.job_of("triplet", 1).config.data.height == 48
     assert made.job_of("triplet", 1).config.data.width == 16
@@ -181,3 +182,16 @@ def test_a_search_never_sees_the_reported_targets(options, tiny_root, tmp_path):
     with pytest.raises(ValueError) as error:
         Options("search", tiny_root, tmp_path, domains="real")
     assert "search needs --domains rendered" in str(error.value)
+
+
+def test_a_search_compares_each_setting_with_the_baseline_of_its_kind(options):
+    runs = {run.row.key: run.job.config for run in plan.make(options("search")).runs}
+    found = rows.pairs("search", list(runs))
+    baselines = {"triplet", "fast-triplet", "in_bn_fast-triplet"}
+    assert {before for before, _ in found} == baselines
+    assert {after for _, after in found} == set(runs) - baselines - {"in_bn_triplet"}
+    for before, after in found:
+        first, second = runs[before], runs[after]
+        assert first.model.name == second.model.name
+        assert first.train.new_layers == second.train.new_layers or "optimiser" in after
+        assert first.ddan.weight_adversarial == first.ddan.weight_similarity == 0
