@@ -172,8 +172,12 @@ def test_rows_and_pairs_that_change_other_things_share_the_pretraining(options):
         pairs = ["train.lr", "0.1", "ddan.top_k", "2", "train.max_epoch", "5"]
         chosen = options(experiment, initial_weights="pretrain", pretrain_epochs=2, pairs=pairs)
         jobs |= plan.make(chosen).pretraining
-    (job,) = jobs.values()
-    assert (job.config.train.lr, job.config.train.max_epoch, job.config.ddan.top_k) == (0.1, 2, 3)
+    assert [job.config.model.name for job in jobs.values()] == [
+        "ddan_mobilenetv2_x0_35", "ddan_mobilenetv2_in_bn_x0_35",
+    ]  # fmt: skip
+    for job in jobs.values():
+        train = job.config.train
+        assert (train.lr, train.max_epoch, job.config.ddan.top_k) == (0.1, 2, 3)
 
 
 def test_a_search_never_sees_the_reported_targets(options, tiny_root, tmp_path):
