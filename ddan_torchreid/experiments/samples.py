@@ -75,9 +75,10 @@ def write(engine: Any, folder: Path) -> None:
         "features": [], "mapped": [], "pids": [], "domain": [], "paths": [],
     }  # fmt: skip
     loaders = source_loaders(engine.datamanager, IMAGES)
+    model = engine.bare_model  # replicas on several GPUs would hand in their parts in any order
     for number, loader in enumerate(loaders.values()):
-        with _inputs_of(engine.bare_model.neck) as mapped:
-            sample = extract_features(engine.model, loader, engine.device)
+        with _inputs_of(model.neck) as mapped:
+            sample = extract_features(model, loader, engine.device)
         dataset: Any = loader.dataset
         # Half precision: entries of unit vectors, and of means of ReLU6, at half the size on disk.
         arrays["features"].append(F.normalize(sample.features).half().numpy())
