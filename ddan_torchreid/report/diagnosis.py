@@ -58,6 +58,11 @@ def gradient_share(term: str) -> Measure:
     return measure
 
 
+def identity_accuracy(record: Record) -> float | None:
+    """Accuracy of the identity head in the last epoch, on augmented training images, in percent."""
+    return next(iter(_curve(record, "acc")[-1:]), None)
+
+
 def discriminator(record: Record) -> float | None:
     """Accuracy of the domain discriminator in the last epoch, in percent."""
     return next(iter(_curve(record, "acc_domain")[-1:]), None)

@@ -14,9 +14,10 @@ from ..experiments.records import Record
 from ..experiments.rows import TITLES
 from ..experiments.runs import PRETRAIN
 from ..experiments.statistics import LEVEL
-from . import search_parts
+from . import diagnosis, search_parts
 from .blocks import Block, Heading, Paragraph, Section, Table
 from .comparison import FEW_SEEDS, Comparison, between, comparisons, runs, signed, title
+from .diagnosis import values
 from .results import Experiment, Results
 
 RANDOM = "random weights"
@@ -36,6 +37,7 @@ def limits(results: Results, reported: Sequence[str]) -> Section:
         *_sizes(records),
         _seeds_and_targets(results),
         *_start(records),
+        *_learnt(results),
         *_intervals([results.experiments[name] for name in reported]),
         _search(results),
     ]
@@ -122,6 +124,28 @@ def _started_from(record: Record) -> str:
     if not isinstance(pretrained, bool):
         return ""
     return "ImageNet weights" if pretrained else RANDOM
+
+
+def _learnt(results: Results) -> list[str]:
+    """How well the sources were known at the end: what is aligned before says little."""
+    experiment = results.experiments.get("table5")
+    if experiment is None:
+        return []
+    ends = {
+        row.label: float(np.mean(found))
+        for row in experiment.rows.values()
+        if (found := values(row, diagnosis.identity_accuracy))
+    }
+    if not ends:
+        return []
+    steps = sorted({record["steps"] for record in experiment.records if "steps" in record})
+    after = f", after {steps[-1]:,} steps" if steps else ""
+    least, most = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
+    return [
+        "In the last epoch of Table 5 the identity head is right in "
+        f"{ends[least]:.1f} % ({least}) to {ends[most]:.1f} % ({most}) of the augmented training "
+        f"images{after}. Trainings that learn the sources further may differ more."
+    ]
 
 
 def _intervals(experiments: Iterable[Experiment]) -> list[str]:

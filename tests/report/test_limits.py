@@ -103,3 +103,14 @@ def test_whether_settings_were_searched(tmp_path):
     said = texts(tmp_path, [*table5(), *searched()])
     assert said[-1].startswith("3 settings were tried on other targets. The scores of the search")
     assert any(text.startswith("Some runs start from weights pretrained") for text in said)
+
+
+def test_how_well_the_sources_were_learnt_is_said(tmp_path):
+    records = table5((1, 2))
+    for each in records:
+        accuracy = 20.0 + 10 * list(ROWS).index(each["row"]) + each["seed"]
+        each |= {"steps": 690, "curves": {"epoch": [1, 2], "acc": [5.0, accuracy]}}
+    labels = [label for label, *_ in ROWS.values()]
+    (said,) = (text for text in texts(tmp_path, records) if "identity head" in text)
+    assert f"right in 21.5 % ({labels[0]}) to 51.5 % ({labels[-1]})" in said
+    assert "after 690 steps" in said
