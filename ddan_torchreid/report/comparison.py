@@ -74,7 +74,9 @@ def comparisons(experiment: Experiment, metric: str) -> list[Comparison]:
 
 
 def title(comparison: Comparison) -> str:
-    """What is compared: the terms that the later row adds, or both rows."""
+    """What is compared: what the later row adds, by its own label or by the terms, or both rows."""
+    if comparison.after.label.startswith("+ "):
+        return comparison.after.label.removeprefix("+ ")
     before, _, _ = comparison.before.label.partition(", ")
     after, _, suffix = comparison.after.label.partition(", ")
     if after.startswith(f"{before} + ") and comparison.before.label.endswith(suffix):

@@ -102,3 +102,12 @@ def test_numbers_as_printed():
     assert mean_std([1.0, 3.0]) == "2.0 ± 1.4"
     assert mean_std([1.0]) == "1.0"
     assert mean_std([]) == "–"
+
+
+def test_a_row_that_says_what_it_adds_is_called_by_that():
+    before, after = (
+        results.Row(key, label, [record()])
+        for key, label in (("triplet", "L_IDE + L_Triplet"), ("tried", "+ L_DA, weight 5"))
+    )
+    compared = comparison.compare(before, after, "rank-1")
+    assert comparison.title(compared) == "L_DA, weight 5"
