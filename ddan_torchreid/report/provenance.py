@@ -116,13 +116,15 @@ def _differing_counts(experiments: Iterable[Experiment]) -> list[Block]:
 def commands(experiment: Experiment) -> list[str]:
     """The command lines that make the records anew: one for all that were asked for alike.
 
-    Where an experiment's rows were made by several commands, each names its rows.
+    Where an experiment's rows were made by several commands, or some of its table's rows are not
+    there, each names its rows.
     """
     groups: dict[str, list[Record]] = {}
     for record in experiment.records:
         asked = [*map(record.get, ("command", "domains", "protocol")), _asked(record)]
         groups.setdefault(json.dumps(asked, sort_keys=True), []).append(record)
-    whole = len(groups) == 1
+    places = {record.get("place", 0) for record in experiment.records}
+    whole = len(groups) == 1 and max(places) < len(experiment.rows)
     return _distinct(_command(experiment, records, whole) for records in groups.values())
 
 

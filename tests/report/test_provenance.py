@@ -46,6 +46,13 @@ def test_rows_of_several_commands_have_a_line_each(tmp_path):
     )
 
 
+def test_a_part_of_the_rows_is_named(tmp_path):
+    """As when a table was made with --rows: places 0 and 3 are all that there is."""
+    records = [record(row=row, place=place) for row, place in (("identity", 0), ("similarity", 3))]
+    (only,) = commands(tmp_path, records)
+    assert "--rows identity,similarity " in only
+
+
 def test_older_records_without_new_options_are_of_the_same_command(tmp_path):
     new = record(seed=2)
     new["options"] |= {"targets": "targets", "pretrain_epochs": None, "pairs": []}
