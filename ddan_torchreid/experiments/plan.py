@@ -21,7 +21,7 @@ from .runs import PRETRAIN, Job, Options, Plan, Run
 from .scales import SCALES, draw
 
 LOG_GRADIENTS = 10
-"""Steps from one look at the terms' gradients to the next; 2 % of a run's time on a CPU."""
+"""Steps from one look at the terms' gradients to the next."""
 
 FROM_SCRATCH: Changes = {
     "train.seed": 1, "train.optim": "sgd", "train.lr": 0.1, "train.lr_scheduler": "cosine",

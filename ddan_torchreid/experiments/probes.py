@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..data import rendered
 from ..domains import central_domain, domain_distances, self_distances
-from .samples import Sample
+from .samples import Sample, lookalikes
 
 NEIGHBOURS = 8
 """k of Eq. 8 in the paper."""
@@ -130,7 +130,7 @@ def lookalikes_found(
     # The mean of one identity's images has the direction of their sum.
     means /= np.linalg.norm(means, axis=1, keepdims=True).clip(min=1e-12)
     others = domain[:, None] != domain
-    alike = _alike(sample.names, domain, number)
+    alike = lookalikes(sample.names, domain, number)
     asked = np.flatnonzero(alike.any(1) & (domain != _index(sample.names, central)))
     if not len(asked):
         return None
@@ -151,20 +151,6 @@ def lookalikes_found(
 
 def _index(names: list[str], name: str) -> int:
     return names.index(name) if name in names else -1
-
-
-def _alike(names: list[str], domain: NDArray, number: NDArray) -> NDArray:
-    """(N, N) whether two identities are look-alikes of two domains."""
-    alike = np.zeros((len(number), len(number)), dtype=bool)
-    for i, first in enumerate(names):
-        for j, second in enumerate(names):
-            if i == j:
-                continue
-            pairs = dict(rendered.lookalikes(first, second, int(number.max()) + 1))
-            rows, columns = np.flatnonzero(domain == i), np.flatnonzero(domain == j)
-            partner = np.array([pairs.get(int(each), -1) for each in number[rows]])
-            alike[np.ix_(rows, columns)] = partner[:, None] == number[columns]
-    return alike
 
 
 def _colours(names: list[str], domain: NDArray, number: NDArray) -> NDArray:

@@ -5,8 +5,8 @@ a JSON object with
 
 - ``experiment``, ``row`` (stable key), ``label`` (printed name), ``place`` (of the row in its
   table, from 0), ``seed``;
-- ``domains`` (``real`` or ``rendered``), ``sources``, ``targets``, ``config`` (nested),
-  ``options`` (what else the command line said), ``digest`` of both;
+- ``domains`` (``real`` or ``rendered``), ``sources``, ``targets``, ``config`` (nested,
+  without the places of files), ``options`` (what else the command line said), ``digest`` of both;
 - ``versions``, ``git`` (``commit``, ``dirty``; null outside a checkout), ``machine``, ``seconds``
   (of training and scoring), ``steps``, ``run`` (folder with weights and log), ``finished`` (UTC);
 - ``curves``: means over each epoch of what the training step returns, ``epoch`` beside them.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from .summary import summarise
 from .training_run import outcome
 
 LOCK = ".experiment.lock"
+# Of this machine alone, and records are published.
+_PLACES = ("data.root", "data.save_dir", "model.load_weights", "model.resume")
 PROGRESS = "{desc}: {percentage:3.0f}%|{bar}| epoch {n:.1f} of {total} [{elapsed}<{remaining}]"
 
 
@@ -116,11 +119,11 @@ def _record(plan: Plan, run: Run) -> records.Record:
         "domains": options.domains,
         "sources": list(config.data.sources),
         "targets": list(config.data.targets),
-        "config": _plain(config),
+        "config": _plain(config, _PLACES),
         "options": {
             "scale": options.scale if options.domains == "rendered" else None,
             "average_last": options.average_last,
-            "initial_weights": options.initial_weights,
+            "initial_weights": Path(options.initial_weights).name,
             "pretrain_epochs": options.pretrain_epochs,
             "targets": options.targets,
             "pairs": options.pairs,
@@ -159,8 +162,15 @@ def _conclude(plan: Plan) -> list[records.Record]:
     return chosen
 
 
-def _plain(node: Any) -> Any:
-    return {key: _plain(each) for key, each in node.items()} if isinstance(node, CfgNode) else node
+def _plain(config: CfgNode, left_out: Sequence[str]) -> dict[str, Any]:
+    """A configuration as nested dictionaries, without some dotted keys."""
+    return {
+        key: _plain(each, [k.removeprefix(f"{key}.") for k in left_out if k.startswith(f"{key}.")])
+        if isinstance(each, CfgNode)
+        else each
+        for key, each in config.items()
+        if key not in left_out
+    }
 
 
 def versions() -> dict[str, str]:

@@ -56,6 +56,29 @@ class Sample:
         return np.array([int(match[1]) for match in matches if match])
 
 
+def lookalikes(names: list[str], domain: NDArray, number: NDArray) -> NDArray:
+    """Whether two people, or images of them, are look-alikes of two drawn domains.
+
+    Args:
+        names: S drawn domains.
+        domain: (n,) index into ``names``.
+        number: (n,) number of the person in its domain.
+
+    Returns:
+        (n, n) bool.
+    """
+    alike = np.zeros((len(number), len(number)), dtype=bool)
+    for i, first in enumerate(names):
+        for j, second in enumerate(names):
+            if i == j:
+                continue
+            pairs = dict(rendered.lookalikes(first, second, int(number.max()) + 1))
+            rows, columns = np.ix_(domain == i, domain == j)
+            partner = np.array([pairs.get(int(each), -1) for each in number[rows.ravel()]])
+            alike[rows, columns] = partner[:, None] == number[columns]
+    return alike
+
+
 def read(folder: Path) -> Sample:
     """The sample that a run left in its folder."""
     with np.load(folder / FILE) as file:

@@ -21,8 +21,8 @@ OPTIMISERS: dict[str, tuple[str, Changes]] = {
         | {"train.lr": 0.1, "train.staged_lr": True, "train.new_layers": ["neck", "classifier"]},
     ),
 }
-# At tau = 0.02 and 0.2, L_SE's gradient on the mapping network is about 1/20 and 1/1000 of what it
-# is at 0.002, so its weight is larger there.
+# The larger tau is, the smaller is L_SE's gradient on the mapping network, so its weight is larger
+# there.
 SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
     "alignment": ("+ L_DA, weight 0.18 (paper)", ALIGNMENT),
     "alignment-1": ("+ L_DA, weight 1", ALIGNMENT | {"ddan.weight_adversarial": 1.0}),

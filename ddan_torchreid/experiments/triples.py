@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import rendered
-from .samples import Sample
+from .samples import Sample, lookalikes
 
 
 def find_triples(
@@ -37,10 +36,12 @@ def find_triples(
     """
     if without.paths != trained.paths:
         raise ValueError("the two models have features of different images")
-    alike = _lookalikes(without)
-    constructed = alike is not None
-    if alike is None:
+    numbers = without.drawn_numbers()
+    constructed = numbers is not None
+    if numbers is None:
         alike = without.domain[:, None] != without.domain
+    else:
+        alike = lookalikes(without.names, without.domain, numbers)
     before, after = (s.features @ s.features.T for s in (without, trained))
     nearness = (before + after) / 2
     rivals = (without.domain[:, None] == without.domain) & (without.pids[:, None] != without.pids)
@@ -93,26 +94,3 @@ def _copied(path: str, folder: Path, name: str) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, target)
     return target.relative_to(folder).as_posix()
-
-
-def _lookalikes(sample: Sample) -> NDArray | None:
-    """(n, n): whether two images show look-alikes of two domains; None for other than drawn ones.
-
-    An identity's look-alikes in all domains share its number (``rendered.lookalikes``).
-    """
-    numbers = sample.drawn_numbers()
-    if numbers is None:
-        return None
-    most = int(numbers.max()) + 1
-    alike = np.zeros((len(numbers), len(numbers)), dtype=bool)
-    for i, first in enumerate(sample.names):
-        for j, second in enumerate(sample.names):
-            if i == j:
-                continue
-            pairs = rendered.lookalikes(first, second, most)
-            partner = np.full(most, -1)
-            for one, other in pairs:
-                partner[one] = other
-            rows, columns = np.ix_(sample.domain == i, sample.domain == j)
-            alike[rows, columns] = partner[numbers[rows]] == numbers[columns]
-    return alike

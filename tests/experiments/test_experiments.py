@@ -79,7 +79,7 @@ def of(output, name):
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_each_experiment_has_its_records_and_tables(output, name):
+def test_each_experiment_has_its_records_and_tables(output, tiny_root, name):
     found = of(output, name)
     assert len(found) == COUNTS[name]
     for record in found:
@@ -87,6 +87,10 @@ def test_each_experiment_has_its_records_and_tables(output, name):
         assert list(record["scores"]) == list(rendered.TARGETS)
         assert record["curves"]["epoch"] == [1, 2]
         assert record["config"]["data"]["height"] == 32
+        assert {"distances", "domain_probe", "central_probe", "neighbours"} <= set(record)
+        assert len(record["curves"]["gradient_loss_id"]) == 2
+        # Records are published: nothing in them says where this machine keeps its files.
+        assert not any(str(place) in json.dumps(record) for place in (output, tiny_root))
         assert record["versions"].keys() == {
             "ddan_torchreid", "torch", "torchvision", "torchreid", "numpy", "python",
         }  # fmt: skip
