@@ -83,17 +83,16 @@ def _probe(rows: _Rows) -> list[Finding]:
 
 
 def _centre(rows: _Rows) -> list[Finding]:
-    """Whether the discriminator's task can be done at all, before anything is aligned."""
-    found = values(rows["triplet"], diagnosis.central_probe) if "triplet" in rows else []
-    if not found:
-        return []
-    return [
-        Finding(
-            f"A linear probe tells unseen people of the centre from those of the other sources in "
-            f"{mean_std(found)} % of cases (both sides counted alike; chance: 50 %) under "
-            f"{rows['triplet'].label}, before anything is aligned."
+    """Whether the discriminator's task can be done before anything is aligned, and after."""
+
+    def words(before: list[float], after: list[float], first: Row, second: Row) -> str:
+        return (
+            "A linear probe tells unseen people of the centre from those of the other sources in "
+            f"{mean_std(before)} % of cases (both sides counted alike; chance: 50 %) under "
+            f"{first.label} and in {mean_std(after)} % under {second.label}"
         )
-    ]
+
+    return _step(rows, "triplet", "alignment", diagnosis.central_probe, words)
 
 
 def _distances(rows: _Rows) -> list[Finding]:
@@ -117,7 +116,8 @@ def _neighbours(rows: _Rows) -> list[Finding]:
             + (f" (random neighbours: {mean_std(chance)} %)" if chance else "")
         )
 
-    return _step(rows, "alignment", "similarity", diagnosis.found, words)
+    steps = (("triplet", "alignment"), ("alignment", "similarity"))
+    return [each for step in steps for each in _step(rows, *step, diagnosis.found, words)]
 
 
 def _step(

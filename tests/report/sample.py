@@ -101,7 +101,7 @@ def explained(seeds=(1, 2)):
         each["neighbours"] = {
             "k": 8,
             "identities": 20,
-            "found": 0.4 if step == 3 else 0.2 + 0.05 * seed,
+            "found": 0.4 if step == 3 else (0.3 if step < 2 else 0.2) + 0.05 * seed,
             "chance": 0.1,
             "colour": 20.0,
             "colour_chance": 41.5,
