@@ -23,10 +23,17 @@ from .standard_splits import NAMES, draw_splits, torchreid_splits
 
 @dataclasses.dataclass(frozen=True)
 class TargetResult:
-    """Scores of one target, one for each of its splits."""
+    """Scores of one target, one for each of its splits.
+
+    Attributes:
+        splits: who is query and who is gallery.
+        scores: one for each split.
+        features: (n, D) of ``splits.images()``, as the model returned them.
+    """
 
     splits: SplitSet
     scores: list[Scores]
+    features: torch.Tensor
 
     @property
     def mean(self) -> Scores:
@@ -127,14 +134,28 @@ def evaluate_protocol(
         loader = _loader(datamanager, name, [str(split_set.folder / path) for path in paths])
         device = next(model.parameters()).device
         features = extract_features(model, loader, device, watched).features
-        rows = {path: row for row, path in enumerate(paths)}
-        scores = []
-        for split in split_set.splits:
-            query, gallery = (_take(features, rows, part) for part in (split.query, split.gallery))
-            scores.append(score_once(query, gallery, **scoring))
-        results[name] = TargetResult(split_set, scores)
+        results[name] = score_splits(split_set, features, **scoring)
         images += len(paths)
     return ProtocolResult(results, images)
+
+
+def score_splits(splits: SplitSet, features: torch.Tensor, **scoring: Any) -> TargetResult:
+    """Scores the features of a target's images on each of its splits.
+
+    Args:
+        splits: who is query and who is gallery.
+        features: (n, D) of ``splits.images()``.
+        **scoring: options of :func:`ddan_torchreid.evaluation.score`.
+
+    Raises:
+        ValueError: a split has no query with a match.
+    """
+    rows = {path: row for row, path in enumerate(splits.images())}
+    scores = []
+    for split in splits.splits:
+        query, gallery = (_take(features, rows, part) for part in (split.query, split.gallery))
+        scores.append(score_once(query, gallery, **scoring))
+    return TargetResult(splits, scores, features)
 
 
 def target_splits(

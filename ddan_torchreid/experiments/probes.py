@@ -91,12 +91,18 @@ def central_probe(sample: Sample, central: str) -> dict[str, float] | None:
     return {"balanced": float((right[true].mean() + right[~true].mean()) / 2)}
 
 
-def _classified(sample: Sample, labels: NDArray) -> tuple[NDArray, NDArray]:
-    """Guessed and true labels of every second identity of each source, from the other ones'."""
+def fitted_people(sample: Sample) -> NDArray:
+    """(n,) bool: the images of every second identity of each source, which probes are fitted on."""
     fitted = np.zeros(len(sample.pids), dtype=bool)
     for number in range(len(sample.names)):
         own = sample.domain == number
         fitted |= own & np.isin(sample.pids, np.unique(sample.pids[own])[::2])
+    return fitted
+
+
+def _classified(sample: Sample, labels: NDArray) -> tuple[NDArray, NDArray]:
+    """Guessed and true labels of the people that nothing was fitted on."""
+    fitted = fitted_people(sample)
     # Weighted as if the classes were of one size: the balanced accuracy is what is asked for.
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, max_iter=200, class_weight="balanced")

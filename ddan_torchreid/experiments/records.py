@@ -16,6 +16,7 @@ a JSON object with
   fractions, and where a target has several splits ``std`` with the same keys;
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),
   ``domain_probe``, ``central_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
+- ``erased``: scores without the source in the features, see :mod:`.erasure`;
 - ``rankings``: for each target some queries, ``{"query": file, "gallery": [[file, right], ...]}``,
   nearest first, ``right`` being 1 or 0. These paths are relative to the data root.
 

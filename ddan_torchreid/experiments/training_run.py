@@ -24,6 +24,7 @@ from ..checkpoint_files import newest
 from ..evaluation import TargetResult, as_row, evaluate_protocol
 from . import samples
 from .averaging import WeightAverage
+from .erasure import erased
 from .probes import probe
 from .runs import Job
 from .watch import Report, Watch
@@ -74,10 +75,7 @@ def train(job: Job, report: Report) -> None:
             engine.run(**configuration.arguments(config, "run"))
             watch.end_epoch()
             average.apply(engine, config.train.seed)
-            result["scores"], result["rankings"] = _score(engine, config, job.drawn)
-            if not job.only_weights:
-                samples.write(engine, job.folder)
-                result |= probe(samples.read(job.folder), config.ddan.central_domain)
+            result |= _scored(engine, config, job)
         except FloatingPointError as error:
             if job.only_weights:
                 raise
@@ -95,29 +93,45 @@ def train(job: Job, report: Report) -> None:
         shutil.rmtree(job.folder / name, ignore_errors=True)
 
 
-def _score(engine: Any, config: Any, drawn: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    result = evaluate_protocol(
+def _scored(engine: Any, config: Any, job: Job) -> dict[str, Any]:
+    """Scores a trained model and leaves its features of the sources in the job's folder.
+
+    Returns:
+        The entries of a record from ``scores`` to ``erased``; see :mod:`.records`.
+    """
+    scoring = {
+        "ranks": config.test.ranks,
+        "dist_metric": config.test.dist_metric,
+        "normalize_feature": config.test.normalize_feature,
+        "rerank": config.test.rerank,
+        "use_metric_cuhk03": config.cuhk03.use_metric_cuhk03,
+        "evaluator": config.ddan.evaluator,
+    }
+    targets = evaluate_protocol(
         engine.model,
         engine.datamanager,
-        splits=0 if drawn else config.ddan.evaluation_splits or 10,
+        splits=0 if job.drawn else config.ddan.evaluation_splits or 10,
         seed=config.ddan.splits_seed,
         a_to_b=config.ddan.viper_a_to_b,
         splits_from=config.ddan.splits_from,
-        ranks=config.test.ranks,
-        dist_metric=config.test.dist_metric,
-        normalize_feature=config.test.normalize_feature,
-        rerank=config.test.rerank,
-        use_metric_cuhk03=config.cuhk03.use_metric_cuhk03,
-        evaluator=config.ddan.evaluator,
-    )
+        **scoring,
+    ).targets
     scores: dict[str, Any] = {}
-    for name, target in result.targets.items():
+    for name, target in targets.items():
         scores[name] = {k: v for k, v in as_row(target.mean).items() if math.isfinite(v)}
         spread = {k: v for k, v in target.std.items() if math.isfinite(v)}
         if spread:
             scores[name]["std"] = spread
     root = Path(config.data.root).expanduser().absolute()
-    return scores, {name: _rankings(target, root) for name, target in result.targets.items()}
+    rankings = {name: _rankings(target, root) for name, target in targets.items()}
+    result: dict[str, Any] = {"scores": scores, "rankings": rankings}
+    if not job.only_weights:
+        samples.write(engine, job.folder)
+        sample, central = samples.read(job.folder), config.ddan.central_domain
+        result |= probe(sample, central)
+        if without := erased(sample, central, targets, **scoring):
+            result["erased"] = without
+    return result
 
 
 def _rankings(target: TargetResult, root: Path) -> list[dict[str, Any]]:

@@ -68,6 +68,8 @@ def test_it_leaves_what_the_tables_need(job):
     for scores in outcome["scores"].values():
         assert 0 <= scores["rank-1"] <= scores["rank-5"] <= scores["rank-10"] <= 1
         assert {"rank-20", "mAP", "mINP"} <= scores.keys()
+    assert set(outcome["erased"]) == {"sources", "centre"}
+    assert outcome["erased"]["sources"]["scores"].keys() == outcome["scores"].keys()
     files = {path.name for path in single.folder.iterdir()}
     assert {"outcome.json", "weights.pth.tar", "features.npz", "train.log"} <= files
     assert newest(single.folder) is None  # the checkpoints are gone
