@@ -8,6 +8,7 @@ from pathlib import Path
 from ..experiments.rows import TITLES
 from . import (
     diagnosis_parts,
+    erasure_parts,
     feature_parts,
     power_parts,
     provenance,
@@ -89,6 +90,7 @@ def _of_the_runs(experiment: Experiment, brief: bool) -> list[Block]:
         *score_parts.scores(experiment, pictures=not brief),
         *diagnosis_parts.gradients(experiment),
         *diagnosis_parts.domains(experiment),
+        *erasure_parts.erasures(experiment),
         *diagnosis_parts.neighbours(experiment),
         *([] if brief else training_parts.curves(experiment)),
     ]

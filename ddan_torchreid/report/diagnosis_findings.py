@@ -8,7 +8,7 @@ import numpy as np
 
 from ..experiments.ablation import ABLATION
 from ..experiments.statistics import bootstrap_interval
-from . import diagnosis
+from . import diagnosis, erasure_parts
 from .blocks import Finding
 from .comparison import decimals, mean_std, rounded, seed_count, sentence
 from .diagnosis import TERMS, Measure, per_seed, values
@@ -27,7 +27,7 @@ def why(experiment: Experiment) -> list[Finding]:
             if prefix + key in experiment.rows
         }
         sentences += [*_gradients(rows), *_discriminator(rows), *_probe(rows), *_centre(rows)]
-        sentences += [*_distances(rows), *_neighbours(rows)]
+        sentences += [*_distances(rows), *erasure_parts.findings(rows), *_neighbours(rows)]
     return sentences
 
 

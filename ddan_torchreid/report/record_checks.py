@@ -54,6 +54,7 @@ def check(record: Record) -> None:
     _check_options(record.get("options", {}))
     _check_fractions(record, "domain_probe", ("accuracy", "chance"))
     _check_fractions(record, "central_probe", ("balanced",))
+    _check_erased(record.get("erased", {}))
     _check_neighbours(record)
     _check_counts(record.get("counts", {}))
     if "embedding" in record:
@@ -92,6 +93,23 @@ def _check_fractions(record: Record, name: str, keys: Sequence[str]) -> None:
         ),
         f"{name!r} must have fractions {' and '.join(map(repr, keys))}",
     )
+
+
+def _check_erased(erased: Any) -> None:
+    _require(
+        isinstance(erased, dict)
+        and all(
+            isinstance(each, dict)
+            and _is_whole(each.get("directions"))
+            and all(_is_number(each.get(key)) for key in ("variance", "probe"))
+            and isinstance(each.get("scores"), dict)
+            for each in erased.values()
+        ),
+        "'erased' must have 'directions', 'variance', 'probe' and 'scores' for each question",
+    )
+    for each in erased.values():
+        for target, scores in each["scores"].items():
+            _check_scores(target, scores)
 
 
 def _check_neighbours(record: Record) -> None:

@@ -98,6 +98,21 @@ def explained(seeds=(1, 2)):
         accuracy = 0.5 + 0.01 * seed if step >= 2 else 0.6 + 0.02 * seed
         each["domain_probe"] = {"accuracy": accuracy, "chance": 0.4}
         each["central_probe"] = {"balanced": accuracy - 0.1}
+        each["erased"] = {
+            question: {
+                "directions": count,
+                "variance": 0.1 * count,
+                "probe": 0.4 + 0.1 * (count == 1),
+                "scores": {
+                    target: {
+                        metric: scores[metric] + (0.01 * seed if count == 2 else -0.001)
+                        for metric in ("rank-1", "mAP")
+                    }
+                    for target, scores in each["scores"].items()
+                },
+            }
+            for question, count in (("sources", 2), ("centre", 1))
+        }
         each["neighbours"] = {
             "k": 8,
             "identities": 20,

@@ -97,9 +97,10 @@ def test_numbers_of_a_feature(name, numbers):
 
 
 def test_one_sentence_for_each_question(experiment):
-    alignment, similarity, guess, probe, centre, apart, less_alike, alike = (
+    alignment, similarity, guess, probe, centre, apart, *erased, less_alike, alike = (
         f"{each.text} {each.verdict}".strip() for each in why(experiment)
     )
+    assert len(erased) == 3
     assert alignment == (
         f"L_DA's weighted gradient on the mapping network is 10.0 ± 0.0 % of L_IDE's under {SE} "
         "(mean over the epochs with the term, 2 seeds)."

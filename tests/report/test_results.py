@@ -9,6 +9,7 @@ from ddan_torchreid.report import results
 from tests.report.sample import TARGETS, record, table5, write
 
 NEIGHBOURS = {"k": 8, "identities": 20, "found": 0.5, "chance": 0.1}
+ERASED = {"directions": 4, "variance": 0.1, "probe": 0.2}
 
 
 def test_rows_seeds_targets_and_means(tmp_path):
@@ -84,6 +85,8 @@ def test_no_results(tmp_path):
         ({"options": {"pretrain_epochs": 1.5}}, "'pretrain_epochs' of 'options' must be a whole"),
         ({"domain_probe": {"accuracy": 0.5}}, "'domain_probe' must have fractions"),
         ({"central_probe": {}}, "'central_probe' must have fractions"),
+        ({"erased": {"sources": {"directions": 4}}}, "'erased' must have 'directions', 'variance'"),
+        ({"erased": {"sources": ERASED | {"scores": {"a": {"mAP": ""}}}}}, "must be numbers"),
         ({"domain_probe": {"accuracy": 50, "chance": 0.4}}, "'domain_probe' must have fractions"),
         ({"neighbours": [1]}, "'neighbours' must have fractions"),
         ({"neighbours": {"found": 0.5, "chance": 0.1, "k": 8}}, "whole numbers 'k' and"),
