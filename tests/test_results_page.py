@@ -1,4 +1,4 @@
-"""docs/results.md is what `report` makes of the committed records, and nothing else."""
+"""The pages of results are what `report` makes of the committed records, and nothing else."""
 
 import re
 from pathlib import Path
@@ -8,24 +8,29 @@ import pytest
 from ddan_torchreid.cli import main
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = DOCS / "results.md"
+PAGES = ("results", "results_short")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a page that was made from the records just now."""
+@pytest.fixture(scope="module", params=PAGES)
+def page(request, tmp_path_factory):
+    """Name of a page, and the folder in which it was made from its records just now."""
     folder = tmp_path_factory.mktemp("docs")
-    page = folder / "results.md"
-    assert main(["report", str(DOCS / "results"), "--brief", "--markdown", str(page)]) == 0
-    return folder
+    name = request.param
+    arguments = ["report", str(DOCS / name), "--brief", "--markdown", str(folder / f"{name}.md")]
+    assert main(arguments) == 0
+    return name, folder
 
 
-def test_no_number_in_it_was_typed(made):
-    assert PAGE.read_text(encoding="utf-8") == (made / "results.md").read_text(encoding="utf-8")
+def test_no_number_in_it_was_typed(page):
+    name, made = page
+    committed = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    assert committed == (made / f"{name}.md").read_text(encoding="utf-8")
 
 
-def test_its_pictures_are_those_of_the_records(made):
-    used = set(re.findall(r'<img src="results/([^"]+)"', PAGE.read_text(encoding="utf-8")))
+def test_its_pictures_are_those_of_the_records(page):
+    name, made = page
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    used = set(re.findall(rf'<img src="{name}/([^"]+)"', text))
     assert used
-    assert used == {path.name for path in (made / "results").iterdir()}
-    assert used == {path.name for path in (DOCS / "results").iterdir()} - {"results.jsonl"}
+    assert used == {path.name for path in (made / name).iterdir()}
+    assert used == {path.name for path in (DOCS / name).iterdir()} - {"results.jsonl"}

@@ -82,7 +82,7 @@ def findings(rows: Mapping[str, Row]) -> list[Finding]:
         probe = mean_std(values(row, _entry(question, "probe")))
         sentences.append(
             sentence(
-                f"Taking out of the features under {row.label} what says linearly "
+                f"Taking out of the features under {row.label} what tells a linear classifier "
                 f"{TAKEN_OUT[question]} ({count} direction{'s' * (count != '1')}; the probe is "
                 f"then right in {probe} %)",
                 "points of mean rank-1",

@@ -32,9 +32,9 @@ def test_a_line_for_each_row_and_each_question(experiment):
 def test_sentences_of_what_there_is_to_gain_and_what_alignment_leaves(experiment):
     before, centre, after = erasure_parts.findings(experiment.rows)
     assert before.text.startswith(
-        "Taking out of the features under L_IDE + L_Triplet what says linearly which source it is "
-        "(2 directions; the probe is then right in 40.0 ± 0.0 %): +1.5 points of mean rank-1, "
-        "95 % CI +1.0 to +2.0, 2 seeds × 2 targets"
+        "Taking out of the features under L_IDE + L_Triplet what tells a linear classifier which "
+        "source it is (2 directions; the probe is then right in 40.0 ± 0.0 %): +1.5 points of mean "
+        "rank-1, 95 % CI +1.0 to +2.0, 2 seeds × 2 targets"
     )
     assert "whether it is the centre (1 direction; the probe is then right in 50.0" in centre.text
     assert ROWS["alignment"][0] in after.text
