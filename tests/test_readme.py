@@ -50,7 +50,8 @@ def folder(tmp_path_factory, real_root):
         assert main([*words, *QUICK]) == 0
     github_layout.write_scripts(folder / "deep-person-reid" / "scripts")
     torch.save(Release().state(), folder / "checkpoint.pth.tar")
-    shutil.copytree(REPOSITORY / "docs" / "results", folder / "docs" / "results")
+    for name in ("results", "results_short"):
+        shutil.copytree(REPOSITORY / "docs" / name, folder / "docs" / name)
     images = sorted((real_root / "cuhksysu" / "cropped_images").iterdir())
     (folder / "crops").mkdir()
     for path in images[:5]:
