@@ -1,10 +1,10 @@
-"""What aligning the sources could gain at most by linear means: their mean features made equal.
+"""What equal mean features of the sources would gain, without any training to reach them.
 
 Where the classes' mean features are equal, no linear classifier does better than a constant guess
 on the features that the means were taken of (Belrose et al., LEACE: Perfect linear concept erasure
-in closed form, NeurIPS 2023). So a model is scored again on the targets after the few directions
-in which its sources' means differ have been taken out, which no training has to reach. What that
-gains is what linear traces of the source cost; where it gains nothing, alignment has nothing to do.
+in closed form, NeurIPS 2023). So a trained model is scored again on the targets after the few
+directions in which its sources' means differ have been taken out: what that gains is what such
+traces of the source cost.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ def erasure(features: NDArray, labels: NDArray) -> Erasure:
     mean = means.mean(0)
     _, lengths, directions = np.linalg.svd(means - mean, full_matrices=False)
     # The differences of C means have C - 1 directions at most; fewer where means coincide.
-    kept = lengths > lengths[0] * 1e-6 if lengths[0] > 0 else np.zeros(len(lengths), dtype=bool)
-    return Erasure(mean, directions[kept])
+    return Erasure(mean, directions[lengths > 1e-6 * np.abs(means).max()])
 
 
 def erased(
@@ -84,13 +83,15 @@ def erased(
         questions["centre"] = (sample.domain == sample.names.index(central)).astype(int)
     fitted = fitted_people(sample)
     centred = sample.features - sample.features.mean(0)
+    # Collapsed features have no variance, and none is taken out.
+    variance = np.square(centred).sum() or 1.0
     found = {}
     for question, labels in questions.items():
         erase = erasure(sample.features[fitted].astype(np.float64), labels[fitted])
         without = dataclasses.replace(sample, features=erase(sample.features))
         found[question] = {
             "directions": len(erase.basis),
-            "variance": float(np.square(centred @ erase.basis.T).sum() / np.square(centred).sum()),
+            "variance": float(np.square(centred @ erase.basis.T).sum() / variance),
             "probe": (
                 domain_probe(without)["accuracy"]
                 if question == "sources"

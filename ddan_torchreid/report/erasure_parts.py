@@ -10,9 +10,8 @@ from .comparison import Comparison, between, compare, mean_std, sentence, signed
 from .diagnosis import Measure, values
 from .results import Experiment, Row
 
-SOURCES, CENTRE = "sources", "centre"
-#: What was taken out, as tables and sentences say it.
-TAKEN_OUT = {SOURCES: "which source it is", CENTRE: "whether it is the centre"}
+#: Questions of the records, and how tables and sentences say what was taken out.
+TAKEN_OUT = {"sources": "which source it is", "centre": "whether it is the centre"}
 
 
 def without(row: Row, question: str, metric: str) -> Comparison | None:
@@ -73,7 +72,7 @@ def findings(rows: Mapping[str, Row]) -> list[Finding]:
         rows: of Table 5, by the last part of their key.
     """
     sentences = []
-    for key, question in (("triplet", SOURCES), ("triplet", CENTRE), ("alignment", SOURCES)):
+    for key, question in (("triplet", "sources"), ("triplet", "centre"), ("alignment", "sources")):
         found = without(rows[key], question, "rank-1") if key in rows else None
         if found is None:
             continue

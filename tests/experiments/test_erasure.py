@@ -96,3 +96,14 @@ def test_a_single_source_has_nothing_to_take_out():
     given = shifted()
     one = Sample(NAMES[:1], given.features, given.pids, 0 * given.domain, given.paths)
     assert erased(one, NAMES[0], {}) == {}
+
+
+def test_collapsed_features_have_nothing_to_take_out_and_finite_figures():
+    given = shifted()
+    same = np.full_like(given.features, DIM**-0.5)
+    collapsed = Sample(NAMES, same, given.pids, given.domain, given.paths)
+    before = target(0 * np.eye(DIM)[0])
+    found = erased(collapsed, "rendered_film", {"invented": before})
+    for each in found.values():
+        assert (each["directions"], each["variance"]) == (0, 0.0)
+        assert each["scores"]["invented"]["rank-1"] == before.mean.rank1
