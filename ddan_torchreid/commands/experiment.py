@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="real datasets: go on with other numbers of images than the published ones",
     )
+    parser.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score finished runs again, from their weights, for what this version measures",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -86,6 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
             average_last=arguments.average_last,
             jobs=arguments.jobs,
             allow_other_counts=arguments.allow_other_counts,
+            rescore=arguments.rescore,
             pairs=arguments.rest,
         )
     )

@@ -17,13 +17,15 @@ a JSON object with
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),
   ``domain_probe``, ``central_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
 - ``erased``: scores without the source in the features, see :mod:`.erasure`;
+- ``home``: on drawn domains, scores on unseen people of the sources, see :mod:`.home`;
 - ``rankings``: for each target some queries, ``{"query": file, "gallery": [[file, right], ...]}``,
   nearest first, ``right`` being 1 or 0. These paths are relative to the data root.
 
-Some lines have more: ``failed`` (why training stopped; then ``scores`` is empty), ``parameter``
-(``name`` and ``value``, Figure 3), ``distances`` with ``to_baseline`` instead for Table 2's last
-row, ``embedding`` (``file``: an ``.npz`` with ``xy`` (n, 2), ``domain`` (n,) and ``names``),
-``triples`` and ``triple_counts`` (Table 4),
+Some lines have more: ``rescored`` (``versions``, ``git``, ``machine`` and ``finished`` of what
+scored the run again, from its weights), ``failed`` (why training stopped; then ``scores`` is
+empty), ``parameter`` (``name`` and ``value``, Figure 3), ``distances`` with ``to_baseline`` instead
+for Table 2's last row, ``embedding`` (``file``: an ``.npz`` with ``xy`` (n, 2), ``domain`` (n,) and
+``names``), ``triples`` and ``triple_counts`` (Table 4),
 ``ranking_picture``, ``protocol``, ``counts`` (identities and images of each source, query and
 gallery images of each target) and ``counts_differ``.
 """

@@ -107,6 +107,8 @@ def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
         for prefix in ("", "in_bn_"):
             steps = [prefix + key for key in ABLATION]
             wanted += [*itertools.pairwise(steps), (steps[0], steps[-1])]
+        first, *_, last = ABLATION
+        wanted += [(key, f"in_bn_{key}") for key in (first, last)]
     elif experiment == "table1":
         wanted = [("baseline", "ddan"), ("in_bn_baseline", "in_bn_ddan"), ("ddan", "in_bn_ddan")]
     elif experiment == "table3":

@@ -61,23 +61,26 @@ def run(options: Options) -> list[records.Record]:
 
 
 def _carry_out(plan: Plan) -> None:
-    finished = {records.identity(each) for each in records.read(plan.options.output)}
-    missing = [run for run in plan.runs if _identity(plan, run) not in finished]
+    options = plan.options
+    finished = {records.identity(each) for each in records.read(options.output)}
+    missing = [run for run in plan.runs if options.rescore or _identity(plan, run) not in finished]
     todo: dict[Path, Job] = {}
     for run in missing:
         jobs = [run.job] + ([plan.job_of(run.row.needs, run.seed)] if run.row.needs else [])
-        todo |= {job.folder: job for job in jobs if outcome(job) is None}
-    first = [job for job in plan.pretraining.values() if todo and outcome(job) is None]
+        todo |= {job.folder: job for job in jobs if options.rescore or outcome(job) is None}
+    again = {folder for folder, job in todo.items() if outcome(job) is not None}
+    training = len(todo) - len(again)
+    first = [job for job in plan.pretraining.values() if training and outcome(job) is None]
     print(
-        f"{len(plan.runs)} runs on {plan.options.domains} domains, "
-        f"{len(plan.runs) - len(missing)} of them finished before; "
-        f"{len(first) + len(todo)} to train"
+        f"{len(plan.runs)} runs on {options.domains} domains, "
+        f"{sum(_identity(plan, run) in finished for run in plan.runs)} of them finished before; "
+        f"{len(first) + training} to train" + (f", {len(again)} to score again" if again else "")
     )
     epochs = sum(job.config.train.max_epoch for job in (*first, *todo.values()))
-    missing = _report_finished(plan, missing)
+    missing = _report_finished(plan, missing, again)
     with tqdm(
         total=epochs,
-        desc=plan.options.experiment,
+        desc=options.experiment,
         disable=not epochs,
         bar_format=PROGRESS,
     ) as bar:
@@ -86,16 +89,24 @@ def _carry_out(plan: Plan) -> None:
             bar.update(min(part, bar.total - bar.n))  # parts of an epoch are rounded
 
         for jobs in (first, list(todo.values())):
-            for _ in train_all(jobs, plan.options.jobs, report):
-                missing = _report_finished(plan, missing)
+            for job in train_all(jobs, options.jobs, report):
+                again.discard(job.folder)
+                missing = _report_finished(plan, missing, again)
 
 
-def _report_finished(plan: Plan, runs: list[Run]) -> list[Run]:
-    """Writes a line for each run that has all it needs; returns the others."""
+def _report_finished(plan: Plan, runs: list[Run], again: set[Path]) -> list[Run]:
+    """Writes a line for each run that has all it needs; returns the others.
+
+    Args:
+        plan: what is carried out.
+        runs: without a line yet.
+        again: folders of those that have finished and are still to be scored again.
+    """
     waiting = []
     for run in runs:
         needed = plan.job_of(run.row.needs, run.seed) if run.row.needs else run.job
-        if outcome(run.job) is None or outcome(needed) is None:
+        jobs = (run.job, needed)
+        if any(job.folder in again or outcome(job) is None for job in jobs):
             waiting.append(run)
         else:
             records.append(plan.options.output, _record(plan, run))
@@ -129,9 +140,7 @@ def _record(plan: Plan, run: Run) -> records.Record:
             "pairs": options.pairs,
         },
         "digest": digest,
-        "versions": versions(),
-        "git": git_state(),
-        "machine": machine(),
+        **_made_by(plan, run),
         "run": run.job.folder.relative_to(options.output).as_posix(),
         **result,
         **plan.facts[row],
@@ -142,8 +151,24 @@ def _record(plan: Plan, run: Run) -> records.Record:
         record |= measure(plan, run)
     elif run.row.parameter is not None:
         record["parameter"] = dict(zip(("name", "value"), run.row.parameter, strict=True))
-    record["finished"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     return record
+
+
+def _made_by(plan: Plan, run: Run) -> dict[str, Any]:
+    """Who trained a run, where and when, and who scored it since."""
+    made = {
+        "versions": versions(),
+        "git": git_state(),
+        "machine": machine(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    earlier: records.Record = {}
+    if plan.options.rescore:
+        known = {records.identity(each): each for each in records.read(plan.options.output)}
+        earlier = known.get(_identity(plan, run), {})
+    if not earlier:
+        return made
+    return {key: earlier[key] for key in made} | {"rescored": made}
 
 
 def _conclude(plan: Plan) -> list[records.Record]:

@@ -37,6 +37,7 @@ class Options:
     average_last: int = 0
     jobs: int = 1
     allow_other_counts: bool = False
+    rescore: bool = False
     pairs: list[str] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from ..evaluation import TargetResult, as_row, evaluate_protocol
 from . import samples
 from .averaging import WeightAverage
 from .erasure import erased
+from .home import home_scores
 from .probes import probe
 from .runs import Job
 from .watch import Report, Watch
@@ -46,13 +47,21 @@ def outcome(job: Job) -> dict[str, Any] | None:
 def train(job: Job, report: Report) -> None:
     """Trains a job to its end, from its newest checkpoint where there is one.
 
+    A finished one is scored again, from the weights that it left.
+
     Args:
         job: what to train.
         report: called with each part of an epoch that has been trained.
 
     Raises:
         FloatingPointError: pretraining has diverged; of other runs this is the outcome.
+        FileNotFoundError: the weights of a finished run are gone.
     """
+    finished = outcome(job)
+    if finished is not None:
+        _score_again(job, finished)
+        report(job.config.train.max_epoch)
+        return
     config = job.config.clone()
     config.data.save_dir = str(job.folder)
     config.ddan.progress = "off"  # there is one bar for all runs
@@ -87,17 +96,36 @@ def train(job: Job, report: Report) -> None:
             "seconds": round(watch.seconds, 1),
         }
         _write_weights(engine.model, job)
-    with replacing(job.folder / OUTCOME) as path:
-        path.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+    _write_outcome(job, result)
     for name in engine.get_model_names():
         shutil.rmtree(job.folder / name, ignore_errors=True)
+
+
+def _score_again(job: Job, finished: dict[str, Any]) -> None:
+    if "failed" in finished:
+        return
+    config = job.config.clone()
+    config.data.save_dir = str(job.folder)
+    config.model.load_weights = str(job.weights)
+    config.ddan.fine_tune = False
+    with (
+        (job.folder / LOG).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+    ):
+        engine = training.build(config)
+        _write_outcome(job, finished | _scored(engine, config, job))
+
+
+def _write_outcome(job: Job, result: dict[str, Any]) -> None:
+    with replacing(job.folder / OUTCOME) as path:
+        path.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
 
 
 def _scored(engine: Any, config: Any, job: Job) -> dict[str, Any]:
     """Scores a trained model and leaves its features of the sources in the job's folder.
 
     Returns:
-        The entries of a record from ``scores`` to ``erased``; see :mod:`.records`.
+        The entries of a record from ``scores`` to ``home``; see :mod:`.records`.
     """
     scoring = {
         "ranks": config.test.ranks,
@@ -131,6 +159,9 @@ def _scored(engine: Any, config: Any, job: Job) -> dict[str, Any]:
         result |= probe(sample, central)
         if without := erased(sample, central, targets, **scoring):
             result["erased"] = without
+        # All images of a real source are trained on, where the configuration says so.
+        if job.drawn and not config.data.combineall:
+            result["home"] = home_scores(engine, config, **scoring)
     return result
 
 

@@ -61,14 +61,8 @@ def compare(before: Row, after: Row, metric: str) -> Comparison | None:
 
 
 def comparisons(experiment: Experiment, metric: str) -> list[Comparison]:
-    """The comparisons that a table reports; rows with and without IN/BN are steps of their own."""
-    keys = list(experiment.rows)
-    wanted = pairs(experiment.name, keys)
-    if experiment.name in ("table5", "figure2"):
-        groups = [
-            [key for key in keys if key.startswith("in_bn_") == in_bn] for in_bn in (False, True)
-        ]
-        wanted = [pair for group in groups if group for pair in pairs(experiment.name, group)]
+    """The comparisons that a table reports."""
+    wanted = pairs(experiment.name, list(experiment.rows))
     found = [compare(experiment.rows[a], experiment.rows[b], metric) for a, b in wanted]
     return [comparison for comparison in found if comparison]
 
@@ -77,6 +71,8 @@ def title(comparison: Comparison) -> str:
     """What is compared: what the later row adds, by its own label or by the terms, or both rows."""
     if comparison.after.label.startswith("+ "):
         return comparison.after.label.removeprefix("+ ")
+    if comparison.after.key == f"in_bn_{comparison.before.key}":
+        return f"IN/BN in {comparison.before.label}"
     before, _, _ = comparison.before.label.partition(", ")
     after, _, suffix = comparison.after.label.partition(", ")
     if after.startswith(f"{before} + ") and comparison.before.label.endswith(suffix):
@@ -116,10 +112,10 @@ def verdict(interval: Interval, seeds: int) -> str:
     return found if seeds >= FEW_SEEDS else f"{found}, but too few seeds to conclude"
 
 
-def runs(seeds: int, targets: int) -> str:
-    """Number of seeds and targets in words."""
+def runs(seeds: int, domains: int, kind: str = "target") -> str:
+    """Number of seeds and of targets, or of another kind of domains, in words."""
     return (
-        f"{seed_count(seeds)} \N{MULTIPLICATION SIGN} {targets} target{'s' if targets > 1 else ''}"
+        f"{seed_count(seeds)} \N{MULTIPLICATION SIGN} {domains} {kind}{'s' if domains > 1 else ''}"
     )
 
 

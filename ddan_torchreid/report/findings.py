@@ -8,7 +8,7 @@ import numpy as np
 
 from ..experiments.ablation import short
 from ..experiments.statistics import bootstrap_interval, crossed_interval
-from . import search_parts
+from . import home_parts, search_parts
 from .blocks import Finding
 from .comparison import comparisons, decimals, mean_std, runs, seed_count, sentence, title
 from .diagnosis_findings import why
@@ -35,8 +35,9 @@ def findings(experiment: Experiment, results: Results) -> list[Finding]:
     # What a figure is about is not its rows' rank-1; the tables below have that too.
     if experiment.name.startswith("figure"):
         return own
-    reasons = why(experiment) if experiment.name == "table5" else []
-    return [*own, *_differences(experiment), *reasons]
+    if experiment.name != "table5":
+        return [*own, *_differences(experiment)]
+    return [*_differences(experiment), *home_parts.findings(experiment), *why(experiment)]
 
 
 def _differences(experiment: Experiment) -> list[Finding]:

@@ -185,7 +185,7 @@ def _steps(experiment: Experiment) -> list[Block]:
     for each in comparisons(experiment, "rank-1"):
         # The paper has one table for both kinds of normalisation.
         keys = [row.key.removeprefix("in_bn_") for row in (each.before, each.after)]
-        if not set(keys) <= set(ABLATION):
+        if keys[0] == keys[1] or not set(keys) <= set(ABLATION):
             continue
         before, after = (np.mean(paper.TABLE5[key]) for key in keys)
         lines.append(

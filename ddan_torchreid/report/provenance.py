@@ -91,6 +91,9 @@ def _surroundings(results: Results) -> list[list[str]]:
         "versions": _distinct(versions),
         "git": _distinct(_git(record) for record in records if "git" in record),
         "finished": [" to ".join(_ends(finished))] if finished else [],
+        "scored again, from the weights": _distinct(
+            _git(record["rescored"]) for record in records if "rescored" in record
+        ),
     }
     return [[name, "; ".join(each)] for name, each in lines.items() if each]
 

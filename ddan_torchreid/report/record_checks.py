@@ -28,6 +28,11 @@ def check(record: Record) -> None:
     for key in ("config", "scores", "curves", "versions", "rankings", "options", "triple_counts"):
         _require(isinstance(record.get(key, {}), dict), f"{key!r} must be an object")
     _require(isinstance(record.get("git") or {}, dict), "'git' must be an object or null")
+    again = record.get("rescored", {"git": None})
+    _require(
+        isinstance(again, dict) and isinstance(again.get("git") or {}, dict),
+        "'rescored' must be an object, and its 'git' an object or null",
+    )
     for key in ("ddan", "data", "model", "train"):
         node = record.get("config", {}).get(key, {})
         _require(isinstance(node, dict), f"{key!r} of 'config' must be an object")
@@ -42,6 +47,9 @@ def check(record: Record) -> None:
         _require(_is_number(record.get(key, 0)), f"{key!r} must be a number")
     for target, scores in record.get("scores", {}).items():
         _check_scores(target, scores)
+    _require(isinstance(record.get("home", {}), dict), "'home' must be an object")
+    for source, scores in record.get("home", {}).items():
+        _check_scores(source, scores)
     _check_curves(record.get("curves", {}))
     _check_rankings(record.get("rankings", {}))
     _check_distances(record.get("distances"))

@@ -164,6 +164,30 @@ def test_what_is_finished_is_not_repeated(output, tiny_root, monkeypatch, capsys
     )
 
 
+def test_rescoring_measures_anew_and_says_who_trained(tiny_root, tmp_path, monkeypatch, capsys):
+    """As if an earlier version had trained the runs, without scores at home."""
+    flags = ["--rows", "identity,triplet"]
+    assert experiment("table5", tiny_root, tmp_path, *flags) == 0
+    expected = records.read(tmp_path)
+    earlier = {"git": {"commit": "earlier", "dirty": False}, "finished": "2025-01-01T00:00:00"}
+    lines = [{k: v for k, v in each.items() if k != "home"} | earlier for each in expected]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / records.FILE).write_text(text)
+    capsys.readouterr()
+    # Killed between two runs, it is done once more from the start.
+    with monkeypatch.context() as patch:
+        killed_in_the_middle(patch)
+        with pytest.raises(KilledError):
+            experiment("table5", tiny_root, tmp_path, *flags, "--rescore")
+    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore") == 0
+    assert "2 of them finished before; 0 to train, 2 to score again" in capsys.readouterr().out
+    for before, after in zip(expected, of(tmp_path, "table5"), strict=True):
+        again = after.pop("rescored")
+        assert again["git"] == before["git"]
+        assert again["versions"] == before["versions"]
+        assert after == before | earlier
+
+
 def test_another_configuration_is_trained_and_both_are_kept(tiny_root, tmp_path):
     one = ["--rows", "identity", "train.max_epoch", "1"]
     for rate in ("0.003", "0.001", "0.003"):

@@ -8,6 +8,7 @@ import torch
 
 from ddan_torchreid import state_files, training
 from ddan_torchreid.checkpoint_files import newest
+from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments import averaging, plan, samples, training_run
 
 
@@ -70,6 +71,7 @@ def test_it_leaves_what_the_tables_need(job):
         assert {"rank-20", "mAP", "mINP"} <= scores.keys()
     assert set(outcome["erased"]) == {"sources", "centre"}
     assert outcome["erased"]["sources"]["scores"].keys() == outcome["scores"].keys()
+    assert set(outcome["home"]) == set(rendered.SOURCES)
     files = {path.name for path in single.folder.iterdir()}
     assert {"outcome.json", "weights.pth.tar", "features.npz", "train.log"} <= files
     assert newest(single.folder) is None  # the checkpoints are gone
@@ -83,6 +85,23 @@ def test_it_leaves_what_the_tables_need(job):
                 other, its_camera = file.split("/")[-1].split("_")[:2]
                 assert right == (other == person)
                 assert (other, its_camera) != (person, camera)
+
+
+def test_a_finished_run_is_scored_again_and_not_trained(job):
+    one = job()
+    training_run.train(one, lambda part: None)
+    file = one.folder / training_run.OUTCOME
+    expected, before = training_run.outcome(one), one.weights.read_bytes()
+    file.write_text(json.dumps({key: expected[key] for key in ("curves", "steps", "seconds")}))
+    parts = []
+    training_run.train(one, parts.append)
+    assert training_run.outcome(one) == expected
+    assert one.weights.read_bytes() == before
+    assert parts == [2]
+    # Of one that failed there is nothing to score.
+    file.write_text(json.dumps({"failed": "diverged", "scores": {}}))
+    training_run.train(one, parts.append)
+    assert training_run.outcome(one) == {"failed": "diverged", "scores": {}}
 
 
 def test_a_stopped_run_goes_on_and_ends_with_the_same_bits(job, options):

@@ -47,7 +47,8 @@ def test_steps_are_taken_within_bn_and_within_in_bn(tmp_path):
             records.append(each | changes | {"digest": prefix + each["digest"]})
     titles = [title(each) for each in comparison.comparisons(rows_of(tmp_path, records), "mAP")]
     plain = ["L_Triplet added", "L_DA added", "L_SE added", "All terms against L_IDE alone"]
-    assert titles == [*plain, *(f"{each}, IN/BN" for each in plain)]
+    both = ["IN/BN in L_IDE", "IN/BN in L_IDE + L_Triplet + L_DA + L_SE"]
+    assert titles == [*plain, *(f"{each}, IN/BN" for each in plain), *both]
 
 
 def test_the_title_of_two_unlike_rows_names_both(tmp_path):

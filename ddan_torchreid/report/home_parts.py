@@ -1,0 +1,128 @@
+"""Sections' parts on new people of the sources: does a term recognise or generalise better?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..experiments.ablation import ABLATION
+from ..experiments.rows import pairs
+from .blocks import Block, Finding, Heading, Table
+from .comparison import (
+    between,
+    compare,
+    comparisons,
+    mean_std,
+    runs,
+    seed_count,
+    sentence,
+    signed,
+    title,
+)
+from .results import Experiment, Row
+
+_METRICS = ("rank-1", "mAP")
+
+
+def at_home(row: Row) -> Row:
+    """A row with its scores on new people of the sources for those on the targets."""
+    records = [record | {"scores": record["home"]} for record in row.finished if record.get("home")]
+    return Row(row.key, row.label, records)
+
+
+def away(row: Row) -> Row:
+    """A row as it is, without the seeds that were not scored at home."""
+    return Row(row.key, row.label, [each for each in row.finished if each.get("home")])
+
+
+def homes(experiment: Experiment) -> list[Block]:
+    """Every row on new people of the sources and on the targets, and every difference likewise."""
+    lines = []
+    for row in experiment.rows.values():
+        if not at_home(row).finished:
+            continue
+        line = [row.label]
+        for metric in _METRICS:
+            home, target = (each.mean_per_seed(metric) for each in (at_home(row), away(row)))
+            line += [mean_std(home), mean_std(target), mean_std(home - target)]
+        lines.append(line)
+    if not lines:
+        return []
+    columns = (
+        "row", "rank-1, sources", "targets", "lower by", "mAP, sources", "targets", "lower by",
+    )  # fmt: skip
+    caption = (
+        "Sources: their own query and gallery, with people that no run was trained on; the "
+        "cameras are those of the training. Percent; lower by: points that the targets are below "
+        "the sources, which differ in how hard they are too. Mean over the domains, ± standard "
+        "deviation over the seeds."
+    )
+    found: list[Block] = [
+        Heading("New people of the sources, and of the targets"),
+        Table(columns, lines, caption),
+    ]
+    return [*found, *_changes(experiment)]
+
+
+def _changes(experiment: Experiment) -> list[Block]:
+    lines = []
+    for each in comparisons(experiment, "rank-1"):
+        home = compare(at_home(each.before), at_home(each.after), "rank-1")
+        target = compare(away(each.before), away(each.after), "rank-1")
+        if home is None or target is None:
+            continue
+        lines.append(
+            [
+                title(each),
+                signed(home.interval.mean),
+                between(home.interval),
+                signed(target.interval.mean),
+                between(target.interval),
+                seed_count(len(home.cells)),
+            ]
+        )
+    if not lines:
+        return []
+    columns = ("difference", "rank-1, sources", "95 % CI", "targets", "95 % CI", "seeds")
+    caption = (
+        "Points of mean rank-1 between runs with the same seed. What is gained on new people of "
+        "the sources too is better recognition; what is gained on the targets alone, better "
+        "generalisation. Intervals draw seeds and domains."
+    )
+    return [Table(columns, lines, caption)]
+
+
+def findings(experiment: Experiment) -> list[Finding]:
+    """Of Table 5: how far the targets are below the sources, and what each term gains at home."""
+    sentences = []
+    for prefix in ("", "in_bn_"):
+        row = experiment.rows.get(f"{prefix}triplet")
+        if row and at_home(row).finished:
+            home, target = (each.mean_per_seed("rank-1") for each in (at_home(row), away(row)))
+            sentences.append(
+                Finding(
+                    f"New people of the sources have a mean rank-1 of {mean_std(home)} % under "
+                    f"{row.label}, the targets' one of {mean_std(target)} %, "
+                    f"{np.mean(home - target):.1f} points less ({seed_count(len(home))})."
+                )
+            )
+    wanted = pairs(experiment.name, list(experiment.rows))
+    for before, after in (pair for pair in wanted if not _whole(*pair)):
+        rows = experiment.rows
+        found = compare(at_home(rows[before]), at_home(rows[after]), "rank-1")
+        if found:
+            sentences.append(
+                sentence(
+                    f"{title(found)}, on new people of the sources",
+                    "points of mean rank-1",
+                    found.interval,
+                    runs(len(found.cells), found.cells.shape[1], "source"),
+                    len(found.cells),
+                )
+            )
+    return sentences
+
+
+def _whole(before: str, after: str) -> bool:
+    """Whether a pair is about all terms at once, which their steps add up to."""
+    first, *_, last = ABLATION
+    return before.endswith(first) and after.endswith(last)
