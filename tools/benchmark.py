@@ -3,7 +3,8 @@
     python tools/benchmark.py step
     python tools/benchmark.py pool --device cuda --json pool.json
     python tools/benchmark.py all --json docs/benchmarks_cpu.json --markdown docs/benchmarks.md
-    python tools/benchmark.py render cpu.json gpu.json --markdown docs/benchmarks.md
+    python tools/benchmark.py ddp --json docs/benchmarks_ddp.json
+    python tools/benchmark.py render docs/benchmarks_*.json --markdown docs/benchmarks.md
 
 What is compared runs in turn, round by round, in one process. On a CPU the time is that of the
 processor, with one thread, and glibc's malloc keeps large blocks on its heap: giving them back to
@@ -92,12 +93,11 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(arguments.threads if arguments.threads > 1 else 0)
     device = torch.device(arguments.device)
     options = Options(device, arguments.rounds, arguments.tiny, arguments.threads)
-    result = importlib.import_module(f"benchmarks.{arguments.what}").run(options)
-    return {
-        "command": _command(),
-        "machine": machine(device, arguments.threads),
-        "results": [vars(result)],
-    }
+    benchmark = importlib.import_module(f"benchmarks.{arguments.what}")
+    result = benchmark.run(options)
+    found = machine(device, arguments.threads)
+    found["time"] = getattr(benchmark, "CLOCK", found["time"])
+    return {"command": _command(), "machine": found, "results": [vars(result)]}
 
 
 def _run_all(arguments: argparse.Namespace) -> dict[str, Any]:

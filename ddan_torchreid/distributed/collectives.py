@@ -128,5 +128,7 @@ def send_from_first(module: nn.Module) -> None:
 def _all_gather(part: Tensor) -> Tensor:
     part = part.detach().contiguous()
     joined = part.new_empty(size() * len(part), *part.shape[1:])
-    dist.all_gather_into_tensor(joined, part)
+    # PyTorch 2.14 has renamed it and warns of the former name.
+    gather: Any = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
+    gather(joined, part)
     return joined

@@ -113,7 +113,8 @@ def as_markdown(runs: Sequence[dict[str, Any]]) -> str:
         "brackets. Times are medians. Below 1 we are faster.",
     ]
     for run in runs:
-        lines += ["", f"## On {'a GPU' if 'gpu' in run['machine'] else 'a CPU'}", ""]
+        alone = f": {run['results'][0]['name']}" if len(run["results"]) == 1 else ""
+        lines += ["", f"## On {'a GPU' if 'gpu' in run['machine'] else 'a CPU'}{alone}", ""]
         lines += [f"`{run['command']}`", "", _machine_line(run["machine"])]
         for result in run["results"]:
             lines += ["", f"### {result['name']}: {result['title']}"]
