@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,8 @@ def _carry_out(plan: Plan) -> None:
         desc=options.experiment,
         disable=not epochs,
         bar_format=PROGRESS,
+        # Into a log that is kept, a line now and then.
+        mininterval=0.1 if sys.stderr.isatty() else 10,
     ) as bar:
 
         def report(part: float) -> None:
