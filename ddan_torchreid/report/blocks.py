@@ -73,10 +73,17 @@ Block = Paragraph | Heading | Commands | Table | Pictures
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence; its last words may be a ``verdict``, which is set apart."""
+    """One sentence.
+
+    Attributes:
+        text: of it.
+        verdict: its last words, which are set apart.
+        aside: stands in its section alone, and not among those that open the report.
+    """
 
     text: str
     verdict: str = ""
+    aside: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,11 @@ class Section:
     anchor: str
     findings: Sequence[Finding] = ()
     blocks: Sequence[Block] = field(default_factory=list)
+
+    @property
+    def headlines(self) -> list[Finding]:
+        """Those of its findings that open the report."""
+        return [finding for finding in self.findings if not finding.aside]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,7 +19,7 @@ _Rows = Mapping[str, Row]
 
 
 def why(experiment: Experiment) -> list[Finding]:
-    """The sentences, first of the rows with BN, then of those with IN/BN."""
+    """The sentences, first of the rows with BN, then, aside, of those with IN/BN."""
     sentences: list[Finding] = []
     for prefix in ("", "in_bn_"):
         rows = {
@@ -26,8 +27,9 @@ def why(experiment: Experiment) -> list[Finding]:
             for key in ABLATION
             if prefix + key in experiment.rows
         }
-        sentences += [*_gradients(rows), *_discriminator(rows), *_probe(rows), *_centre(rows)]
-        sentences += [*_distances(rows), *erasure_parts.findings(rows), *_neighbours(rows)]
+        found = [*_gradients(rows), *_discriminator(rows), *_probe(rows), *_centre(rows)]
+        found += [*_distances(rows), *erasure_parts.findings(rows), *_neighbours(rows)]
+        sentences += [dataclasses.replace(each, aside=bool(sentences)) for each in found]
     return sentences
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from ..experiments.ablation import ABLATION
@@ -43,7 +45,8 @@ def homes(experiment: Experiment) -> list[Block]:
         line = [row.label]
         for metric in _METRICS:
             home, target = (each.mean_per_seed(metric) for each in (at_home(row), away(row)))
-            line += [mean_std(home), mean_std(target), mean_std(home - target)]
+            lower = home - target if len(home) == len(target) else []
+            line += [mean_std(home), mean_std(target), mean_std(lower)]
         lines.append(line)
     if not lines:
         return []
@@ -92,17 +95,24 @@ def _changes(experiment: Experiment) -> list[Block]:
 
 
 def findings(experiment: Experiment) -> list[Finding]:
-    """Of Table 5: how far the targets are below the sources, and what each term gains at home."""
+    """Of Table 5: how far the targets are below the sources, and what each term gains at home.
+
+    Those on rows with IN/BN alone are asides, where there are rows with BN.
+    """
     sentences = []
+    both = any(not key.startswith("in_bn_") for key in experiment.rows)
     for prefix in ("", "in_bn_"):
         row = experiment.rows.get(f"{prefix}triplet")
-        if row and at_home(row).finished:
-            home, target = (each.mean_per_seed("rank-1") for each in (at_home(row), away(row)))
+        if row is None:
+            continue
+        home, target = (each.mean_per_seed("rank-1") for each in (at_home(row), away(row)))
+        if len(home) == len(target) > 0:
             sentences.append(
                 Finding(
                     f"New people of the sources have a mean rank-1 of {mean_std(home)} % under "
                     f"{row.label}, the targets' one of {mean_std(target)} %, "
-                    f"{np.mean(home - target):.1f} points less ({seed_count(len(home))})."
+                    f"{np.mean(home - target):.1f} points less ({seed_count(len(home))}).",
+                    aside=bool(prefix) and both,
                 )
             )
     wanted = pairs(experiment.name, list(experiment.rows))
@@ -110,15 +120,15 @@ def findings(experiment: Experiment) -> list[Finding]:
         rows = experiment.rows
         found = compare(at_home(rows[before]), at_home(rows[after]), "rank-1")
         if found:
-            sentences.append(
-                sentence(
-                    f"{title(found)}, on new people of the sources",
-                    "points of mean rank-1",
-                    found.interval,
-                    runs(len(found.cells), found.cells.shape[1], "source"),
-                    len(found.cells),
-                )
+            said = sentence(
+                f"{title(found)}, on new people of the sources",
+                "points of mean rank-1",
+                found.interval,
+                runs(len(found.cells), found.cells.shape[1], "source"),
+                len(found.cells),
             )
+            aside = before.startswith("in_bn_") and both
+            sentences.append(dataclasses.replace(said, aside=aside))
     return sentences
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from ..atomic import replacing
-from .blocks import Block, Commands, Heading, Paragraph, Picture, Pictures, Report, Section, Table
+from .blocks import Block, Commands, Finding, Heading, Paragraph, Picture, Pictures, Report, Table
 from .page import plain
 
 
@@ -42,11 +43,11 @@ def render(report: Report, folder: str, pictures: dict[str, bytes]) -> str:
     if found:
         parts.append("## Findings")
     for section in found:
-        parts += [f"**{_text(section.title)}**", _findings(section)]
+        parts += [f"**{_text(section.title)}**", _findings(section.headlines)]
     for section in report.sections:
         parts.append(f"## {_text(section.title)}")
         if section.findings:
-            parts.append(_findings(section))
+            parts.append(_findings(section.findings))
         parts += [_block(block, folder, pictures) for block in section.blocks]
     return "\n\n".join(parts) + "\n"
 
@@ -59,10 +60,10 @@ def _text(text: str) -> str:
     return re.sub(r"\bL\\_([A-Za-z]+)", r"L<sub>\1</sub>", marked)
 
 
-def _findings(section: Section) -> str:
+def _findings(findings: Sequence[Finding]) -> str:
     return "\n".join(
         f"- {_text(each.text)}{f' **{_text(each.verdict)}.**' if each.verdict else ''}"
-        for each in section.findings
+        for each in findings
     )
 
 

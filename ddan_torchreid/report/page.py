@@ -7,7 +7,18 @@ import html
 import re
 from collections.abc import Sequence
 
-from .blocks import Block, Commands, Heading, Paragraph, Picture, Pictures, Report, Section, Table
+from .blocks import (
+    Block,
+    Commands,
+    Finding,
+    Heading,
+    Paragraph,
+    Picture,
+    Pictures,
+    Report,
+    Section,
+    Table,
+)
 from .stylesheet import CSS
 
 MIME = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}
@@ -57,14 +68,14 @@ def plain(text: str) -> str:
 
 def words(text: str) -> str:
     """Text for an element, with loss terms such as ``L_SE`` as the paper sets them."""
-    together = re.sub(r"(\d|±) (?=%|±|\d|seed|target)", r"\1&nbsp;", plain(text))
+    together = re.sub(r"(\d|±) (?=%|±|\d|seed|target|source)", r"\1&nbsp;", plain(text))
     return re.sub(r"\bL_([A-Za-z]+)", r"<i>L</i><sub>\1</sub>", together)
 
 
 def _summary(sections: list[Section]) -> str:
     parts = ['<div class="summary">', "<h2>Findings</h2>"]
     for section in sections:
-        parts += [f"<h3>{_link(section)}</h3>", _findings(section)]
+        parts += [f"<h3>{_link(section)}</h3>", _findings(section.headlines)]
     return "\n".join([*parts, "</div>"])
 
 
@@ -77,10 +88,10 @@ def _link(section: Section) -> str:
     return f'<a href="#{plain(section.anchor)}">{words(section.title)}</a>'
 
 
-def _findings(section: Section) -> str:
+def _findings(findings: Sequence[Finding]) -> str:
     items = "\n".join(
         f"<li>{words(each.text)}{f' <b>{words(each.verdict)}.</b>' if each.verdict else ''}</li>"
-        for each in section.findings
+        for each in findings
     )
     return f'<ul class="findings">\n{items}\n</ul>'
 
@@ -89,7 +100,7 @@ def _section(section: Section) -> str:
     parts = [
         f'<section class="experiment" id="{plain(section.anchor)}">',
         f"<h2>{words(section.title)}</h2>",
-        _findings(section) if section.findings else "",
+        _findings(section.findings) if section.findings else "",
         *(_block(block) for block in section.blocks),
         "</section>",
     ]

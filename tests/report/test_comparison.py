@@ -10,7 +10,7 @@ import pytest
 from ddan_torchreid.experiments.statistics import Interval
 from ddan_torchreid.report import comparison, results
 from ddan_torchreid.report.comparison import decimals, mean_std, sentence, signed, title, verdict
-from tests.report.sample import record, table5, write
+from tests.report.sample import record, table5, with_in_bn, write
 
 
 def rows_of(tmp_path, records, name="table5"):
@@ -40,11 +40,7 @@ def test_rows_without_a_common_seed_are_not_compared(tmp_path):
 
 
 def test_steps_are_taken_within_bn_and_within_in_bn(tmp_path):
-    records = []
-    for prefix, suffix in (("", ""), ("in_bn_", ", IN/BN")):
-        for each in table5():
-            changes = {"row": prefix + each["row"], "label": each["label"] + suffix}
-            records.append(each | changes | {"digest": prefix + each["digest"]})
+    records = with_in_bn(table5())
     titles = [title(each) for each in comparison.comparisons(rows_of(tmp_path, records), "mAP")]
     plain = ["L_Triplet added", "L_DA added", "L_SE added", "All terms against L_IDE alone"]
     both = ["IN/BN in L_IDE", "IN/BN in L_IDE + L_Triplet + L_DA + L_SE"]

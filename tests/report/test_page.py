@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ddan_torchreid.report import contents, page, results
+from ddan_torchreid.report import contents, markdown, page, results
 from ddan_torchreid.report.blocks import Pictures, Table
 from ddan_torchreid.report.limits import TITLE
 from ddan_torchreid.report.stylesheet import CSS
-from tests.report.sample import TARGETS, explained, others, record, write
+from tests.report.sample import TARGETS, explained, others, record, with_in_bn, write
 
 HOSTILE = "<script>alert(1)</script>\"'`| $x$ \\frac{ \u202e\ud800]]>&amp;"
 VOID = {"meta", "img", "br"}
@@ -122,6 +122,15 @@ def test_a_report_of_table5_has_that_alone(table5_report):
     assert "t-SNE" not in text
     assert "Ranked results" not in text
     assert "left out" not in text
+
+
+@pytest.mark.parametrize("render", [page.render, lambda report: markdown.render(report, "x", {})])
+def test_reasons_within_in_bn_stand_in_their_section_alone(tmp_path, render):
+    folder = write(tmp_path, with_in_bn(explained()))
+    text = render(contents.report(results.load(folder), brief=True))
+    found = [line for line in text.splitlines() if "the discriminator is right in" in line]
+    # The rows with BN once in the opening and once in the section.
+    assert [line.count("IN/BN") for line in found] == [0, 0, 1]
 
 
 def test_the_same_input_gives_the_same_page(tmp_path):
