@@ -10,6 +10,7 @@ from ..experiments.ablation import ABLATION
 from ..experiments.rows import pairs
 from .blocks import Block, Finding, Heading, Table
 from .comparison import (
+    DASH,
     between,
     compare,
     comparisons,
@@ -45,8 +46,8 @@ def homes(experiment: Experiment) -> list[Block]:
         line = [row.label]
         for metric in _METRICS:
             home, target = (each.mean_per_seed(metric) for each in (at_home(row), away(row)))
-            lower = home - target if len(home) == len(target) else []
-            line += [mean_std(home), mean_std(target), mean_std(lower)]
+            line += [mean_std(home), mean_std(target)]
+            line.append(mean_std(home - target) if len(home) == len(target) else DASH)
         lines.append(line)
     if not lines:
         return []
