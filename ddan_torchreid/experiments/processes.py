@@ -54,7 +54,7 @@ def train_all(jobs: Sequence[Job], at_once: int, report: Report) -> Iterator[Job
                     message = pipe.recv()
                 except EOFError:
                     message = f"process {process.pid} ended without a word"
-                if isinstance(message, float):
+                if isinstance(message, int | float):
                     report(message)
                     continue
                 process.join()

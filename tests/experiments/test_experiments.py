@@ -179,7 +179,7 @@ def test_rescoring_measures_anew_and_says_who_trained(tiny_root, tmp_path, monke
         killed_in_the_middle(patch)
         with pytest.raises(KilledError):
             experiment("table5", tiny_root, tmp_path, *flags, "--rescore")
-    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore") == 0
+    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore", "--jobs", "2") == 0
     assert "2 of them finished before; 0 to train, 2 to score again" in capsys.readouterr().out
     for before, after in zip(expected, of(tmp_path, "table5"), strict=True):
         again = after.pop("rescored")
