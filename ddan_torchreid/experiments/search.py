@@ -32,6 +32,14 @@ SETTINGS_TRIED: dict[str, tuple[str, Changes]] = {
         "+ L_DA to the central label, weight 1",
         ALIGNMENT | {"ddan.weight_adversarial": 1.0, "ddan.confusion": "central"},
     ),
+    "alignment-entropy-1": (
+        "+ L_DA by negative entropy, weight 1",
+        ALIGNMENT | {"ddan.weight_adversarial": 1.0, "ddan.confusion": "entropy"},
+    ),
+    "alignment-entropy-5": (
+        "+ L_DA by negative entropy, weight 5",
+        ALIGNMENT | {"ddan.weight_adversarial": 5.0, "ddan.confusion": "entropy"},
+    ),
     "pairwise-1": ("+ pairwise L_DA, weight 1", PAIRWISE | {"ddan.weight_adversarial": 1.0}),
     "similarity": ("+ L_DA 0.18 + L_SE, weight 0.05 (paper)", DDAN),
     "similarity-0.5": ("+ L_DA 0.18 + L_SE, weight 0.5", {"ddan.weight_similarity": 0.5}),
