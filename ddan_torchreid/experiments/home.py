@@ -1,7 +1,7 @@
 """Scores at home: on people that no run was trained on, in the domains that it was trained on.
 
 What a term gains there too is better recognition, not better generalisation; and how far the
-targets lie below is all that an alignment of domains could win.
+targets lie below is the distance that aligning domains is meant to close.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ def _made_by(plan: Plan, run: Run) -> dict[str, Any]:
         earlier = known.get(_identity(plan, run), {})
     if not earlier:
         return made
-    return {key: earlier[key] for key in made} | {"rescored": made}
+    return {key: earlier[key] for key in made if key in earlier} | {"rescored": made}
 
 
 def _conclude(plan: Plan) -> list[records.Record]:

@@ -55,7 +55,7 @@ def differences(found: Sequence[Comparison], metric: str) -> bytes:
         labels = [_broken(mathtext(title(each), 70)) for each in found]
         axes.set_yticks(range(len(found)), labels)
         axes.set_ylim(len(found) - 0.5, -0.6)
-        axes.set_xlabel(f"difference in {metric} (percentage points)")
+        axes.set_xlabel(f"difference in {metric} (points)")
         axes.grid(axis="y", visible=False)
 
     return svg(paint, height=1 + 0.42 * len(found))
