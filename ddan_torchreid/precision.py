@@ -1,8 +1,9 @@
 """Mixed precision: in which type the network computes, and the scale of float16's gradients.
 
-Only the forward pass of the model, and with it its backward pass, is in half precision, and only in
-training. What the model returns is float32 again, and so are the losses, the discriminator, the ID
-pool, all weights and the optimisers' states; test-time features are computed in float32.
+Only the forward pass of the encoder and the classifier, and with it their backward pass, is in half
+precision, and only in training. What they return is float32 again, and so are the mapping network,
+the losses, the discriminator, the ID pool, all weights and the optimisers' states; test-time
+features are computed in float32.
 """
 
 from __future__ import annotations

@@ -58,13 +58,18 @@ def test_off_is_no_truth_value_in_yaml(tmp_path, word):
     assert (settings.ddan.amp, settings.ddan.progress) == ("off", "off")
 
 
-def test_only_the_networks_own_products_are_in_half_precision(small_engine):
+def test_only_encoder_and_classifier_compute_in_half_precision(small_engine):
     engine = prepared(small_engine("ddan.amp", "bf16", "train.optim", "sgd", "train.lr", "0.05"))
-    maps = []
-    engine.model.mapping.register_forward_hook(lambda module, args, output: maps.append(args[0]))
+    seen = {}
+    for name, part in engine.model.named_children():
+        part.register_forward_hook(
+            lambda _, args, output, name=name: seen.update({name: (args[0].dtype, output.dtype)})
+        )
     images, pids, domains = engine.parse_data_for_train(first_batch(engine))
     terms, features, _ = engine.loss_terms(images, pids, domains)
-    assert [each.dtype for each in maps] == [torch.bfloat16]
+    full, half = torch.float32, torch.bfloat16
+    assert seen["encoder"] == seen["classifier"] == (full, half)
+    assert seen["mapping"] == seen["neck"] == (full, full)
     assert len(terms) == 5
     assert {each.dtype for each in (*terms.values(), features)} == {torch.float32}
     assert reached(terms["loss_id"], engine) == {"encoder", "mapping", "head"}
