@@ -236,6 +236,8 @@ class ImageDDANEngine(EpochLoop):
     def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
         """torchreid's, which opens and freezes layers; they are then trained in parallel anew."""
         super().two_stepped_transfer_learning(*args, **keywords)
+        # torchreid puts every layer that is not opened into eval mode, and nobody opens dropout.
+        self.bare_model.dropout.train()
         self._parallel = distributed.parallel(self.model)
 
 
