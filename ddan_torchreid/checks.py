@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from yacs.config import CfgNode
 
 from . import distributed, integration
@@ -190,6 +191,19 @@ def _check_ddan(config: CfgNode) -> None:
         raise ValueError(
             "ddan.fine_tune starts from the weights of model.load_weights; name them there, and "
             "leave model.resume empty"
+        )
+    head_alone = {"neck", "classifier"}.issuperset(config.train.open_layers)
+    if config.train.fixbase_epoch > 0 and head_alone and settings.weight_identity == 0:
+        raise ValueError(
+            "with ddan.weight_identity 0.0 nothing trains the layers of train.open_layers; add "
+            "'mapping' or 'encoder' there, or write train.fixbase_epoch 0"
+        )
+    on_gpu = config.use_gpu and torch.cuda.is_available()
+    if settings.amp == "bf16" and not on_gpu and config.data.width <= 16:
+        # Seen in PyTorch 2.14: strided depthwise convolutions of maps one pixel wide.
+        raise ValueError(
+            "PyTorch's gradients in bfloat16 on a CPU are wrong for images of so few pixels; write "
+            "ddan.amp off, or data.width 32 or more"
         )
     if not 0 <= config.ddan.dropout < 1:
         raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")

@@ -44,6 +44,14 @@ def no_image_is_read(monkeypatch):
         (("train.fixbase_epoch", "1", "train.open_layers", "['head']"), "no layer 'head'"),
         (
             (
+                *("train.fixbase_epoch", "1", "train.open_layers", "['neck']"),
+                *("ddan.weight_identity", "0.0"),
+            ),
+            "nothing trains the layers of train.open_layers",
+        ),
+        (("ddan.amp", "bf16", "data.width", "16"), "write ddan.amp off, or data.width 32"),
+        (
+            (
                 *("loss.name", "softmax", "sampler.train_sampler", "RandomSampler"),
                 *("train.batch_size", "5000"),
             ),
