@@ -28,13 +28,14 @@ def choose_central_domain(
         model: its test-time features are compared; the paper takes the trained baseline.
         datamanager: a ``torchreid.data.ImageDataManager`` with two sources or more.
         device: of the model.
-        max_samples: images per source at the most.
+        max_samples: images per source and distance at the most.
         seed: of the sample.
 
     Returns:
         The name of the chosen source.
     """
-    loaders = source_loaders(datamanager, max_samples, seed)
+    # Twice as many, for the two disjoint samples that the distance of a source to itself compares.
+    loaders = source_loaders(datamanager, 2 * max_samples, seed)
     features = {
         name: extract_features(model, loader, device).features for name, loader in loaders.items()
     }
