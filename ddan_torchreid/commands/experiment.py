@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05"
     parser.add_argument(
         "experiment",
-        help="table1 to table5, figure2, figure3, search (settings, on validation domains) or "
-        "protocol",
+        help="table1 to table5, figure2, figure3, sampler (ours against torchreid's), search "
+        "(settings, on validation domains) or protocol",
     )
     parser.add_argument("--root", default="reid-data", help="data root; rendered data is made here")
     parser.add_argument("--output", default="runs/experiments", help="folder for all results")

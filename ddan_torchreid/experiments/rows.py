@@ -13,6 +13,10 @@ from .ablation import ABLATION, ALIGNMENT, BASELINE, DDAN, PAIRWISE, Row, in_bn_
 K_VALUES = (0, 1, 2, 4, 8, 16, 32)
 TAU_VALUES = (2e-5, 2e-4, 2e-3, 2e-2, 2e-1, 2.0)
 
+# The baseline and DDAN are what anyone would train with another sampler.
+SAMPLED = {key: ABLATION[key] for key in ("triplet", "similarity")}
+TORCHREID = "torchreid"
+
 TITLES = {
     "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",
     "table2": "Table 2: Wasserstein distances between the sources",
@@ -21,6 +25,7 @@ TITLES = {
     "table5": "Table 5: the loss terms, one after the other",
     "figure2": "Figure 2: features of the sources under the four models",
     "figure3": "Figure 3: k and tau of L_SE",
+    "sampler": "The multi-domain sampler against torchreid's",
     "search": "Settings tried on validation domains",
     "protocol": "Benchmark protocols",
 }
@@ -65,6 +70,16 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
         ]
     if experiment == "figure3":
         return _sweep(base, fewest_identities)
+    if experiment == "sampler":
+        theirs = {"sampler.train_sampler": "RandomIdentitySampler"}
+        return [
+            row
+            for key, (label, changes) in SAMPLED.items()
+            for row in (
+                Row(key, label, changes),
+                Row(f"{key}-{TORCHREID}", f"{label}, torchreid's sampler", changes | theirs),
+            )
+        ]
     if experiment == "search":
         return search.rows(base)
     plain = [Row(key, label, changes) for key, (label, changes) in ABLATION.items()]
@@ -117,6 +132,10 @@ def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
         wanted = [("without", "with")]
     elif experiment == "figure3":
         wanted = [("k-0", key) for key in keys if key != "k-0"]
+    elif experiment == "sampler":
+        first, last = SAMPLED
+        wanted = [(key, f"{key}-{TORCHREID}") for key in SAMPLED]
+        wanted += [(first, last), (f"{first}-{TORCHREID}", f"{last}-{TORCHREID}")]
     elif experiment == "search":
         wanted = search.pairs(keys)
     elif experiment == "protocol":

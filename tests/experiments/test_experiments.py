@@ -24,6 +24,7 @@ COUNTS = {
     "table5": 4,
     "figure2": 4,
     "figure3": 4,
+    "sampler": 4,
 }
 
 
@@ -112,7 +113,7 @@ def test_a_configuration_is_trained_once_for_all_experiments(output):
     lines = records.read(output)
     assert len(lines) == sum(COUNTS.values())
     folders = [folder for folder in (output / "runs").iterdir() if folder.is_dir()]
-    assert len(folders) == len({record["run"] for record in lines}) == 13
+    assert len(folders) == len({record["run"] for record in lines}) == 15
     ddan = {
         json.dumps(record["scores"])
         for record in lines

@@ -51,6 +51,8 @@ def test_rows_of_several_experiments_share_their_training(options):
     assert folder("table3", "rendered_film") == folder("table5", "alignment")
     assert folder("table1", "in_bn_ddan") == folder("table5", "in_bn_similarity", in_bn=True)
     assert folder("figure3", "k-0") != ddan
+    assert folder("sampler", "similarity") == ddan
+    assert folder("sampler", "similarity-torchreid") != ddan
 
 
 def test_what_changes_the_result_changes_the_digest(options, tmp_path):
