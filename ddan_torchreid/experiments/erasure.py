@@ -72,7 +72,7 @@ def erased(
     Returns:
         By what was taken out, ``sources`` (which of the S sources it is) and ``centre`` (whether
         it is the centre: the discriminator's question): the number of ``directions``, the share
-        of the features' ``variance`` in them, the linear ``probe`` afterwards on unseen people
+        of the features' ``variance`` in them, the linear ``probe`` afterwards on the other people
         (as ``domain_probe``'s accuracy and ``central_probe``'s balanced one) and ``scores`` of
         each target, ``rank-1`` and ``mAP`` as fractions. Empty for a single source.
     """

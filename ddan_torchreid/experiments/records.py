@@ -17,7 +17,7 @@ a JSON object with
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),
   ``domain_probe``, ``central_probe`` and, on drawn domains, ``neighbours``: see :mod:`.probes`;
 - ``erased``: scores without the source in the features, see :mod:`.erasure`;
-- ``home``: on drawn domains, scores on unseen people of the sources, see :mod:`.home`;
+- ``home``: on drawn domains, scores on new people of the sources, see :mod:`.home`;
 - ``rankings``: for each target some queries, ``{"query": file, "gallery": [[file, right], ...]}``,
   nearest first, ``right`` being 1 or 0. These paths are relative to the data root.
 
@@ -100,10 +100,9 @@ def newest(
     """
     chosen = [record for record in records if record["experiment"] == experiment]
     if digests is None:
-        digests = {
-            record["row"]: record["digest"]
-            for record in sorted(chosen, key=lambda record: record.get("place", 0))
-        }
+        last = {record["row"]: record for record in chosen}
+        ordered = sorted(last.values(), key=lambda record: record.get("place", 0))
+        digests = {record["row"]: record["digest"] for record in ordered}
     latest = {
         (record["row"], record["seed"]): record
         for record in chosen

@@ -70,6 +70,7 @@ def _carry_out(plan: Plan) -> None:
         jobs = [run.job] + ([plan.job_of(run.row.needs, run.seed)] if run.row.needs else [])
         todo |= {job.folder: job for job in jobs if options.rescore or outcome(job) is None}
     again = {folder for folder, job in todo.items() if outcome(job) is not None}
+    rescored = frozenset(again)
     training = len(todo) - len(again)
     first = [job for job in plan.pretraining.values() if training and outcome(job) is None]
     print(
@@ -78,7 +79,7 @@ def _carry_out(plan: Plan) -> None:
         f"{len(first) + training} to train" + (f", {len(again)} to score again" if again else "")
     )
     epochs = sum(job.config.train.max_epoch for job in (*first, *todo.values()))
-    missing = _report_finished(plan, missing, again)
+    missing = _report_finished(plan, missing, again, rescored)
     with tqdm(
         total=epochs,
         desc=options.experiment,
@@ -94,16 +95,19 @@ def _carry_out(plan: Plan) -> None:
         for jobs in (first, list(todo.values())):
             for job in train_all(jobs, options.jobs, report):
                 again.discard(job.folder)
-                missing = _report_finished(plan, missing, again)
+                missing = _report_finished(plan, missing, again, rescored)
 
 
-def _report_finished(plan: Plan, runs: list[Run], again: set[Path]) -> list[Run]:
+def _report_finished(
+    plan: Plan, runs: list[Run], again: set[Path], rescored: frozenset[Path]
+) -> list[Run]:
     """Writes a line for each run that has all it needs; returns the others.
 
     Args:
         plan: what is carried out.
         runs: without a line yet.
         again: folders of those that have finished and are still to be scored again.
+        rescored: folders of all that had finished and are scored again.
     """
     waiting = []
     for run in runs:
@@ -112,7 +116,7 @@ def _report_finished(plan: Plan, runs: list[Run], again: set[Path]) -> list[Run]
         if any(job.folder in again or outcome(job) is None for job in jobs):
             waiting.append(run)
         else:
-            records.append(plan.options.output, _record(plan, run))
+            records.append(plan.options.output, _record(plan, run, run.job.folder in rescored))
     return waiting
 
 
@@ -120,7 +124,7 @@ def _identity(plan: Plan, run: Run) -> tuple[str, str, int, str]:
     return plan.options.experiment, run.row.key, run.seed, run.job.digest
 
 
-def _record(plan: Plan, run: Run) -> records.Record:
+def _record(plan: Plan, run: Run, rescored: bool) -> records.Record:
     options, config = plan.options, run.job.config
     experiment, row, seed, digest = _identity(plan, run)
     result = outcome(run.job) or {}
@@ -143,7 +147,7 @@ def _record(plan: Plan, run: Run) -> records.Record:
             "pairs": options.pairs,
         },
         "digest": digest,
-        **_made_by(plan, run),
+        **_made_by(plan, run, rescored and "failed" not in result),
         "run": run.job.folder.relative_to(options.output).as_posix(),
         **result,
         **plan.facts[row],
@@ -157,7 +161,7 @@ def _record(plan: Plan, run: Run) -> records.Record:
     return record
 
 
-def _made_by(plan: Plan, run: Run) -> dict[str, Any]:
+def _made_by(plan: Plan, run: Run, rescored: bool) -> dict[str, Any]:
     """Who trained a run, where and when, and who scored it since."""
     made = {
         "versions": versions(),
@@ -166,7 +170,7 @@ def _made_by(plan: Plan, run: Run) -> dict[str, Any]:
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     earlier: records.Record = {}
-    if plan.options.rescore:
+    if rescored:
         known = {records.identity(each): each for each in records.read(plan.options.output)}
         earlier = known.get(_identity(plan, run), {})
     if not earlier:

@@ -97,6 +97,29 @@ def crossed_interval(
     return _percentiles(cells.mean(), means, level)
 
 
+def seed_interval(differences: ArrayLike, level: float = LEVEL) -> Interval:
+    """Student's t interval of the mean of what has one value for each seed.
+
+    A percentile bootstrap of five values holds the true mean in 85 % of draws instead of 95 %.
+
+    Args:
+        differences: (n,) of paired runs.
+        level: of confidence.
+
+    Returns:
+        The interval; without two seeds, only the mean.
+
+    Raises:
+        ValueError: no values, or values that are not finite.
+    """
+    values = _checked(differences).ravel()
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Interval(mean, np.nan, np.nan)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
+    return Interval(mean, float(mean - half), float(mean + half))
+
+
 @dataclass(frozen=True)
 class Power:
     """What a number of seeds can show of a paired difference.

@@ -41,9 +41,9 @@ def distance_tables(results: Results) -> list[str]:
         chosen = ", ".join(f"{short(name)} ({n} of {len(found)})" for name, n in votes.items())
         parts.append(
             f"Central domain by Eq. 3, by seed: {chosen}. A domain's distance to itself, between "
-            "two samples of it, is what sampling alone makes of a distance of zero. The row "
-            "“All domains” is the distance from the baseline's features to those of the "
-            "model that was aligned pairwise."
+            "two halves of its sample, is what sampling alone makes of a distance of zero, or "
+            "more, as they have half as many images. The row “All domains” is the distance from "
+            "the baseline's features to those of the model that was aligned pairwise."
         )
     lines = [
         [name, *(f"{value:.2f}" for value in row), f"{total:.2f}"]

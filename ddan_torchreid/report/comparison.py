@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..experiments.records import Record
 from ..experiments.rows import pairs
 from ..experiments.statistics import Interval, crossed_interval
 from .blocks import Finding
@@ -42,11 +44,39 @@ class Comparison:
         return runs(len(self.cells), self.cells.shape[1])
 
 
+def common_seeds(*rows: Row) -> list[int]:
+    """Seeds with which all rows were trained alike: on the same data, from the same start, as long.
+
+    A row that was trained again for longer has nothing to say of one that was not.
+    """
+    conditions = [{each["seed"]: _conditions(each) for each in row.finished} for row in rows]
+    return [
+        seed
+        for seed in sorted(set.intersection(*map(set, conditions)))
+        if all(each[seed] == conditions[0][seed] for each in conditions)
+    ]
+
+
+def _conditions(record: Record) -> list[Any]:
+    """What rows of one table never change: budget, data and start."""
+    config, options = record.get("config", {}), record.get("options", {})
+    train, data = (config.get(node, {}) for node in ("train", "data"))
+    return [
+        *(train.get(key) for key in ("max_epoch", "batch_size")),
+        *(data.get(key) for key in ("sources", "height", "width", "combineall")),
+        *(value for key, value in sorted(options.items()) if key != "pairs"),
+    ]
+
+
 def compare(before: Row, after: Row, metric: str) -> Comparison | None:
-    """Differences of a metric between the runs that share a seed; None if no two runs do."""
+    """Differences of a metric between the runs that share a seed; None if no two runs do.
+
+    Runs on other data, from another start or of another length do not count, see
+    :func:`common_seeds`.
+    """
     first = {record["seed"]: record["scores"] for record in before.finished}
     second = {record["seed"]: record["scores"] for record in after.finished}
-    seeds = sorted(set(first) & set(second))
+    seeds = common_seeds(before, after)
     targets = [
         name
         for name in before.targets()

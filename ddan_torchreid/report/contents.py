@@ -26,8 +26,9 @@ from .results import Experiment, Results
 
 INTRODUCTION = (
     "Differences are between runs with the same seed, in percentage points, with bootstrap "
-    "intervals over seeds and targets. An interval that contains zero shows no difference; one "
-    "seed shows nothing about the next. Over few seeds or targets intervals are mostly too narrow."
+    "intervals over seeds and targets, or Student's t where there is one value a seed. An interval "
+    "that contains zero shows no difference; one seed shows nothing about the next. Over few seeds "
+    "or targets bootstrap intervals are mostly too narrow."
 )
 
 

@@ -88,7 +88,7 @@ def larger_class(record: Record) -> float | None:
 
 
 def probe(record: Record) -> float | None:
-    """Accuracy of a linear classifier of the source on unseen people's features, in percent."""
+    """Accuracy of a linear classifier of the source on people it was not fitted on, in percent."""
     return _entry(record, "domain_probe", "accuracy", 100)
 
 

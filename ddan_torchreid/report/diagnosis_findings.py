@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..experiments.ablation import ABLATION
-from ..experiments.statistics import bootstrap_interval
+from ..experiments.statistics import seed_interval
 from . import diagnosis, erasure_parts
 from .blocks import Finding
-from .comparison import decimals, mean_std, rounded, seed_count, sentence
+from .comparison import common_seeds, decimals, mean_std, rounded, seed_count, sentence
 from .diagnosis import TERMS, Measure, per_seed, values
 from .results import Experiment, Row
 
@@ -64,7 +64,7 @@ def _discriminator(rows: _Rows) -> list[Finding]:
                 f"In the last epoch the discriminator is right in {mean_std(after)} % of a batch "
                 f"under {row.label}, always guessing the larger class in {mean_std(before)} %",
                 "points",
-                bootstrap_interval(np.subtract(after, before)),
+                seed_interval(np.subtract(after, before)),
                 seed_count(len(seeds)),
                 len(seeds),
             )
@@ -76,7 +76,8 @@ def _probe(rows: _Rows) -> list[Finding]:
     def words(before: list[float], after: list[float], first: Row, second: Row) -> str:
         chance = values(second, diagnosis.probe_chance)
         return (
-            f"A linear probe names the source of {mean_std(before)} % of unseen people's images "
+            f"A linear probe names the source of {mean_std(before)} % of the training images of "
+            "people that it was not fitted on "
             f"under {first.label} and of {mean_std(after)} % under {second.label}"
             + (f" (always the largest source: {mean_std(chance)} %)" if chance else "")
         )
@@ -89,9 +90,10 @@ def _centre(rows: _Rows) -> list[Finding]:
 
     def words(before: list[float], after: list[float], first: Row, second: Row) -> str:
         return (
-            "A linear probe tells unseen people of the centre from those of the other sources in "
-            f"{mean_std(before)} % of cases (both sides counted alike; chance: 50 %) under "
-            f"{first.label} and in {mean_std(after)} % under {second.label}"
+            "A linear probe tells training images of the centre from those of the other sources, "
+            f"of people that it was not fitted on, in {mean_std(before)} % of cases (both sides "
+            f"counted alike; chance: 50 %) under {first.label} and in {mean_std(after)} % under "
+            f"{second.label}"
         )
 
     return _step(rows, "triplet", "alignment", diagnosis.central_probe, words)
@@ -134,7 +136,8 @@ def _step(
     if first not in rows or second not in rows:
         return []
     both = [per_seed(rows[key], measure) for key in (first, second)]
-    seeds = sorted(set(both[0]) & set(both[1]))
+    alike = common_seeds(rows[first], rows[second])
+    seeds = [seed for seed in alike if seed in both[0] and seed in both[1]]
     before, after = ([each[seed] for seed in seeds] for each in both)
     if not seeds or (relative and min(before) <= 0):
         return []
@@ -145,7 +148,7 @@ def _step(
         sentence(
             words(before, after, rows[first], rows[second]),
             "%" if relative else "points",
-            bootstrap_interval(change),
+            seed_interval(change),
             seed_count(len(seeds)),
             len(seeds),
         )

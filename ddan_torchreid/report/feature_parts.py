@@ -44,8 +44,9 @@ def distances(experiment: Experiment) -> list[Block]:
             )
         )
     note = Paragraph(
-        "Italic, on the diagonal: a domain's distance to itself, between two halves of its sample. "
-        "Bold: the least sum, which is Eq. 3's central domain.",
+        "Italic, on the diagonal: a domain's distance to itself, between two halves of its sample, "
+        "which as half as many images lie rather too far apart for the comparison. Bold: the "
+        "least sum, which is Eq. 3's central domain.",
         quiet=True,
     )
     blocks: list[Block] = [Heading("Distances between the sources"), Pictures(pictures), note]

@@ -7,10 +7,19 @@ from collections import Counter
 import numpy as np
 
 from ..experiments.ablation import short
-from ..experiments.statistics import bootstrap_interval, crossed_interval
+from ..experiments.statistics import crossed_interval, seed_interval
 from . import home_parts, search_parts
 from .blocks import Finding
-from .comparison import comparisons, decimals, mean_std, runs, seed_count, sentence, title
+from .comparison import (
+    common_seeds,
+    comparisons,
+    decimals,
+    mean_std,
+    runs,
+    seed_count,
+    sentence,
+    title,
+)
 from .diagnosis_findings import why
 from .feature_parts import matrices
 from .results import Experiment, Results, Row
@@ -77,8 +86,9 @@ def _central_domain(experiment: Experiment) -> list[Finding]:
         sentences.append(
             Finding(
                 "A domain's distance to itself, between two halves of its sample, is "
-                f"{np.mean(own):.{digits}f} on average; the smallest distance between two domains "
-                f"is {least:.{digits}f}."
+                f"{np.mean(own):.{digits}f} on average, somewhat too large, as half as many "
+                "images are compared; the smallest distance between two domains is "
+                f"{least:.{digits}f}."
             )
         )
     return sentences if chosen else sentences[1:]
@@ -100,20 +110,22 @@ def _centres(experiment: Experiment, chosen: str) -> list[Finding]:
     pairwise = experiment.rows.get("pairwise")
     sentences: list[Finding] = []
     if chosen in centres and len(centres) > 1:
+        others = [row for key, row in centres.items() if key != chosen]
+        sources = {name for record in experiment.records for name in record.get("sources", [])}
+        rest = len(sources) - len(centres)
         sentences += _against(
-            f"{short(chosen)} as the centre, which Eq. 3 chose, against the mean of the other "
-            "centres",
+            f"{short(chosen)} as the centre, which Eq. 3 chose, against "
+            + (f"the mean of {len(others)} other centres" if len(others) > 1 else others[0].label)
+            + (f" ({rest} of {len(sources)} sources were not tried)" if rest > 0 else ""),
             centres[chosen],
-            [row for key, row in centres.items() if key != chosen],
+            others,
         )
     if pairwise:
         rows = [centres[chosen]] if chosen in centres else []
         name = f"{short(chosen)} as the centre against pairwise alignment"
         for row in rows:
             sentences += _against(name, row, [pairwise])
-    means = {
-        row.label: row.mean_per_seed("rank-1").mean() for row in centres.values() if row.finished
-    }
+    means = _common_means([row for row in centres.values() if row.finished])
     if len(means) > 1:
         best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
         sentences.append(
@@ -125,10 +137,20 @@ def _centres(experiment: Experiment, chosen: str) -> list[Finding]:
     return sentences
 
 
+def _common_means(rows: list[Row]) -> dict[str, float]:
+    """Each row's mean rank-1 by label, over the seeds that all have; empty if there are none."""
+    seeds = set(common_seeds(*rows)) if rows else set()
+    common = [
+        Row(row.key, row.label, [each for each in row.finished if each["seed"] in seeds])
+        for row in rows
+    ]
+    return {row.label: row.mean_per_seed("rank-1").mean() for row in common if row.records}
+
+
 def _against(name: str, row: Row, others: list[Row]) -> list[Finding]:
     """A row against the mean of others, on the seeds and targets that all of them have."""
     runs_of = [{r["seed"]: r["scores"] for r in each.finished} for each in (row, *others)]
-    seeds = sorted(set.intersection(*map(set, runs_of)))
+    seeds = common_seeds(row, *others)
     targets = [
         target
         for target in row.targets()
@@ -159,7 +181,7 @@ def _triples(experiment: Experiment) -> list[Finding]:
             f"L_SE mends the order of {mended} image triples of {total} and breaks that of "
             f"{broken}, mended minus broken",
             "% of the triples",
-            bootstrap_interval(net),
+            seed_interval(net),
             seed_count(len(counts)),
             len(counts),
         )
@@ -183,7 +205,7 @@ def _distances(experiment: Experiment) -> list[Finding]:
             f"Sum of the distances between the sources: {mean_std(before, digits)} under "
             f"{first.label}, {mean_std(after, digits)} under {last.label}",
             "%",
-            bootstrap_interval(change),
+            seed_interval(change),
             seed_count(len(seeds)),
             len(seeds),
         )
@@ -209,12 +231,14 @@ def _sweeps(experiment: Experiment) -> list[Finding]:
         rows = [row for row in swept(experiment, name) if row.mean_per_seed("rank-1").size]
         if len(rows) < 2:
             continue
-        means = [row.mean_per_seed("rank-1").mean() for row in rows]
-        best, worst = int(np.argmax(means)), int(np.argmin(means))
+        means = _common_means(rows)
+        if not means:
+            continue
+        best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
         sentences.append(
             Finding(
-                f"Over {words}, mean rank-1 is highest at {rows[best].label} "
-                f"({means[best]:.1f} %) and lowest at {rows[worst].label} ({means[worst]:.1f} %); "
+                f"Over {words}, mean rank-1 is highest at {best} "
+                f"({means[best]:.1f} %) and lowest at {worst} ({means[worst]:.1f} %); "
                 f"these are the extremes of {len(rows)} values on the reported targets, so the "
                 "gap flatters the best one."
             )

@@ -89,7 +89,9 @@ def _seeds_and_targets(results: Results) -> str:
         unseen = [target for target in experiment.targets if target not in own]
         if unseen:
             title = TITLES.get(name, name).partition(":")[0]
-            found.setdefault(runs(len(experiment.seeds), len(unseen)), []).append(title)
+            counts = [len(row.finished) for row in experiment.rows.values() if row.finished]
+            fewer = f"{min(counts)} to " if min(counts) < max(counts) else ""
+            found.setdefault(f"{fewer}{runs(max(counts), len(unseen))}", []).append(title)
     if not found:
         return "No target that is not a source was scored."
     words = "; ".join(f"{count} in {', '.join(names)}" for count, names in found.items())
@@ -139,7 +141,10 @@ def _learnt(results: Results) -> list[str]:
     if not ends:
         return []
     steps = sorted({record["steps"] for record in experiment.records if "steps" in record})
-    after = f", after {steps[-1]:,} steps" if steps else ""
+    after = ""
+    if steps:
+        least_steps = f"{steps[0]:,} to " if len(steps) > 1 else ""
+        after = f", after {least_steps}{steps[-1]:,} steps"
     least, most = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
     return [
         "In the last epoch of Table 5 the identity head is right in "
@@ -174,7 +179,7 @@ def _search(results: Results) -> str:
     if experiment is None:
         return "No search of settings is recorded here, so how they were chosen is not shown."
     return (
-        f"{len(experiment.rows)} settings were tried on other targets. "
+        f"{len(search_parts.settings(experiment))} settings were tried on other targets. "
         f"{search_parts.where(experiment, results)}"
     )
 
@@ -183,9 +188,9 @@ def _steps(experiment: Experiment) -> list[Block]:
     """Each step of Table 5 against the paper's order of its rows."""
     lines = []
     for each in comparisons(experiment, "rank-1"):
-        # The paper has one table for both kinds of normalisation.
-        keys = [row.key.removeprefix("in_bn_") for row in (each.before, each.after)]
-        if keys[0] == keys[1] or not set(keys) <= set(ABLATION):
+        # The paper's Table 5 has no rows with IN/BN.
+        keys = [each.before.key, each.after.key]
+        if not set(keys) <= set(ABLATION):
             continue
         before, after = (np.mean(paper.TABLE5[key]) for key in keys)
         lines.append(

@@ -125,6 +125,7 @@ def commands(experiment: Experiment) -> list[str]:
     groups: dict[str, list[Record]] = {}
     for record in experiment.records:
         asked = [*map(record.get, ("command", "domains", "protocol")), _asked(record)]
+        asked.append([each["seed"] for each in experiment.rows[record["row"]].records])
         groups.setdefault(json.dumps(asked, sort_keys=True), []).append(record)
     places = {record.get("place", 0) for record in experiment.records}
     whole = len(groups) == 1 and max(places) < len(experiment.rows)

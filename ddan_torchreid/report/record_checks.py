@@ -20,7 +20,9 @@ def check(record: Record) -> None:
     """
     for key in ("experiment", "row", "label", "digest"):
         _require(isinstance(record.get(key), str), f"{key!r} must be a text")
-    _require(_is_whole(record.get("seed")), "'seed' must be a whole number")
+    for key in ("seed", "place"):
+        _require(_is_whole(record.get(key, 0)), f"{key!r} must be a whole number")
+    _require("seed" in record, "'seed' must be a whole number")
     for key in ("sources", "targets"):
         _require(_are(record.get(key, []), str), f"{key!r} must be a list of names")
     for key in ("domains", "machine", "finished", "failed", "run", "ranking_picture", "protocol"):

@@ -90,6 +90,11 @@ def scores(experiment: Experiment, pictures: bool = True) -> list[Block]:
             for row in rows
         ]
         caption = f"Means over the targets in percent: {_SPREAD}."
+        if len({len(row.finished) for row in rows}) > 1:
+            caption += (
+                " Rows with different numbers of seeds have means over different runs: the paired "
+                "differences compare like with like."
+            )
         blocks.append(Table(("row", *metrics, "seeds"), means, caption))
     return [*blocks, *_split_spread(experiment), *_published(experiment)]
 

@@ -17,15 +17,21 @@ def cost(experiment: Experiment, results: Results) -> list[Block]:
     """What was tried on which domains, in how many runs and hours."""
     if experiment.name != NAME:
         return []
-    records = experiment.records
-    hours = sum(record.get("seconds", 0) for record in records) / 3600
+    # Two rows may be one setting: then they share their runs.
+    trained = {(each["digest"], each["seed"]): each for each in experiment.records}
+    hours = sum(record.get("seconds", 0) for record in trained.values()) / 3600
     text = (
-        f"{len(experiment.rows)} settings were tried in {len(records)} runs, "
+        f"{len(settings(experiment))} settings were tried in {len(trained)} runs, "
         f"{f'{hours:.1f}' if hours >= 0.1 else 'less than 0.1'} hours of training and scoring. "
-        f"{where(experiment, results)} What follows is how settings were chosen, not evidence for "
-        "them: that is in the sections on the reported targets."
+        f"{where(experiment, results)} What follows guided the choice of settings and is no "
+        "evidence for them: that is in the sections on the reported targets."
     )
     return [Paragraph(text)]
+
+
+def settings(experiment: Experiment) -> set[str]:
+    """Digests of the configurations that its rows stand for."""
+    return {record["digest"] for record in experiment.records}
 
 
 def where(experiment: Experiment, results: Results) -> str:
@@ -47,14 +53,23 @@ def where(experiment: Experiment, results: Results) -> str:
 
 
 def selection(experiment: Experiment) -> list[Finding]:
-    """The setting with the highest mean rank-1, said to be one of several."""
+    """The setting with the highest mean rank-1, said to be one of several.
+
+    Means over different numbers of seeds do not compare: the seeds of the row that has more of them
+    may be harder. So only the rows with the most seeds do.
+    """
+    finished = {key: row for key, row in experiment.rows.items() if row.finished}
+    most = max((len(row.finished) for row in finished.values()), default=0)
     means = {
         key: row.mean_per_seed("rank-1").mean()
-        for key, row in experiment.rows.items()
-        if row.finished
+        for key, row in finished.items()
+        if len(row.finished) == most
     }
     if len(means) < 2:
         return []
+    tried = f"Of {len(finished)} rows tried on validation domains, "
+    if len(means) < len(finished):
+        tried += f"{len(means)} were tried with {most} seeds and the others with fewer; of these, "
     best = max(means, key=means.__getitem__)
     against = ""
     for each in comparisons(experiment, "rank-1"):
@@ -64,9 +79,8 @@ def selection(experiment: Experiment) -> list[Finding]:
                 f"(95 % CI {between(each.interval)}, {each.runs})"
             )
     text = (
-        f"Of {len(means)} settings tried on validation domains, {experiment.rows[best].label} has "
-        f"the highest mean rank-1, {means[best]:.1f} %{against}; the highest of several flatters "
-        "itself:"
+        f"{tried}{experiment.rows[best].label} has the highest mean rank-1, "
+        f"{means[best]:.1f} %{against}; the highest of several flatters itself:"
     )
     return [Finding(text, VERDICT)]
 

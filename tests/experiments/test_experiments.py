@@ -1,6 +1,7 @@
 """Every experiment from the command line, at its smallest, with trained runs shared among them."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,14 @@ def test_rescoring_measures_anew_and_says_who_trained(tiny_root, tmp_path, monke
         assert again["git"] == before["git"]
         assert again["versions"] == before["versions"]
         assert after == before | earlier
+    # A run whose folder is gone is trained again, here and now.
+    shutil.rmtree(tmp_path / expected[0]["run"])
+    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore") == 0
+    assert "1 to train, 1 to score again" in capsys.readouterr().out
+    anew, kept = of(tmp_path, "table5")
+    assert anew["git"] == expected[0]["git"]
+    assert "rescored" not in anew
+    assert kept["git"] == earlier["git"]
 
 
 def test_another_configuration_is_trained_and_both_are_kept(tiny_root, tmp_path):

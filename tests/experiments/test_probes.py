@@ -113,3 +113,13 @@ def test_a_single_source_has_nothing_to_be_told_from():
     given = sample()
     one = Sample(NAMES[:1], *list(vars(given).values())[1:])
     assert probes.probe(one) == {}
+
+
+def test_a_channel_that_varies_by_rounding_alone_tells_nothing():
+    domain = np.repeat([0, 1], 60)
+    features = np.random.default_rng(0).normal(size=(120, 3))
+    features[:, 2] = 1e-16 * domain
+    given = Sample(["a", "b"], features, np.repeat(np.arange(60), 2), domain, [""] * 120, features)
+    assert probes.domain_probe(given)["accuracy"] < 0.75
+    features[:, 2] = domain
+    assert probes.domain_probe(given)["accuracy"] == 1

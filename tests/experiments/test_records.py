@@ -51,3 +51,10 @@ def test_the_newest_line_of_the_current_digest_counts():
     chosen = records.newest(lines, "table5", {"a": "x", "b": "old"})
     assert [each["n"] for each in chosen] == [4, 1, 0]
     assert records.newest(lines, "table5", {"c": "x"}) == []
+
+
+def test_the_newest_record_of_a_row_counts_wherever_it_stands_in_its_table():
+    """Figure 3 has fewer rows at a smaller scale, so a row moves up when it is made again there."""
+    lines = [record("tau", 1, "old", place=11), record("tau", 1, "new", place=8)]
+    assert [each["digest"] for each in records.newest(lines, "table5")] == ["new"]
+    assert [each["digest"] for each in records.newest(lines[::-1], "table5")] == ["old"]

@@ -9,6 +9,7 @@ from ddan_torchreid.experiments.statistics import (
     bootstrap_interval,
     crossed_interval,
     power,
+    seed_interval,
     spread_range,
 )
 
@@ -54,8 +55,21 @@ def test_a_constant_difference_has_an_interval_of_no_width():
         assert interval.low == pytest.approx(interval.mean) == pytest.approx(interval.high)
 
 
+def test_the_interval_over_seeds_is_students_and_holds_its_level():
+    draws = np.random.default_rng(0).normal(1.0, 2.0, size=(2_000, 5))
+    found = seed_interval(draws[0])
+    expected = scipy.stats.ttest_1samp(draws[0], 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    held = [each.low <= 1 <= each.high for each in map(seed_interval, draws)]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.015)
+    # Why it is not the bootstrap.
+    bootstrapped = [bootstrap_interval(each, resamples=1_000) for each in draws[:1_000]]
+    assert np.mean([each.low <= 1 <= each.high for each in bootstrapped]) < 0.88
+
+
 def test_one_cell_or_one_seed_gives_no_interval():
     assert np.isnan(bootstrap_interval([1.0]).low)
+    assert np.isnan(seed_interval([1.0]).low)
     single = crossed_interval([[1.0, 3.0]])
     assert single.mean == 2.0
     assert np.isnan([single.low, single.high]).all()

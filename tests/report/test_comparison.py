@@ -39,6 +39,22 @@ def test_rows_without_a_common_seed_are_not_compared(tmp_path):
     assert comparison.comparisons(experiment, "rank-1") == []
 
 
+def test_rows_of_trainings_of_different_length_are_not_compared(tmp_path):
+    records = [*table5((1, 2)), *table5((3,))]
+    for each in records:
+        each["config"] = {"train": {"max_epoch": 12}}
+        if each["row"] == "alignment" and each["seed"] != 2:
+            each["config"] = {"train": {"max_epoch": 3}}
+    experiment = rows_of(tmp_path, records)
+    seeds = {title(each): len(each.cells) for each in comparison.comparisons(experiment, "rank-1")}
+    assert seeds == {
+        "L_Triplet added": 3,
+        "L_DA added": 1,
+        "L_SE added": 1,
+        "All terms against L_IDE alone": 3,
+    }
+
+
 def test_steps_are_taken_within_bn_and_within_in_bn(tmp_path):
     records = with_in_bn(table5())
     titles = [title(each) for each in comparison.comparisons(rows_of(tmp_path, records), "mAP")]

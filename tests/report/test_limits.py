@@ -5,7 +5,17 @@
 from ddan_torchreid.report import results
 from ddan_torchreid.report.blocks import Paragraph, Table
 from ddan_torchreid.report.limits import limits
-from tests.report.sample import ROWS, SOURCES, others, record, searched, table5, write
+from tests.report.sample import (
+    ROWS,
+    SOURCES,
+    explained,
+    others,
+    record,
+    searched,
+    table5,
+    with_in_bn,
+    write,
+)
 
 
 def section(tmp_path, records, reported=("table5",)):
@@ -36,6 +46,14 @@ def test_each_step_is_confirmed_not_shown_or_opposite(tmp_path):
     assert found["L_DA added"][-1] == "not shown"
     assert found["L_SE added"][-1] == "opposite"
     assert found["All terms against L_IDE alone"][0] == "+14.9"
+
+
+def test_the_paper_has_no_steps_with_in_bn(tmp_path):
+    (table,) = (
+        b for b in section(tmp_path, with_in_bn(explained())).blocks if isinstance(b, Table)
+    )
+    assert len(table.rows) == 4
+    assert not any("IN/BN" in line[0] for line in table.rows)
 
 
 def test_few_seeds_confirm_nothing(tmp_path):
@@ -102,6 +120,11 @@ def test_whether_settings_were_searched(tmp_path):
     assert texts(tmp_path, table5())[-1].startswith("No search of settings is recorded here")
     said = texts(tmp_path, [*table5(), *searched()])
     assert said[-1].startswith("3 settings were tried on other targets. The scores of the search")
+    same = searched()
+    for each in same:
+        each["digest"] = each["digest"].replace("da-5", "da-1")
+    said = texts(tmp_path, [*table5(), *same])
+    assert said[-1].startswith("2 settings were tried")
     assert any(text.startswith("Some runs start from weights pretrained") for text in said)
 
 
@@ -114,3 +137,6 @@ def test_how_well_the_sources_were_learnt_is_said(tmp_path):
     (said,) = (text for text in texts(tmp_path, records) if "identity head" in text)
     assert f"right in 21.5 % ({labels[0]}) to 51.5 % ({labels[-1]})" in said
     assert "after 690 steps" in said
+    records[0]["steps"] = 230
+    (said,) = (text for text in texts(tmp_path, records) if "identity head" in text)
+    assert "after 230 to 690 steps" in said

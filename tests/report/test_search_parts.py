@@ -23,11 +23,28 @@ def test_the_best_of_several_is_called_selection(tmp_path, against_the_baseline)
     found = loaded(tmp_path, searched())
     (only,) = findings(found.experiments["search"], found)
     assert only.text == (
-        "Of 3 settings tried on validation domains, L_DA x 5 has the highest mean rank-1, 27.0 %, "
+        "Of 3 rows tried on validation domains, L_DA x 5 has the highest mean rank-1, 27.0 %, "
         "+5.0 points against L_IDE + L_Triplet (95 % CI +5.0 to +5.0, 3 seeds × 2 targets); "  # noqa: RUF001
         "the highest of several flatters itself:"
     )
     assert only.verdict == "selection, not evidence"
+
+
+def test_only_rows_with_the_most_seeds_compete_for_the_highest(tmp_path, against_the_baseline):
+    """The row tried once, with the easiest seed, has the highest mean and is not the best."""
+    records = [each for each in searched() if each["row"] != "da-5" or each["seed"] == 3]
+    found = loaded(tmp_path, records)
+    (only,) = findings(found.experiments["search"], found)
+    assert only.text.startswith(
+        "Of 3 rows tried on validation domains, 2 were tried with 3 seeds and the others with "
+        "fewer; of these, L_DA x 1 has the highest mean rank-1, 25.0 %, +3.0 points against"
+    )
+    captions = [block.caption for block in contents.report(found).sections[0].blocks
+                if hasattr(block, "rows")]  # fmt: skip
+    assert sum("over different runs: the paired" in caption for caption in captions) == 1
+    # With one run each for two rows, nothing is left to compete.
+    few = loaded(tmp_path, [each for each in records if each["row"] != "da-1"])
+    assert findings(few.experiments["search"], few) == []
 
 
 def test_what_it_cost_and_on_which_domains(tmp_path):
