@@ -12,21 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
+from torchvision.transforms import InterpolationMode
 
 from . import distributed, random_state
-from .checkpoint_files import Keeper, Position, read_set
+from .checkpoint_files import Keeper, Position
 from .data.labels import identity_names, label_digest
+from .data.sharding import ShardedSampler
 from .evaluation import Scores, as_row, mean_scores
 from .state_files import read, unprefixed, write
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
-
-# What must be as it was for the rows of the identity head and of the ID pool to mean the same.
-_MUST_EQUAL = ("model", "sources", "identities", "labels", "central_domain")
-
-# What a learning-rate schedule is made of; train.max_epoch is T_max of the cosine schedule only.
-_SCHEDULE = ("T_max", "milestones", "step_size", "gamma")
 
 
 @dataclass(frozen=True)
@@ -72,6 +68,7 @@ def save(
     common: dict[str, Any] = {
         "epoch": position.epoch,
         "batch": position.batch,
+        "batch_size": batch_size(engine.train_loader),
         "run": keeper.run,
     }
     means = mean_scores(scores) if scores else {}
@@ -85,7 +82,7 @@ def save(
             if objects[name] is not None:
                 state[part] = objects[name].state_dict()
         if name == "model":
-            state["ddan"] = _metadata(engine) | {"parts": names, "untested": untested}
+            state["ddan"] = describe(engine) | {"parts": names, "untested": untested}
             state["random"] = distributed.collect(random_state.capture())
             state["extra"] = {key: each.state_dict() for key, each in engine.extra_states.items()}
             if scores:
@@ -110,7 +107,7 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
             message names them.
     """
     state = unprefixed(read(path))
-    bare = _bare(model)
+    bare = unwrapped(model)
     own = bare.state_dict()
     wrong = [
         key
@@ -139,90 +136,15 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
     )
 
 
-def resume(engine: ImageDDANEngine, path: str | Path) -> int:
-    """Continues from a checkpoint: models, optimisers and schedulers of the whole engine.
-
-    The next ``engine.run`` from the epoch that is returned goes on where the checkpoint was
-    written, within an epoch too.
-
-    Args:
-        engine: an engine built as it was when the checkpoint was written.
-        path: the model's checkpoint, ``<save_dir>/model/model.pth.tar-N``.
-
-    Returns:
-        The epoch to start from.
-
-    Raises:
-        ValueError: other sources, other identities, another central domain or another
-            learning-rate schedule than when the checkpoint was written; the message lists the
-            differences.
-        FileNotFoundError: the checkpoint, or the discriminator's or ID pool's beside it, is
-            missing.
-    """
-    path = Path(path)
-    # Everything is read before anything is loaded, so a missing file leaves the engine whole.
-    written = read(path, mmap=True).get("ddan", {})
-    if engine.objective.central is None and written.get("central_domain"):
-        engine.objective.set_central_domain(written["central_domain"])
-    different = _differences(written, _metadata(engine))
-    if different:
-        raise ValueError(
-            f"{path} was written with another model or other data: {'; '.join(different)}. To "
-            f"train on from its weights with a new identity head, write --fine-tune {path}"
-        )
-    states = read_set(path, engine.get_model_names())
-    _check_schedule(engine.scheduler, states["model"].get("scheduler", {}))
-    for name, state in states.items():
-        _bare(engine._models[name]).load_state_dict(unprefixed(state))
-        for part, objects in (("optimizer", engine._optims), ("scheduler", engine._scheds)):
-            if objects[name] is not None and part in state:
-                objects[name].load_state_dict(state[part])
-    state = states["model"]
-    for name, each in state.get("extra", {}).items():
-        if name in engine.extra_states:
-            engine.extra_states[name].load_state_dict(each)
-    engine.started = state.get("run", engine.started)
-    position = Position(int(state["epoch"]), int(state.get("batch", 0)))
-    generators = dict(enumerate(state.get("random", ())))
-    engine.resumed = ResumePoint(
-        position, bool(written.get("untested")), generators.get(distributed.rank())
-    )
-    print(f'Resumed from "{path}", {position}')
-    return engine.resumed.first_epoch
+def batch_size(loader: Any) -> int:
+    """Images in a batch of all processes together."""
+    sampler = loader.sampler
+    return int((sampler if isinstance(sampler, ShardedSampler) else loader).batch_size)
 
 
-def _check_schedule(scheduler: Any, written: dict[str, Any]) -> None:
-    """Refuses another schedule, as the checkpoint's would silently take the place of it."""
-    now = {} if scheduler is None else scheduler.state_dict()
-    for key in _SCHEDULE:
-        if key in written and key in now and written[key] != now[key]:
-            raise ValueError(
-                f"the checkpoint was written with another learning-rate schedule: {key} was "
-                f"{_plain(written[key])}, now {_plain(now[key])}; resume with the same "
-                "train.max_epoch, train.lr_scheduler, train.stepsize and train.gamma"
-            )
-
-
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, dict) else value
-
-
-def _differences(written: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not as it was when a checkpoint was written, in words."""
-    different = [key for key in _MUST_EQUAL if key in written and written[key] != now[key]]
-    words = [f"{key} was {written[key]}, now {now[key]}" for key in different if key != "labels"]
-    before = set(written.get("identity_names", now["identity_names"]))
-    after = set(now["identity_names"])
-    for names, verb in ((before - after, "gone"), (after - before, "new")):
-        if names:
-            words.append(f"{len(names)} identities are {verb}, such as {min(names)}")
-    if "labels" in different and before == after:
-        words.append("images were added, taken away or relabelled")
-    return words
-
-
-def _metadata(engine: ImageDDANEngine) -> dict[str, Any]:
-    bare = _bare(engine.model)
+def describe(engine: ImageDDANEngine) -> dict[str, Any]:
+    """What a checkpoint says of the model, its images and its data, beside the weights."""
+    bare = unwrapped(engine.model)
     data = engine.datamanager
     train = engine.train_loader.dataset.train
     index = engine.objective.central
@@ -241,6 +163,8 @@ def _metadata(engine: ImageDDANEngine) -> dict[str, Any]:
         if hasattr(each, "mean") and hasattr(each, "std"):
             metadata["norm_mean"] = [float(value) for value in each.mean]
             metadata["norm_std"] = [float(value) for value in each.std]
+        if isinstance(mode := getattr(each, "interpolation", None), InterpolationMode):
+            metadata["interpolation"] = mode.value
     if engine.configuration is not None:
         metadata["configuration"] = engine.configuration
     return metadata
@@ -253,5 +177,6 @@ def _as_numbers(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
     }
 
 
-def _bare(model: nn.Module) -> Any:
+def unwrapped(model: nn.Module) -> Any:
+    """The network itself, of a ``DataParallel`` or not."""
     return model.module if isinstance(model, nn.DataParallel) else model

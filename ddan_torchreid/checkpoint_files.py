@@ -61,6 +61,7 @@ def find(path: str, save_dir: str | Path) -> str:
 
     Raises:
         FileNotFoundError: there is no complete checkpoint in the folder.
+        OSError: a file cannot be read, so which is the newest complete one cannot be said.
     """
     if path != AUTO and not Path(path).is_dir():
         return path
@@ -77,6 +78,9 @@ def newest(save_dir: str | Path) -> Path | None:
     """The model's file of the newest complete checkpoint in a folder; None if there is none.
 
     Newest is the farthest position of the run that was started last.
+
+    Raises:
+        OSError: a file may be whole, but cannot be read now.
     """
     complete = [(run, position, path) for run, position, path, _ in _details(Path(save_dir))]
     return max(complete)[2] if complete else None
@@ -98,6 +102,7 @@ def read_set(
 
     Raises:
         FileNotFoundError: a file is missing.
+        OSError: a file cannot be read now.
         ValueError: a file is damaged, or is not of the same run and position.
     """
     states = {"model": read(path, device, mmap)}
@@ -111,6 +116,20 @@ def read_set(
                 f"{other} was not written together with {path}; give another checkpoint"
             )
     return states
+
+
+def written_files(save_dir: str | Path) -> list[Path]:
+    """The model's files in a folder, whether their checkpoints are complete or not.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    try:
+        # Not glob, to which a folder that cannot be listed is an empty one.
+        paths = list((Path(save_dir) / "model").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in paths if path.name.startswith("model.pth.tar-")]
 
 
 class Keeper:
@@ -184,7 +203,7 @@ class Keeper:
 
 def _details(folder: Path) -> Iterator[tuple[int, Position, Path, dict[str, Any]]]:
     """Run, position, model's file and state of the complete checkpoints in a folder."""
-    for path in (folder / "model").glob("model.pth.tar-*"):
+    for path in written_files(folder):
         match = _NAME.fullmatch(path.name)
         if match is None:
             continue

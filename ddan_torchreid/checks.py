@@ -187,10 +187,14 @@ def _check_ddan(config: CfgNode) -> None:
         raise ValueError(
             f"model.name {config.model.name} has no mapping network to align; write {split}"
         )
-    if config.ddan.fine_tune and (config.model.resume or not config.model.load_weights):
+    if config.data.k_tfm > 1:
         raise ValueError(
-            "ddan.fine_tune starts from the weights of model.load_weights; name them there, and "
-            "leave model.resume empty"
+            f"data.k_tfm={config.data.k_tfm} makes a list of each image, which DDAN's step does "
+            "not take; write data.k_tfm 1"
+        )
+    if config.ddan.fine_tune and not config.model.load_weights:
+        raise ValueError(
+            "ddan.fine_tune starts from the weights of model.load_weights; name them there"
         )
     head_alone = {"neck", "classifier"}.issuperset(config.train.open_layers)
     if config.train.fixbase_epoch > 0 and head_alone and settings.weight_identity == 0:

@@ -61,10 +61,13 @@ class ImageDDANEngine(EpochLoop):
         settings.check_sources(self.sources)
         bare: Any = model.module if isinstance(model, nn.DataParallel) else model
         self.bare_model = bare
-        if getattr(bare, "loss", None) != "ddan":
+        # torchreid's own models remember whatever loss they are given.
+        parts = all(hasattr(bare, name) for name in ("mapping", "feature_dim"))
+        if getattr(bare, "loss", None) != "ddan" or not parts:
             raise ValueError(
                 "the model returns no aligned features; build it with "
-                "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan')"
+                "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan'), or in a "
+                "configuration write model.name ddan_mobilenetv2_x1_0"
             )
         stabilise_train_loader(datamanager, seed=settings.seed)
         order_train_loader(datamanager, seed=settings.seed)

@@ -17,7 +17,7 @@ import torchreid
 
 from .data import rendered
 from .data.labels import stable_labels
-from .data.own import OwnDataset, dataset_classes
+from .data.own import OwnDataset, dataset_classes, stand_in
 from .data.sampler import MultiDomainIdentitySampler
 from .data.transforms import ddan_transforms
 from .engine import ImageDDANEngine
@@ -68,6 +68,14 @@ def register_own(flags: Sequence[str]) -> None:
     # An own name may be given again, for another run in the same process.
     known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
     datasets.update(dataset_classes(flags, known))
+
+
+def register_stand_in(target: str) -> str:
+    """Registers a source for tests of a target without any source; returns its name."""
+    name = f"stand-in:{target}"
+    datasets = _registry(torchreid.data.datasets, "__image_datasets")
+    datasets.setdefault(name, stand_in(target))
+    return name
 
 
 def model_names() -> list[str]:

@@ -25,7 +25,7 @@ import yaml
 from torch import nn
 from yacs.config import CfgNode
 
-from . import checkpoint, checks, config, training
+from . import checks, config, resuming, training
 
 # The functions of torchreid's default_config.py that this module relies on.
 FUNCTIONS = ("get_default_config", "imagedata_kwargs", "videodata_kwargs")
@@ -161,7 +161,7 @@ def _build_engine(
     engine = training.build_engine(configuration, datamanager, model, optimizer, scheduler)
     if configuration.model.resume:
         # The script reads the epoch to start from when it runs the engine.
-        configuration.train.start_epoch = checkpoint.resume(engine, configuration.model.resume)
+        configuration.train.start_epoch = resuming.resume(engine, configuration.model.resume)
     return engine
 
 
@@ -180,6 +180,6 @@ def _one_line_errors() -> Iterator[None]:
     """Ends the script as argparse does when the configuration cannot work."""
     try:
         yield
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError) as error:
         print(f"ddan_torchreid: error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

@@ -14,7 +14,7 @@ import torchreid
 from torch import nn
 from yacs.config import CfgNode
 
-from . import checkpoint, checks, distributed
+from . import checkpoint, checks, distributed, resuming
 from .checkpoint_files import find
 from .config import arguments, engine_options
 from .data.reading import read_safely
@@ -63,32 +63,38 @@ def build(config: CfgNode) -> Any:
     engine = build_engine(config, datamanager, model, optimizer, scheduler)
     if config.model.resume:
         if config.loss.name == "ddan":
-            config.train.start_epoch = checkpoint.resume(engine, config.model.resume)
+            config.train.start_epoch = resuming.resume(engine, config.model.resume)
         else:
-            config.train.start_epoch = torchreid.utils.resume_from_checkpoint(
-                config.model.resume, model, optimizer=optimizer, scheduler=scheduler
+            config.train.start_epoch = resuming.resume_baseline(
+                config.model.resume, model, optimizer, scheduler
             )
     return engine
 
 
 def find_weights(config: CfgNode) -> None:
-    """Finds the checkpoint that ``model.resume`` means; ImageNet's weights are not needed then.
+    """Finds the checkpoint that ``model.resume`` means; no other weights are needed then.
 
     Raises:
-        FileNotFoundError: a file that ``model.load_weights`` or ``model.resume`` names is missing.
+        FileNotFoundError: a file that ``model.resume`` or, where nothing is resumed,
+            ``model.load_weights`` names is missing.
     """
     if config.model.resume:
         config.model.resume = find(config.model.resume, config.data.save_dir)
-    for key in ("load_weights", "resume"):
-        path = config.model[key]
-        if path and not Path(path).is_file():
-            raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
-        if path:
-            config.model.pretrained = False
+    key = "resume" if config.model.resume else "load_weights"
+    path = config.model[key]
+    if path and not Path(path).is_file():
+        raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
+    if path:
+        config.model.pretrained = False
 
 
 def load_weights(config: CfgNode, model: nn.Module) -> None:
-    """Loads ``model.load_weights``, with ``ddan.fine_tune`` all but the identity head."""
+    """Loads ``model.load_weights``, with ``ddan.fine_tune`` all but the identity head.
+
+    Not where a checkpoint is resumed: it has all of them, and is of a run that went on from these.
+    """
+    if config.model.resume:
+        return
     new_head = config.loss.name == "ddan" and config.ddan.fine_tune
     checkpoint.load_weights(model, config.model.load_weights, new_head)
 
@@ -132,7 +138,8 @@ def configure_model(config: CfgNode, model: nn.Module) -> None:
         model: wrapped in ``DataParallel`` or not.
 
     Raises:
-        ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist.
+        ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
+            or no layer of ``train.open_layers`` has anything to train.
     """
     bare: Any = model.module if isinstance(model, nn.DataParallel) else model
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
@@ -149,6 +156,13 @@ def configure_model(config: CfgNode, model: nn.Module) -> None:
                     f"train.{key}: {config.model.name} has no layer {name!r}; "
                     f"{nearest(str(name), layers)}"
                 )
+    opened = [getattr(bare, name) for name in config.train.open_layers if name in layers]
+    if config.train.fixbase_epoch > 0 and not any(list(each.parameters()) for each in opened):
+        raise ValueError(
+            f"train.open_layers={config.train.open_layers} leaves nothing to train for "
+            f"train.fixbase_epoch={config.train.fixbase_epoch}; add 'classifier' there, or write "
+            "train.fixbase_epoch 0"
+        )
 
 
 def build_engine(

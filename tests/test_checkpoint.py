@@ -1,5 +1,7 @@
 """Saving, loading and resuming."""
 
+import copy
+import errno
 import pickle
 import subprocess
 import sys
@@ -11,7 +13,8 @@ import torch
 import torchreid
 from torch import nn
 
-from ddan_torchreid import checkpoint, state_files, training
+from ddan_torchreid import checkpoint, config, resuming, state_files, training
+from ddan_torchreid.cli import main
 
 
 def trained(small_engine, tmp_path, epochs, *options):
@@ -101,6 +104,136 @@ def test_a_checkpoint_of_other_data_is_refused(small_engine, small_config, tmp_p
         training.build(small_config(*options, "model.resume", str(path)))
 
 
+CHANGED = {
+    ("ddan.hidden_dim", "64"): r"layers.0.weight was \(128, 1280\), now \(64, 1280\)",
+    ("train.optim", "sgd"): "train.optim was adam, now sgd; resume with the same",
+    ("train.optim", "amsgrad"): "train.optim was adam, now amsgrad",
+    ("train.optim", "radam"): "train.optim was adam, now radam",
+    ("train.weight_decay", "0.1"): "train.weight_decay was 0.0005, now 0.1",
+    ("adam.beta1", "0.5"): r"adam.beta1 and adam.beta2 was \(0.9, 0.999\), now \(0.5, 0.999\)",
+    ("train.staged_lr", "True"): "train.staged_lr was False, now True",
+    ("train.lr_scheduler", "cosine"): "train.lr_scheduler was single_step, now cosine",
+    ("train.lr", "0.01"): "train.lr was 0.0003, now 0.01; resume with the same .*train.lr,",
+    ("data.sources", "['rendered_mall', 'rendered_snow']"): "sources was .*, now .*snow",
+}
+
+
+def test_changed_options_are_refused_before_anything_is_loaded(small_engine, tmp_path):
+    options = ("train.optim", "adam", "train.lr", "0.0003", "train.lr_scheduler", "single_step")
+    options += ("train.weight_decay", "0.0005", "ddan.central_domain", "auto")
+    trained(small_engine, tmp_path, 1, *options)
+    path = tmp_path / "model" / "model.pth.tar-1"
+    for change, says in CHANGED.items():
+        engine = small_engine(*options, *change)
+        before = copy.deepcopy(all_state(engine))
+        with pytest.raises(ValueError, match=says) as error:
+            resuming.resume(engine, path)
+        assert "\n" not in str(error.value)
+        torch.testing.assert_close(all_state(engine), before, rtol=0, atol=0)
+        assert engine.objective.central is None
+        assert engine.resumed is None
+
+
+def test_layers_of_their_own_rate_and_momentum_are_compared(small_engine, tmp_path):
+    options = ("train.optim", "sgd", "train.staged_lr", "True", "train.new_layers", "['neck']")
+    trained(small_engine, tmp_path, 1, *options)
+    path = tmp_path / "model" / "model.pth.tar-1"
+    for change, says in (
+        (("train.new_layers", "['classifier']"), "train.new_layers named other layers"),
+        (("train.base_lr_mult", "0.5"), "train.lr times train.base_lr_mult was"),
+        (("sgd.momentum", "0.5"), "sgd.momentum was 0.9, now 0.5"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            resuming.resume(small_engine(*options, *change), path)
+    assert resuming.resume(small_engine(*options), path) == 1
+
+
+def test_a_schedule_that_moves_the_momentum_is_resumed(small_engine, tmp_path):
+    def cyclic():
+        engine = small_engine("train.optim", "sgd")
+        engine.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            engine.optimizer, max_lr=0.1, total_steps=10
+        )
+        engine._scheds["model"] = engine.scheduler
+        return engine
+
+    engine = cyclic()
+    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
+    other = cyclic()
+    assert resuming.resume(other, tmp_path / "model" / "model.pth.tar-1") == 1
+    assert other.scheduler.state_dict() == engine.scheduler.state_dict()
+
+
+@pytest.mark.parametrize("loss", ["softmax", "triplet"])
+def test_torchreids_own_engines_go_on(small_config, tmp_path, loss):
+    options = ("loss.name", loss, "data.height", "32", "data.width", "16")
+    options += ("train.lr_scheduler", "multi_step", "train.stepsize", "[1]")
+    settings = small_config(*options, "train.max_epoch", "1")
+    engine = training.build(settings)
+    engine.run(**config.arguments(settings, "run"))
+    path = tmp_path / "log" / "model" / "model.pth.tar-1"
+    for prefix in ("", "module."):
+        state = state_files.read(path)
+        state["state_dict"] = {prefix + key: value for key, value in state["state_dict"].items()}
+        state_files.write(state, path)
+        again = small_config(*options, "model.resume", "auto")
+        resumed = training.build(again)
+        assert again.train.start_epoch == 1
+        torch.testing.assert_close(all_state(resumed), all_state(engine), rtol=0, atol=0)
+        for now, before in (
+            (resumed.optimizer.state_dict(), engine.optimizer.state_dict()),
+            (resumed.scheduler.state_dict(), engine.scheduler.state_dict()),
+        ):
+            torch.testing.assert_close(now, before, rtol=0, atol=0)
+    for change, says in (
+        (
+            ("data.sources", "['rendered_mall', 'rendered_film']"),
+            "classifier.weight was .*the data",
+        ),
+        (("model.name", "osnet_x0_25"), "does not fit the model: it has no conv1.conv.weight"),
+        (("train.lr", "0.9"), "train.lr was .*, now 0.9"),
+    ):
+        with pytest.raises(ValueError, match=says) as error:
+            training.build(small_config(*options, *change, "model.resume", str(path)))
+        assert "\n" not in str(error.value)
+    state_files.write(state["state_dict"], path)
+    with pytest.raises(ValueError, match=r"holds weights, and .*; write model.load_weights"):
+        training.build(small_config(*options, "model.resume", str(path)))
+
+
+def test_a_fine_tuning_goes_on_with_the_same_command(words, tmp_path, capsys):
+    save_dir = ["data.save_dir", str(tmp_path / "before")]
+    assert main([*words, *save_dir, "train.max_epoch", "1"]) == 0
+    path = tmp_path / "before" / "model" / "model.pth.tar-1"
+    command = [*words, "data.sources", "['rendered_plaza', 'rendered_film']"]
+    command += ["ddan.fine_tune", "True", "model.load_weights", str(path), "train.max_epoch", "1"]
+    command += ["data.save_dir", str(tmp_path / "after"), "--resume"]
+    capsys.readouterr()
+    assert main(command) == 0
+    output = capsys.readouterr().out
+    assert "No checkpoint in" in output
+    assert "optimiser, discriminator and ID pool start anew" in output
+    path.unlink()  # what it started from is in its own checkpoint
+    assert main(command) == 0
+    output = capsys.readouterr().out
+    assert f'Resumed from "{tmp_path}/after/model/model.pth.tar-1", epoch 1' in output
+    assert "start anew" not in output
+
+
+def test_a_checkpoint_that_cannot_be_read_is_one_line(words, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "model" / "model.pth.tar-1"
+    state_files.write({"epoch": 1}, path)
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(state_files.torch, "load", fail)
+    assert main([*words, "data.save_dir", str(tmp_path), "--resume"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ddan-torchreid: failed: ")
+    assert f"{path} cannot be read: Input/output error; it may be whole" in line
+
+
 def test_a_missing_part_leaves_the_engine_whole(small_engine, tmp_path):
     trained(small_engine, tmp_path, 1)
     (tmp_path / "identity_pool" / "model.pth.tar-1").unlink()
@@ -110,7 +243,7 @@ def test_a_missing_part_leaves_the_engine_whole(small_engine, tmp_path):
         for name, state in all_state(engine).items()
     }
     with pytest.raises(FileNotFoundError, match="identity_pool"):
-        checkpoint.resume(engine, tmp_path / "model" / "model.pth.tar-1")
+        resuming.resume(engine, tmp_path / "model" / "model.pth.tar-1")
     torch.testing.assert_close(all_state(engine), before, rtol=0, atol=0)
 
 

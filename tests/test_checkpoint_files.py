@@ -102,6 +102,58 @@ def test_an_incomplete_set_is_passed_over(tmp_path, damage, capsys):
         read_set(tmp_path / "model" / "model.pth.tar-2")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.EIO, "Input/output error"),
+        # What torch makes of it when it maps the file into memory.
+        RuntimeError("unable to open file </x> in read-only mode: Too many open files (24)"),
+        RuntimeError("unable to mmap 4096 bytes from file </x>: Cannot allocate memory (12)"),
+        MemoryError(),
+    ],
+)
+def test_what_cannot_be_read_now_is_not_passed_over_as_damaged(tmp_path, monkeypatch, error):
+    write_set(Keeper(tmp_path, 7, START, 0), Position(1))
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(state_files.torch, "load", fail)
+    for search in (lambda: newest(tmp_path), lambda: Keeper(tmp_path, 7, Position(1), 0)):
+        with pytest.raises(MemoryError if isinstance(error, MemoryError) else OSError) as raised:
+            search()
+        assert not isinstance(raised.value, FileNotFoundError)
+        if not isinstance(error, MemoryError):
+            assert "model.pth.tar-1 cannot be read: " in str(raised.value)
+            assert "\n" not in str(raised.value)
+    if "(24)" in str(error):
+        assert raised.value.errno == errno.EMFILE
+
+
+def test_a_file_that_has_gone_in_between_is_none(tmp_path, monkeypatch):
+    write_set(Keeper(tmp_path, 7, START, 0), Position(1))
+
+    def fail(*_, **__):
+        raise RuntimeError("unable to open file </x> in read-only mode: No such file (2)")
+
+    monkeypatch.setattr(state_files.torch, "load", fail)
+    assert newest(tmp_path) is None
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path, monkeypatch):
+    write_set(Keeper(tmp_path, 7, START, 0), Position(1))
+
+    def fail(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(PermissionError):
+        newest(tmp_path)
+
+
 def test_going_back_to_an_earlier_epoch_begins_another_run(tmp_path):
     first = Keeper(tmp_path, 7, START, 2)
     for epoch in (1, 2, 3):

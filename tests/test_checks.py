@@ -49,6 +49,15 @@ def no_image_is_read(monkeypatch):
             ),
             "nothing trains the layers of train.open_layers",
         ),
+        (("train.fixbase_epoch", "1", "train.open_layers", "[]"), "leaves nothing to train for"),
+        (
+            ("train.fixbase_epoch", "1", "train.open_layers", "['dropout']"),
+            r"\['dropout'\] leaves nothing to train for train.fixbase_epoch=1; add 'classifier'",
+        ),
+        (("model.name", "hacnn"), "write model.name ddan_mobilenetv2_x1_0"),
+        (("model.name", "mlfn"), "write model.name ddan_mobilenetv2_x1_0"),
+        (("data.k_tfm", "2"), "data.k_tfm=2 .* write data.k_tfm 1"),
+        (("ddan.fine_tune", "True", "model.resume", "auto"), "of model.load_weights; name them"),
         (("ddan.amp", "bf16", "data.width", "16"), "write ddan.amp off, or data.width 32"),
         (
             (

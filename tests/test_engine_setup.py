@@ -85,6 +85,19 @@ def test_a_model_without_aligned_features_is_refused(small_config):
         )
 
 
+def test_a_network_of_torchreid_is_refused_whatever_its_loss(small_config):
+    settings = small_config()
+    model = torchreid.models.build_model("mlfn", 30, "ddan", False, False)
+    assert model.loss == "ddan"
+    with pytest.raises(ValueError, match="write model.name ddan_mobilenetv2_x1_0"):
+        ImageDDANEngine(
+            training.build_datamanager(settings),
+            model,
+            torchreid.optim.build_optimizer(model),
+            central_domain="rendered_film",
+        )
+
+
 def test_sources_without_a_pair_of_images_are_refused(small_config):
     settings = small_config()
     datamanager = training.build_datamanager(settings)

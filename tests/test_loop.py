@@ -8,9 +8,9 @@ import pytest
 import torch
 import torchreid
 
-from ddan_torchreid import checkpoint, config, testing, training
+from ddan_torchreid import checkpoint, config, resuming, testing, training
 from ddan_torchreid.checkpoint_files import Keeper, newest
-from ddan_torchreid.state_files import read
+from ddan_torchreid.state_files import read, write
 
 EPOCHS = 3
 
@@ -107,6 +107,28 @@ def test_a_run_stopped_within_epochs_ends_as_an_uninterrupted_one(
     assert f"epoch: [2/{EPOCHS}][1/" not in output
 
 
+def test_within_an_epoch_another_batch_size_is_refused(run, small_config, tmp_path):
+    with pytest.raises(SystemExit):
+        run("log", after=2, action=send(signal.SIGTERM))
+    (path,) = tmp_path.glob("log/model/model.pth.tar-*")
+    same = (
+        *("train.max_epoch", str(EPOCHS), "data.height", "32", "data.width", "16"),
+        *("data.sources", "['rendered_mall', 'rendered_film']"),
+        *("model.resume", str(path), "train.batch_size"),
+    )
+    assert training.build(small_config(*same, "16")).resumed.position.batch == 2
+    with pytest.raises(ValueError, match="of 16 images, now 8; write train.batch_size 16") as error:
+        training.build(small_config(*same, "8"))
+    assert "\n" not in str(error.value)
+    # One of a whole epoch begins no batch in the middle, and older ones do not say the size.
+    for changes in ({"batch": 0}, {"batch": 2, "batch_size": None}):
+        for file in tmp_path.glob(f"log/*/{path.name}"):
+            state = read(file) | changes
+            write({key: value for key, value in state.items() if value is not None}, file)
+        resumed = training.build(small_config(*same, "8")).resumed
+        assert resumed.position.batch == changes["batch"]
+
+
 def test_without_a_seed_a_run_goes_on_at_the_saved_batch(small_config, tmp_path):
     def engine():
         built = training.build(small_config("data.height", "32", "data.width", "16"))
@@ -125,7 +147,7 @@ def test_without_a_seed_a_run_goes_on_at_the_saved_batch(small_config, tmp_path)
     with pytest.raises(SystemExit):
         parts.run(max_epoch=2, save_dir=str(tmp_path / "parts"), print_freq=100)
     rest = engine()
-    start = checkpoint.resume(rest, newest(tmp_path / "parts"))
+    start = resuming.resume(rest, newest(tmp_path / "parts"))
     rest.run(max_epoch=2, start_epoch=start, save_dir=str(tmp_path / "parts"), print_freq=100)
     # The sampler has a seed of its own, and without workers all else was drawn in this process.
     assert not differences(state_of(rest), state_of(whole))
@@ -307,5 +329,5 @@ def test_what_else_has_state_is_saved_too(small_engine, tmp_path):
     engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
     other = small_engine()
     other.extra_states["scaler"] = Scaler()
-    checkpoint.resume(other, tmp_path / "model" / "model.pth.tar-1")
+    resuming.resume(other, tmp_path / "model" / "model.pth.tar-1")
     assert other.extra_states["scaler"].value == 8.0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import checks, training
+from .. import checks, integration, training
 from ..config import arguments as config_arguments
 from ..config import engine_options
 from ..evaluation import evaluate_configured
-from ..settings import DDANSettings
+from ..settings import DDANSettings, nearest
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Tests on the targets; the sources need not be at hand.
 
     Raises:
-        ValueError: no weights are named, or options do not fit each other.
+        ValueError: no weights are named, a target is unknown, or options do not fit each other.
     """
     config = configuration.load(arguments)
     config.test.evaluate = True
@@ -79,11 +79,13 @@ def run(arguments: argparse.Namespace) -> None:
     config.model.pretrained = False
     config.model.resume = ""
     sources = list(config.data.sources)
-    if checks.missing_data(config, sources):
+    absent = _absent_sources(config)
+    if absent and config.data.targets:
+        print(f"Sources unknown or not under the data root: {absent}; testing without them.")
         _without_sources(config)
     engine = training.build(config)
     # torchreid prints for each target whether it is one of the sources.
-    engine.datamanager.sources = sources
+    config.data.sources = engine.datamanager.sources = sources
     if not settings.follows_protocol:
         configuration.run_engine(config, engine)
         return
@@ -107,12 +109,26 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
     return settings
 
 
+def _absent_sources(config: CfgNode) -> str:
+    known = integration.dataset_names()
+    for name in config.data.targets:
+        # Before the stand-in, which reads the first target.
+        if name not in known:
+            raise ValueError(f"data.targets: {name!r} is unknown; {nearest(str(name), known)}")
+    registered = [name for name in config.data.sources if name in known]
+    missing = checks.missing_data(config, registered)
+    absent = [name for name in config.data.sources if name not in known or name in missing]
+    return ", ".join(map(str, absent))
+
+
 def _without_sources(config: CfgNode) -> None:
-    print("The sources are not under the data root; testing without them.")
-    # torchreid's data manager wants some training set; no image of it is read.
-    config.data.sources = config.data.targets[:1]
+    # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
+    # it may have none, and images that are listed without splits must not be in both.
+    config.data.sources = [integration.register_stand_in(config.data.targets[0])]
     config.data.combineall = False
     config.sampler.train_sampler = "RandomSampler"
+    # No loss is computed; all of them at 0 would be refused.
+    config.ddan.weight_identity = 1.0
     config.ddan.weight_triplet = 0.0
     config.ddan.weight_adversarial = 0.0
     config.ddan.weight_similarity = 0.0

@@ -170,6 +170,30 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
     return type(name, (OwnDataset,), members)
 
 
+def stand_in(target: str) -> type[torchreid.data.ImageDataset]:
+    """A dataset to name as the source where a target is tested and no source is at hand.
+
+    Its training list is one query image of the target, which need not have training images.
+
+    Args:
+        target: name of a registered dataset.
+    """
+
+    class StandIn(torchreid.data.ImageDataset):
+        # There on every machine: of a target that is missing, the target's own name is said.
+        dataset_dir = os.path.abspath(os.sep)
+
+        def __init__(self, root: str = "", **kwargs: Any) -> None:
+            kwargs["verbose"] = False
+            tested = torchreid.data.datasets.init_image_dataset(
+                target, root=root, **kwargs | {"mode": "query"}
+            )
+            item = (tested.query[0][0], 0, 0)
+            super().__init__([item], [item], [item], **kwargs)
+
+    return StandIn
+
+
 def _single_query(shots: Sequence[Shot], folder: Path) -> tuple[list[Shot], list[Shot]]:
     cameras: dict[str, set[str]] = defaultdict(set)
     queries: dict[str, Shot] = {}

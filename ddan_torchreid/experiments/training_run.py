@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import checkpoint, state_files, training
 from .. import config as configuration
+from .. import resuming, state_files, training
 from ..atomic import replacing
-from ..checkpoint_files import newest
+from ..checkpoint_files import newest, written_files
 from ..evaluation import TargetResult, as_row, evaluate_protocol
 from . import samples
 from .averaging import WeightAverage
@@ -56,6 +56,7 @@ def train(job: Job, report: Report) -> None:
     Raises:
         FloatingPointError: pretraining has diverged; of other runs this is the outcome.
         FileNotFoundError: the weights of a finished run are gone.
+        OSError: a checkpoint cannot be read or written; what lies in the folder stays.
     """
     finished = outcome(job)
     if finished is not None:
@@ -67,8 +68,10 @@ def train(job: Job, report: Report) -> None:
     config.ddan.progress = "off"  # there is one bar for all runs
     checkpoint_file = newest(job.folder)
     if checkpoint_file is None:
-        shutil.rmtree(job.folder, ignore_errors=True)
-        job.folder.mkdir(parents=True)
+        # Checkpoints that are of no use now may be of some to a person.
+        if not written_files(job.folder):
+            shutil.rmtree(job.folder, ignore_errors=True)
+        job.folder.mkdir(parents=True, exist_ok=True)
     with (
         (job.folder / LOG).open("a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
@@ -78,7 +81,7 @@ def train(job: Job, report: Report) -> None:
         average = WeightAverage(engine.model, job.average_last, config.train.max_epoch)
         watch = Watch(engine, average, report)
         if checkpoint_file is not None:
-            config.train.start_epoch = checkpoint.resume(engine, checkpoint_file)
+            config.train.start_epoch = resuming.resume(engine, checkpoint_file)
         result: dict[str, Any] = {}
         try:
             engine.run(**configuration.arguments(config, "run"))

@@ -1,7 +1,7 @@
 """Trained models as ONNX files and torch.export programs, compared with PyTorch as they are made.
 
-Both take ``images`` (B, 3, height, width), float32 and normalised as for ImageNet, and give
-``features`` (B, D), float32, for any B and whatever the number type of the weights.
+Both take ``images`` (B, 3, height, width), float32, resized and normalised as their metadata says,
+and give ``features`` (B, D), float32, for any B and whatever the number type of the weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from ..atomic import replacing
 from ..data import rendered
 from ..data.loose_images import read_image
-from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD
 from ..version import __version__
 from .trained_model import TrainedModel
 
@@ -213,9 +212,9 @@ def _metadata(trained: TrainedModel, dtype: str, normalize: bool) -> dict[str, A
         "model": trained.model.name or "",
         "height": trained.height,
         "width": trained.width,
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
-        "interpolation": "bicubic",
+        "mean": trained.mean,
+        "std": trained.std,
+        "interpolation": trained.interpolation,
         "feature_dim": trained.model.feature_dim,
         "normalized": normalize,
         "dtype": dtype,

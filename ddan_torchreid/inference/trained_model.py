@@ -10,13 +10,17 @@ from pathlib import Path
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision import transforms as T
 
-from ..data.transforms import ddan_transforms
+from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, ddan_transforms
 from ..models import DDANModel, load_model
 from ..state_files import read
 
 DEFAULT_SIZE = (256, 128)
 """Height and width in the paper (Sec. 4.1), for checkpoints that do not say theirs."""
+
+DEFAULT_INTERPOLATION = T.InterpolationMode.BICUBIC.value
+"""Of the paper's test transform, for checkpoints that do not say theirs."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +28,22 @@ class TrainedModel:
     """A model in eval mode.
 
     Attributes:
-        model: images (B, 3, height, width), normalised as for ImageNet, to features (B, D).
+        model: images (B, 3, height, width), normalised by mean and std, to features (B, D).
         height: of its images, in pixels.
         width: of its images, in pixels.
         sha256: of the checkpoint file, in hexadecimal.
+        mean: of each channel in [0, 1].
+        std: of each channel.
+        interpolation: of the resizing, as torchvision's ``InterpolationMode`` calls it.
     """
 
     model: DDANModel
     height: int
     width: int
     sha256: str
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    interpolation: str = DEFAULT_INTERPOLATION
 
     @property
     def device(self) -> torch.device:
@@ -42,8 +52,10 @@ class TrainedModel:
 
     @property
     def transform(self) -> Callable[[Image.Image], Tensor]:
-        """The test transform: an RGB image to (3, height, width)."""
-        return ddan_transforms(self.height, self.width)[1]
+        """The test transform of its evaluator: an RGB image to (3, height, width)."""
+        mode = T.InterpolationMode(self.interpolation)
+        resize = T.Resize((self.height, self.width), interpolation=mode)
+        return T.Compose([resize, T.ToTensor(), T.Normalize(self.mean, self.std)])
 
 
 def load_trained_model(
@@ -66,14 +78,26 @@ def load_trained_model(
             device cannot be used.
     """
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {str(device)!r} cannot be used here: {reason}") from None
+        # And back: the device 'meta' takes tensors, but computes nothing.
+        torch.empty(0, device=device).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        # PyTorch goes on for pages about some devices.
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".!")
+        raise ValueError(
+            f"device {str(device)!r} cannot be used here: {reason}; write cpu, or cuda for a GPU"
+        ) from None
     metadata = read(weights).get("ddan")
-    trained_size = metadata if isinstance(metadata, dict) else {}
-    height = trained_size.get("height", DEFAULT_SIZE[0]) if height is None else height
-    width = trained_size.get("width", DEFAULT_SIZE[1]) if width is None else width
+    images = metadata if isinstance(metadata, dict) else {}
+    height = images.get("height", DEFAULT_SIZE[0]) if height is None else height
+    width = images.get("width", DEFAULT_SIZE[1]) if width is None else width
     ddan_transforms(height, width)
     digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
-    return TrainedModel(load_model(weights, device), height, width, digest)
+    return TrainedModel(
+        load_model(weights, device),
+        height,
+        width,
+        digest,
+        tuple(images.get("norm_mean", IMAGENET_MEAN)),
+        tuple(images.get("norm_std", IMAGENET_STD)),
+        images.get("interpolation", DEFAULT_INTERPOLATION),
+    )

@@ -60,6 +60,61 @@ def test_without_splits_it_is_torchreids_test(words, capsys):
     assert "Rank-20" in printed
 
 
+def own_words(small_root, weights, folder, *columns):
+    """A listing of drawn images, an image for each person and camera, and its test."""
+    rows = []
+    for image in sorted((small_root / "rendered" / "rendered_mall" / "train").glob("*_*_0*")):
+        person, camera, _ = image.stem.split("_")
+        first = not any(row["pid"] == person for row in rows)
+        split = "query" if first else "gallery"
+        rows.append({"path": str(image), "pid": person, "camid": camera, "split": split})
+    assert {row["split"] for row in rows} == {"query", "gallery"}
+    lines = [",".join(row[column] for column in columns) for row in rows]
+    (folder / "shop.csv").write_text("\n".join([",".join(columns), *lines]))
+    return [
+        *("evaluate", "--config-file", "rendered", "--dataset", f"shop={folder / 'shop.csv'}"),
+        *("-t", "shop", "-s", "market1501", "--root", str(folder), "--weights", str(weights)),
+        *(*MODEL, "data.workers", "0", "data.save_dir", str(folder / "log")),
+    ]
+
+
+@pytest.mark.parametrize("split", [(), ("split",)], ids=["no splits", "query and gallery"])
+@pytest.mark.parametrize("more", [(), ("--splits", "1"), ("loss.name", "softmax")])
+def test_own_data_are_scored_without_the_sources(
+    small_root, weights, tmp_path, capsys, split, more
+):
+    words = own_words(small_root, weights, tmp_path, "path", "pid", "camid", *split)
+    assert main([*words, *more]) == 0
+    printed = capsys.readouterr().out
+    assert "Sources unknown or not under the data root: market1501; testing without" in printed
+    assert "Evaluating shop (target)" in printed or "=> shop: 1 splits" in printed
+    assert "sources: ['market1501']" in printed
+
+
+def test_another_listing_of_the_same_name_is_read_anew(small_root, weights, tmp_path, capsys):
+    words = own_words(small_root, weights, tmp_path, "path", "pid", "camid")
+    assert main(words) == 0
+    (tmp_path / "other").mkdir()
+    words = own_words(small_root, weights, tmp_path / "other", "path", "pid", "camid", "split")
+    (tmp_path / "shop.csv").unlink()
+    assert main(words) == 0
+
+
+def test_a_source_that_nobody_knows_is_absent(small_root, weights, tmp_path, capsys):
+    words = own_words(small_root, weights, tmp_path, "path", "pid", "camid")
+    assert main([*words, "-s", "market1502", "cuhksysu", "ddan.weight_identity", "0.0"]) == 0
+    assert "data root: market1502, cuhksysu; testing without" in capsys.readouterr().out
+    assert main([*words, "-s", "market1502", "-t", "market1503"]) == 2
+    error = capsys.readouterr().err
+    assert "data.targets: 'market1503' is unknown; did you mean 'market1501'?" in error
+    assert error.count("\n") == 1
+    # A target that is known and missing is named, not what stands in for the source.
+    assert main([*words, "-s", "market1502", "-t", "grid"]) == 2
+    assert "dataset grid is not under the data root" in capsys.readouterr().err
+    assert main([*words, "data.targets", "[]"]) == 2
+    assert "data.targets is empty" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from ddan_torchreid import checkpoint, distributed
+from ddan_torchreid import distributed, resuming
 from ddan_torchreid.checkpoint_files import find
 from ddan_torchreid.config import arguments
 from ddan_torchreid.evaluation import as_row
@@ -53,7 +53,7 @@ def train(make_config, *options, exactly=True, resume=None):
     if exactly:
         in_float64_with_fixed_statistics(engine)
     if resume is not None:
-        config.train.start_epoch = checkpoint.resume(engine, find(str(resume), ""))
+        config.train.start_epoch = resuming.resume(engine, find(str(resume), ""))
     engine.run(**arguments(config, "run"))
     return state(engine)
 

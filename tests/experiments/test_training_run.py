@@ -1,5 +1,6 @@
 """One training run: paired with the other rows, averaged, and resumed where it was stopped."""
 
+import errno
 import json
 import shutil
 
@@ -131,6 +132,36 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bits(job, options):
     for key in ("scores", "rankings", "curves", "steps"):
         assert resumed[key] == expected[key], key
     assert same(weights(one), whole)
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_checkpoints_that_cannot_be_used_are_not_deleted(job, monkeypatch, damaged):
+    one = job()
+    file = one.folder / "model" / "model.pth.tar-1"
+    state_files.write({"epoch": 1}, file)
+    if damaged:
+        file.write_bytes(b"damaged")
+    else:
+
+        def fail(*_, **__):
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(state_files.torch, "load", fail)
+    before = file.read_bytes()
+
+    def stop(config):
+        raise StoppedError
+
+    monkeypatch.setattr(training, "build", stop)
+    with pytest.raises(StoppedError if damaged else OSError):
+        training_run.train(one, lambda part: None)
+    assert file.read_bytes() == before
+    # What a run left that was stopped before its first checkpoint is of no use to anybody.
+    file.unlink()
+    (one.folder / "leftover").touch()
+    with pytest.raises(StoppedError):
+        training_run.train(one, lambda part: None)
+    assert [each.name for each in one.folder.iterdir()] == [training_run.LOG]
 
 
 def test_the_weights_are_the_mean_over_the_last_epochs(job, monkeypatch):
