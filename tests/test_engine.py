@@ -268,14 +268,3 @@ def test_data_parallel_and_use_gpu_false(small_config, tmp_path):
     saved = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
     assert all(key.startswith("module.") for key in saved["state_dict"])
     assert "scheduler" not in saved  # none was given
-
-
-def test_dropout_works_while_layers_are_frozen(small_engine):
-    engine = small_engine()
-    engine.set_model_mode("train")
-    engine.two_stepped_transfer_learning(0, 1, ["neck", "classifier"])
-    model = engine.bare_model
-    assert [model.encoder.training, model.mapping.training] == [False, False]
-    assert [model.neck.training, model.dropout.training] == [True, True]
-    engine.two_stepped_transfer_learning(1, 1, ["neck", "classifier"])
-    assert all(part.training for part in model.children())

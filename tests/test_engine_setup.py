@@ -154,3 +154,14 @@ def test_every_option_of_the_configuration_reaches_the_engine(small_config):
     assert engine.settings.seed == 5
     assert engine.train_loader.sampler.seed == 5
     assert config.engine_options(settings) == vars(engine.settings)
+
+
+def test_dropout_works_while_layers_are_frozen(small_engine):
+    engine = small_engine()
+    engine.set_model_mode("train")
+    engine.two_stepped_transfer_learning(0, 1, ["neck", "classifier"])
+    model = engine.bare_model
+    assert [model.encoder.training, model.mapping.training] == [False, False]
+    assert [model.neck.training, model.dropout.training] == [True, True]
+    engine.two_stepped_transfer_learning(1, 1, ["neck", "classifier"])
+    assert all(part.training for part in model.children())

@@ -81,8 +81,8 @@ def central_probe(sample: Sample, central: str) -> dict[str, float] | None:
     """How well a linear classifier can do the discriminator's task: central domain or not.
 
     Returns:
-        ``balanced``, the mean of the shares of central and of peripheral images of people
-        it was not fitted on that it gets right, 0.5 being chance; None if the centre is no source.
+        ``balanced``, the mean of the shares that it gets right of central and of peripheral
+        images, of people it was not fitted on; 0.5 is chance. None if the centre is no source.
     """
     if central not in sample.names:
         return None

@@ -147,7 +147,7 @@ def _record(plan: Plan, run: Run, rescored: bool) -> records.Record:
             "pairs": options.pairs,
         },
         "digest": digest,
-        **_made_by(plan, run, rescored and "failed" not in result),
+        **_made_by(plan, run, rescored),
         "run": run.job.folder.relative_to(options.output).as_posix(),
         **result,
         **plan.facts[row],
@@ -175,7 +175,9 @@ def _made_by(plan: Plan, run: Run, rescored: bool) -> dict[str, Any]:
         earlier = known.get(_identity(plan, run), {})
     if not earlier:
         return made
-    return {key: earlier[key] for key in made if key in earlier} | {"rescored": made}
+    kept = {key: earlier[key] for key in made if key in earlier}
+    # A run that has failed has nothing to score.
+    return kept if earlier.get("failed") else kept | {"rescored": made}
 
 
 def _conclude(plan: Plan) -> list[records.Record]:

@@ -77,8 +77,8 @@ def _probe(rows: _Rows) -> list[Finding]:
         chance = values(second, diagnosis.probe_chance)
         return (
             f"A linear probe names the source of {mean_std(before)} % of the training images of "
-            "people that it was not fitted on "
-            f"under {first.label} and of {mean_std(after)} % under {second.label}"
+            f"people that it was not fitted on under {first.label} and of {mean_std(after)} % "
+            f"under {second.label}"
             + (f" (always the largest source: {mean_std(chance)} %)" if chance else "")
         )
 

@@ -20,9 +20,8 @@ def check(record: Record) -> None:
     """
     for key in ("experiment", "row", "label", "digest"):
         _require(isinstance(record.get(key), str), f"{key!r} must be a text")
-    for key in ("seed", "place"):
-        _require(_is_whole(record.get(key, 0)), f"{key!r} must be a whole number")
-    _require("seed" in record, "'seed' must be a whole number")
+    _require(_is_whole(record.get("seed")), "'seed' must be a whole number")
+    _require(_is_whole(record.get("place", 0)), "'place' must be a whole number")
     for key in ("sources", "targets"):
         _require(_are(record.get(key, []), str), f"{key!r} must be a list of names")
     for key in ("domains", "machine", "finished", "failed", "run", "ranking_picture", "protocol"):

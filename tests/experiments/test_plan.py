@@ -6,7 +6,7 @@ import pytest
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid.data import rendered
-from ddan_torchreid.experiments import plan, rows
+from ddan_torchreid.experiments import plan, records, rows, runner
 from ddan_torchreid.experiments.ablation import ABLATION
 from ddan_torchreid.experiments.runs import Options, find_domains
 
@@ -201,3 +201,19 @@ def test_a_search_compares_each_setting_with_the_baseline_of_its_kind(options):
         assert first.model.name == second.model.name
         assert first.train.new_layers == second.train.new_layers or "optimiser" in after
         assert first.ddan.weight_adversarial == first.ddan.weight_similarity == 0
+
+
+def test_a_failed_run_that_is_scored_again_keeps_who_trained_it(options):
+    made = plan.make(options())
+    folder = made.options.output
+    folder.mkdir()
+    run = made.runs[0]
+    line = dict(
+        zip(("experiment", "row", "seed", "digest"), runner._identity(made, run), strict=True)
+    )
+    earlier = {"git": {"commit": "earlier"}, "finished": "2025-01-01T00:00:00"}
+    records.append(folder, line | earlier)
+    assert runner._made_by(made, run, rescored=True).keys() == {*earlier, "rescored"}
+    records.append(folder, line | earlier | {"failed": "diverged"})
+    assert runner._made_by(made, run, rescored=True) == earlier
+    assert runner._made_by(made, run, rescored=False)["finished"] > earlier["finished"]
