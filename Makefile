@@ -7,12 +7,13 @@ STAMP := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope \
 	--no-loadscope-reorder
 
-.PHONY: help demo test test-slow test-wheel lint clean
+.PHONY: help demo test test-slow test-gpu test-wheel lint clean
 
 help:
 	@echo "make demo       draw pedestrians, train the baseline and DDAN, compare them"
 	@echo "make test       ruff, mypy and the tests"
 	@echo "make test-slow  the tests that take minutes"
+	@echo "make test-gpu   the tests that need an NVIDIA GPU"
 	@echo "make test-wheel sdist and wheel, installed in an empty environment and run there"
 	@echo "make clean      remove the virtual environment and what tools cache"
 
@@ -31,10 +32,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 test: lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not gpu"
 
 test-slow: $(STAMP)
 	$(PYTEST) -m slow
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses 4 -m gpu tests/gpu
 
 # As a user gets it: a wheel made from the sdist, and what it asks for, far from the source.
 test-wheel: $(STAMP)

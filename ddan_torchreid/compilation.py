@@ -1,22 +1,19 @@
-"""``torch.compile`` for the encoder."""
+"""``torch.compile`` for the encoder's training pass."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 
-def compile_encoder(model: Any, device: torch.device) -> None:
-    """Has the encoder of a DDAN model compiled when it is first called.
-
-    In place, so that the keys of its ``state_dict`` stay as they are. The encoder is nearly all of
-    the work; the mapping network stays as it is, because one graph of it is walked through twice
-    (:func:`~ddan_torchreid.models.ddan_model.map_and_align`), which compiled graphs do not allow.
+def compiled(forward: Callable[[Tensor], Tensor], device: torch.device) -> Callable:
+    """A forward pass that is compiled when it is first called.
 
     Args:
-        model: a :class:`~ddan_torchreid.models.DDANModel`.
-        device: of the model.
+        forward: what an encoder does.
+        device: where it does it.
 
     Raises:
         ValueError: nothing can be compiled for this device here; the message says why.
@@ -30,4 +27,7 @@ def compile_encoder(model: Any, device: torch.device) -> None:
             f"compile True does not work here ({reason.strip() or type(error).__name__}); "
             "write compile False"
         ) from error
-    model.encoder.compile()
+    # Through a function of this file: TorchDynamo does not begin in a file of torch.nn, so that
+    # Module.compile makes a graph for each kind of block, up to eight, and leaves all further ones
+    # uncompiled.
+    return torch.compile(lambda images: forward(images))

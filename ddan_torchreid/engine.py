@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from . import distributed
 from .accumulation import averaging
-from .compilation import compile_encoder
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
+from .encoder_pass import speed_up
 from .gradients import largest_gradient, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
@@ -85,8 +85,7 @@ class ImageDDANEngine(EpochLoop):
         self.scaler = GradientScaler(bare.autocast_dtype, self.device)
         if self.scaler.is_enabled():
             self.extra_states["scaler"] = self.scaler
-        if settings.compile:
-            compile_encoder(bare, self.device)
+        speed_up(model, settings, self.device)
 
         train = self.train_loader.dataset.train
         if distributed.active() and distributed.differs(labels.label_digest(train)):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid import training
@@ -100,7 +101,22 @@ def words(small_root: Path) -> list[str]:
     return ["train", *root, *(word for pair in pairs.items() for word in pair)]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Hides GPUs from all tests but those of `make test-gpu`: most compare bits, and with tensors
+    of the CPU."""
+    if config.option.markexpr != "gpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of several processes come first: they fork, and autograd refuses to work in the child
-    of a process in which it has started threads, as some later test makes it do."""
+    of a process in which it has started threads, as some later test makes it do.
+
+    Tests in gpu/ are marked so.
+    """
     items.sort(key=lambda item: "distributed" not in item.path.parts)
+    without = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+    for item in items:
+        if "gpu" in item.path.parts:
+            item.add_marker(pytest.mark.gpu)
+            item.add_marker(without)

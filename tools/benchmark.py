@@ -4,6 +4,7 @@
     python tools/benchmark.py pool --device cuda --json pool.json
     python tools/benchmark.py all --json docs/benchmarks_cpu.json --markdown docs/benchmarks.md
     python tools/benchmark.py ddp --json docs/benchmarks_ddp.json
+    python tools/benchmark.py all --device cuda --json docs/benchmarks_gpu.json
     python tools/benchmark.py render docs/benchmarks_*.json --markdown docs/benchmarks.md
 
 What is compared runs in turn, round by round, in one process. On a CPU the time is that of the
@@ -27,6 +28,7 @@ from typing import Any
 
 # Modules of benchmarks/ with a TITLE and run(options) -> Result.
 BENCHMARKS = ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains", "ddp")
+ON_GPU = ("step", "memory", "pool", "evaluate", "ddp")  # the others have nothing to do with one
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0"}
 # torchreid warns that it has no Cython evaluator: the Python one is what is measured.
 QUIET = {"PYTHONWARNINGS": "ignore:Cython evaluation"}
@@ -103,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
 def _run_all(arguments: argparse.Namespace) -> dict[str, Any]:
     """Each measurement in a process of its own, so that none leaves its memory to the next."""
     runs = []
-    for name in BENCHMARKS:
+    for name in ON_GPU if arguments.device == "cuda" else BENCHMARKS:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "results.json"
             command = [sys.executable, __file__, name, "--json", str(file)]

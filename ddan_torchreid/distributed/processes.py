@@ -128,6 +128,9 @@ def _join(timeout: timedelta) -> dist.Store:
         dist.init_process_group(
             backend, store=groups, rank=number, world_size=count, timeout=timeout
         )
+        # One that fails at once must not be gone before the others are connected, or they would
+        # report that. A barrier; dist.barrier would take a GPU.
+        dist.all_reduce(torch.zeros(1))
     except (ValueError, RuntimeError) as error:
         raise ValueError(
             f"the processes cannot be joined: {' '.join(str(error).split())}; "

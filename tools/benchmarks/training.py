@@ -17,6 +17,14 @@ from .timing import Options
 
 THEIRS, THEIRS_CHANNELS_LAST = "torchreid", "torchreid, channels_last"
 OURS, OURS_FULL_PRECISION = "ours", "ours, float32"
+GRAPHS, COMPILED = "ours, cuda_graphs True", "ours, compile True and cuda_graphs True"
+# Of our engine, by what is measured; where there is no GPU the default precision is float32.
+OUR_OPTIONS: dict[str, dict[str, Any]] = {
+    OURS: {},
+    OURS_FULL_PRECISION: {"amp": "off"},
+    GRAPHS: {"cuda_graphs": True},
+    COMPILED: {"compile": True, "cuda_graphs": True},
+}
 NAMES = tuple(f"benchmark_{domain}" for domain in range(len(SETS)))
 
 
@@ -24,7 +32,7 @@ def make_step(kind: str, options: Options) -> Callable[[], Any]:
     """One training step of an engine on a batch that stays the same.
 
     Args:
-        kind: one of the four above; ours in float32 differs where the default is another precision.
+        kind: one of the six above.
         options: of the command line.
     """
     torch.manual_seed(0)
@@ -83,7 +91,7 @@ def _dataset_class(records: list[tuple[str, int, int]]) -> type:
 
 def make_engine(kind: str, datamanager: Any, options: Options) -> Any:
     """An engine in an epoch with every loss term, and with a pool that knows every identity."""
-    ours = kind in (OURS, OURS_FULL_PRECISION)
+    ours = kind in OUR_OPTIONS
     model = torchreid.models.build_model(
         f"ddan_mobilenetv2_{'x0_35' if options.tiny else 'x1_0'}",
         num_classes=datamanager.num_train_pids,
@@ -98,10 +106,10 @@ def make_engine(kind: str, datamanager: Any, options: Options) -> Any:
     use_gpu = options.device.type == "cuda"
     if not ours:
         return torchreid.engine.ImageTripletEngine(datamanager, model, optimizer, use_gpu=use_gpu)
-    chosen = {"amp": "off"} if kind == OURS_FULL_PRECISION else {}
     engine = torchreid.engine.ImageDDANEngine(
-        datamanager, model, optimizer, use_gpu=use_gpu, central_domain=NAMES[CENTRE], **chosen
-    )
+        datamanager, model, optimizer, use_gpu=use_gpu, central_domain=NAMES[CENTRE],
+        **OUR_OPTIONS[kind],
+    )  # fmt: skip
     engine.epoch, engine.batch_idx = engine.settings.similarity_start_epoch, 0
     for part in torch.arange(datamanager.num_train_pids, device=options.device).split(512):
         rows = torch.randn(len(part), engine.pool.representations.shape[1], device=options.device)
