@@ -54,7 +54,9 @@ class RecordedPass:
         buffers = [buffer.clone() for buffer in encoder.buffers()]
         random_state = torch.cuda.get_rng_state(images.device)
         body = _Body(encoder, self._forward, self._model.autocast_dtype)
-        recording = torch.cuda.make_graphed_callables(body, (images.clone(),))
+        # PyTorch refuses to record under the autocast of the caller, whose cache is on.
+        with torch.autocast(images.device.type, enabled=False):
+            recording = torch.cuda.make_graphed_callables(body, (images.clone(),))
         torch.cuda.set_rng_state(random_state, images.device)
         with torch.no_grad():
             for buffer, before in zip(encoder.buffers(), buffers, strict=True):
@@ -78,6 +80,6 @@ class _Body(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         # Weights that autocast has converted and kept would be recorded, and never change again.
-        enabled = self._dtype is not None
-        with torch.autocast("cuda", self._dtype, enabled=enabled, cache_enabled=False):
+        enabled, device = self._dtype is not None, images.device.type
+        with torch.autocast(device, self._dtype, enabled=enabled, cache_enabled=False):
             return self._forward(images)

@@ -19,6 +19,7 @@ def recorded(monkeypatch):
     inputs = []
 
     def record(body, arguments):
+        assert not torch.is_autocast_enabled("cpu")
         inputs.append(arguments)
         for _ in range(3):
             body(*arguments)
@@ -54,6 +55,21 @@ def test_a_recording_leaves_no_trace(recorded):
     model.encoder.requires_grad_(False)
     recorded_pass(images)
     assert len(recorded) == 6
+
+
+def test_a_recording_is_in_the_models_precision(recorded):
+    model, same = small_model(), small_model()
+    images = torch.randn(4, 3, 64, 32)
+    outputs = []
+    for each in (model, same):
+        each.autocast_dtype = torch.bfloat16
+        each.dropout.p = 0.0
+        each.train()
+        if each is model:
+            speed_up(each, DDANSettings(cuda_graphs=True), torch.device("cuda"))
+        outputs.append(each(images))
+    assert recorded
+    assert all(torch.equal(*pair) for pair in zip(*outputs, strict=True))
 
 
 def test_tests_are_not_replayed(recorded, monkeypatch):

@@ -17,10 +17,18 @@ def run(options: Options) -> Result:
     torch.backends.cudnn.benchmark = True  # as torchreid's script sets it
     gpu = options.device.type == "cuda"
     kinds = [training.THEIRS, training.THEIRS_CHANNELS_LAST, training.OURS_FULL_PRECISION]
-    faster = [training.GRAPHS, training.COMPILED] if gpu else []
     if gpu:  # where the default precision is another one
-        kinds += [training.OURS, *faster]
+        kinds.append(training.OURS)
     steps = {kind: training.make_step(kind, options) for kind in kinds}
+    faster = []
+    for kind in (training.GRAPHS, training.COMPILED) if gpu else ():
+        try:
+            steps[kind] = training.make_step(kind, options)
+            steps[kind]()
+            faster.append(kind)
+        except (ValueError, RuntimeError) as error:  # such as for want of a compiler
+            steps.pop(kind, None)
+            result.add(kind, f"not measured: {str(error).splitlines()[0]}")
     if gpu:
         for step in steps.values():  # cuDNN tries its algorithms
             for _ in range(3):
