@@ -33,7 +33,8 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess:
         pytest.param("ddp", marks=pytest.mark.slow),
     ],
 )
-def test_a_measurement_finds_ratios_or_figures(name):
+def test_a_measurement_finds_ratios_or_figures(name, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda function: function)  # which takes a minute
     options = timing.Options(torch.device("cpu"), rounds=2, tiny=True)
     result = importlib.import_module(f"benchmarks.{name}").run(options)
     assert result.name == name
@@ -46,6 +47,20 @@ def test_a_measurement_finds_ratios_or_figures(name):
     text = results.as_text({"machine": {"time": "CPU time"}, "results": [vars(result)]})
     for row in [*result.ratios, *result.figures]:
         assert row["what"] in text
+
+
+def test_an_option_that_does_not_work_here_is_no_reason_to_stop(monkeypatch):
+    def no_compiler(function):
+        raise RuntimeError("no compiler\nin any folder")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    options = timing.Options(torch.device("cpu"), rounds=1, tiny=True)
+    result = importlib.import_module("benchmarks.step").run(options)
+    assert len(result.ratios) == 3
+    (figure,) = result.figures
+    assert figure["what"] == "ours, compile True"
+    assert figure["figure"].startswith("not measured: ")
+    assert "no compiler" in figure["figure"]
 
 
 def test_processes_on_gpus_are_only_measured_where_there_are_two(monkeypatch):
