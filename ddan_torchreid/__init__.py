@@ -4,7 +4,7 @@ Importing this package registers its models, datasets, engine, sampler and trans
 torchreid.
 """
 
-from . import losses
+from . import losses, torchreid_import  # noqa: F401 the latter before any other import of it
 from .data.sampler import MultiDomainIdentitySampler
 from .domains import central_domain, domain_distances
 from .engine import ImageDDANEngine

@@ -106,7 +106,8 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
         ValueError: weights that the model has are missing in the file or have another shape; the
             message names them.
     """
-    state = unprefixed(read(path))
+    saved = read(path)
+    state = unprefixed(saved)
     bare = unwrapped(model)
     own = bare.state_dict()
     wrong = [
@@ -118,7 +119,7 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
     if wrong:
         raise ValueError(
             f"{path} does not fit the model: {len(wrong)} of {len(own)} tensors are missing or "
-            f"have another shape, such as {wrong[0]}; check model.name"
+            f"have another shape, such as {wrong[0]}; {_model_to_write(saved)}"
         )
     fitting = {
         key: value
@@ -140,6 +141,12 @@ def batch_size(loader: Any) -> int:
     """Images in a batch of all processes together."""
     sampler = loader.sampler
     return int((sampler if isinstance(sampler, ShardedSampler) else loader).batch_size)
+
+
+def _model_to_write(saved: dict[str, Any]) -> str:
+    details = saved.get("ddan")
+    name = details.get("model") if isinstance(details, dict) else None
+    return f"write model.name {name}, which it is of" if name else "check model.name"
 
 
 def describe(engine: ImageDDANEngine) -> dict[str, Any]:

@@ -138,14 +138,19 @@ def format_distances(
     header = ["", *names, "Sum"] + ([] if self_distances is None else ["To itself"])
     rows = [header]
     for i, name in enumerate(names):
-        distances = ["0" if i == j else f"{d:.3f}" for j, d in enumerate(matrix[i])]
-        row = [f"{name} *" if i == sums.argmin() else name, *distances, f"{sums[i]:.3f}"]
-        rows.append(row if self_distances is None else [*row, f"{self_distances[i]:.3f}"])
+        distances = ["0" if i == j else _digits(d) for j, d in enumerate(matrix[i])]
+        row = [f"{name} *" if i == sums.argmin() else name, *distances, _digits(sums[i])]
+        rows.append(row if self_distances is None else [*row, _digits(self_distances[i])])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     ]
     return "\n".join([*lines, "", "* central domain: the smallest sum (Eq. 3)"])
+
+
+def _digits(distance: float) -> str:
+    # Those of a network that tells nothing apart are all far below 0.001, and differ all the same.
+    return f"{distance:.3f}" if distance == 0 or distance >= 0.01 else f"{distance:.1e}"
 
 
 def _sums(names: Sequence[str], matrix: NDArray) -> NDArray:

@@ -36,6 +36,13 @@ _SCHEDULE = {
     "step_size": "single_step",
     "gamma": None,
 }
+# What a user writes for them.
+_WRITTEN = {
+    "T_max": "train.max_epoch, where the cosine schedule ends,",
+    "milestones": "train.stepsize",
+    "step_size": "train.stepsize",
+    "gamma": "train.gamma",
+}
 
 
 def check_data(path: Path, written: dict[str, Any], now: dict[str, Any]) -> None:
@@ -179,7 +186,7 @@ def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]
     if kinds[0] != kinds[1]:
         return [f"train.lr_scheduler was {kinds[0]}, now {kinds[1]}"]
     words = [
-        f"{key} was {_plain(written[key])}, now {_plain(now[key])}"
+        f"{_WRITTEN.get(key, key)} was {_plain(written[key])}, now {_plain(now[key])}"
         for key in _SCHEDULE
         if key in written and key in now and written[key] != now[key]
     ]
@@ -219,4 +226,6 @@ def _schedule_kind(state: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return sorted(value) if isinstance(value, dict) else value

@@ -15,7 +15,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from . import checkpoint, checks, distributed, resuming
-from .checkpoint_files import find
+from .checkpoint_files import find, newest
 from .config import arguments, engine_options
 from .data.reading import read_safely
 from .engine import ImageDDANEngine
@@ -82,6 +82,10 @@ def find_weights(config: CfgNode) -> None:
         config.model.resume = find(config.model.resume, config.data.save_dir)
     key = "resume" if config.model.resume else "load_weights"
     path = config.model[key]
+    if path and Path(path).is_dir():
+        found = newest(path)
+        hint = f", such as {found}" if found else ""
+        raise FileNotFoundError(f"model.{key}: {path} is a folder; name a checkpoint{hint}")
     if path and not Path(path).is_file():
         raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
     if path:

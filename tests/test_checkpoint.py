@@ -67,7 +67,7 @@ def test_weights_of_another_architecture_are_refused(small_engine, tmp_path):
     trained(small_engine, tmp_path, 1)
     wide = torchreid.models.build_model("ddan_mobilenetv2_x0_5", 30, pretrained=False)
     before = {key: value.clone() for key, value in wide.state_dict().items()}
-    with pytest.raises(ValueError, match=r"does not fit the model: .*check model.name"):
+    with pytest.raises(ValueError, match=r"does not fit the model: .*write model.name ddan_mobile"):
         checkpoint.load_weights(wide, tmp_path / "model" / "model.pth.tar-1")
     torch.testing.assert_close(wide.state_dict(), before, rtol=0, atol=0)
 

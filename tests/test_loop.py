@@ -284,14 +284,14 @@ def test_more_epochs_can_be_added_where_the_schedule_allows(run):
     more = run("log", *steps, "model.resume", "auto")
     assert not differences(state_of(more), state_of(run("whole", *steps)))
     for key, value, says in (
-        ("train.stepsize", "[1]", r"milestones was \[1, 2\], now \[1\]; resume with the same"),
+        ("train.stepsize", "[1]", r"stepsize was \[1, 2\], now \[1\]; resume with the same"),
         ("train.gamma", "0.5", "gamma was 0.1, now 0.5"),
     ):
         with pytest.raises(ValueError, match=says):
             run("log", *steps, key, value, "model.resume", "auto")
     cosine = ("train.lr_scheduler", "cosine", "train.max_epoch")
     run("cosine", *cosine, "1")
-    with pytest.raises(ValueError, match=r"T_max was 1.0, now 3.0; resume with the same train.max"):
+    with pytest.raises(ValueError, match=r"ends, was 1, now 3; resume with the same train.max"):
         run("cosine", *cosine, "3", "model.resume", "auto")
 
 

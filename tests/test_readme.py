@@ -71,6 +71,9 @@ def quick(words):
     if words[0] not in ("train", "evaluate", "central-domain", "run"):
         return words
     pairs = [QUICK[i : i + 2] for i in range(0, len(QUICK), 2)]
+    if words[0] == "train" and "--resume" not in words:
+        # Not where the model from a day before is, which a plain run would not overwrite.
+        pairs.append(["data.save_dir", f"log/{abs(hash(tuple(words)))}"])
     return [*words, *(word for pair in pairs if pair[0] not in words for word in pair)]
 
 

@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         if "=" not in name and name not in DATASETS and name not in rendered.DOMAINS:
             known = [*DATASETS, *rendered.DOMAINS]
-            raise ValueError(f"dataset {name!r} is unknown; {nearest(name, known)}")
+            raise ValueError(
+                f"dataset {name!r} is unknown; {nearest(name, known)}; for own data write "
+                f"{name}=PATH"
+            )
     if not names:
         raise FileNotFoundError(f"there is no known dataset under {root}; give another --root")
     reports = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import checks, integration, training
+from .. import checks, integration, state_files, training
 from ..config import arguments as config_arguments
 from ..config import engine_options
 from ..evaluation import evaluate_configured
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"Sources unknown or not under the data root: {absent}; testing without them.")
         _without_sources(config)
     engine = training.build(config)
+    _say_other_size(config)
     # torchreid prints for each target whether it is one of the sources.
     config.data.sources = engine.datamanager.sources = sources
     if not settings.follows_protocol:
@@ -105,8 +106,24 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
         config.ddan.evaluation_splits = PAPER_SPLITS
     settings = DDANSettings(**engine_options(config))
     if not settings.follows_protocol and arguments.output:
-        raise ValueError("--output is for the tables of several splits; add --splits 10")
+        raise ValueError(
+            "--output is for the tables of several splits; add --splits 10, which scores targets "
+            "without random splits once"
+        )
     return settings
+
+
+def _say_other_size(config: CfgNode) -> None:
+    details = state_files.read(config.model.load_weights, mmap=True).get("ddan")
+    if not isinstance(details, dict) or "height" not in details:
+        return
+    trained = details["height"], details["width"]
+    if trained != (config.data.height, config.data.width):
+        print(
+            f"The weights are of training images of {trained[0]} x {trained[1]} pixels, tested at "
+            f"{config.data.height} x {config.data.width}; for the same size write data.height "
+            f"{trained[0]} data.width {trained[1]}"
+        )
 
 
 def _absent_sources(config: CfgNode) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .. import training
-from ..checkpoint_files import AUTO
+from ..checkpoint_files import AUTO, written_files
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -33,9 +33,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Trains, then tests on the targets.
 
     Raises:
-        ValueError: both ways to start from a checkpoint are asked for, or several paths are given.
+        ValueError: nothing says what to train, both ways to start from a checkpoint are asked for,
+            several paths are given, or there is another run in ``data.save_dir``.
     """
     config = configuration.load(arguments)
+    if not (arguments.config_file or arguments.sources or arguments.rest):
+        raise ValueError(
+            "nothing to train; write --config-file FILE, such as ddan_no_duke.yaml, or "
+            "rendered.yaml for drawn pedestrians"
+        )
     if arguments.resume is not None:
         if len(arguments.resume) > 1:
             raise ValueError(f"--resume takes one path, got {' '.join(arguments.resume)}")
@@ -47,4 +53,9 @@ def run(arguments: argparse.Namespace) -> None:
             raise ValueError("--fine-tune is for loss.name ddan; write model.load_weights PATH")
         config.model.load_weights = arguments.fine_tune
         config.ddan.fine_tune = True
+    if not config.model.resume and (there := written_files(config.data.save_dir)):
+        raise ValueError(
+            f"{there[-1]} is of another run, which this one would overwrite; write --resume to go "
+            "on with it, or another data.save_dir"
+        )
     configuration.run_engine(config, training.build(config))

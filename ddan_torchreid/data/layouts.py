@@ -15,7 +15,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from .listing import LEFT_OUT, SUFFIXES, Shot
-from .published import CUHK03_DETECTED, DATASETS, Part
+from .published import CUHK03_DETECTED, DATASETS, MSMT17_LISTS, Part
 
 IMAGE_SUFFIXES = (*SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".ppm")
 
@@ -72,12 +72,14 @@ def list_images(name: str, root: Path) -> Listing:
         root: the data root.
 
     Raises:
-        ValueError: CUHK03's protocol cannot be read.
+        ValueError: CUHK03's protocol or a list of MSMT17 cannot be read.
     """
     dataset, listing = DATASETS[name], Listing(missing=missing(name, root))
     base = root / dataset.folder
     if name == "cuhk03" and not listing.missing:
         _list_cuhk03(base, listing)
+    if name == "msmt17" and not listing.missing:
+        _list_msmt17(base, listing)
     for part in dataset.parts:
         folders = sorted(folder for folder in base.glob(part.folder) if folder.is_dir())
         shots = [shot for folder in folders for shot in _list_folder(folder, part, listing)]
@@ -128,3 +130,24 @@ def _list_cuhk03(base: Path, listing: Listing) -> None:
         persons_found = len({shot.pid for shot in found})
         listing.counts.append(Count(split, len(found), persons_found, *CUHK03_DETECTED[split]))
         listing.shots += found
+
+
+def _list_msmt17(base: Path, listing: Listing) -> None:
+    # torchreid takes the first version that is there.
+    version = sorted(folder for folder in base.glob("MSMT17_V*") if folder.is_dir())[0]
+    folders = {"train": "train", "test": "test"}
+    if version.name == "MSMT17_V2":
+        folders = {"train": "mask_train_v2", "test": "mask_test_v2"}
+    for part, published in MSMT17_LISTS.items():
+        half = "train" if part in ("train", "val") else "test"  # each counts its persons from 0
+        split = "train" if part == "val" else part
+        file, shots = version / f"list_{part}.txt", []
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            match = re.fullmatch(r"([^_\s]+_[^_\s]+_(\d+)[_.]\S*) (\d+)", line)
+            if match is None:
+                raise ValueError(f"{file}, line {number}: {line!r} is no image with its person")
+            path = str(version / folders[half] / match[1])
+            shots.append(Shot(path, f"{half}/{match[3]}", match[2], split))
+        persons = len({shot.pid for shot in shots})
+        listing.shots += shots
+        listing.counts.append(Count(part, len(shots), persons, *published))

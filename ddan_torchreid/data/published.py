@@ -67,6 +67,13 @@ def _pair(number: int, images: int, persons: int) -> Part:
     return Part(name, "train", f"Dataset/{name}/cam*", pattern, images, persons, scope=name)
 
 
+# Images and persons of each list file. Those of list_val are trained on with data.combineall only.
+MSMT17_LISTS = {
+    "train": (30_248, 1_041),
+    "val": (2_373, 1_041),
+    "query": (11_659, 3_060),
+    "gallery": (82_161, 3_060),
+}
 DATASETS = {
     "market1501": Published(
         title="Market-1501",
@@ -123,6 +130,12 @@ DATASETS = {
         folder="cuhksysu",
         source="ddan-torchreid download cuhksysu",
         parts=(Part("train", "train", "cropped_images", r"([^_]+).*\.jpg", 34_574, 11_934),),
+    ),
+    "msmt17": Published(
+        title="MSMT17",
+        folder="msmt17",
+        source="http://www.pkuvmc.com/publications/msmt17.html",
+        required=tuple(f"MSMT17_V*/list_{part}.txt" for part in MSMT17_LISTS),
     ),
     "viper": Published(
         title="VIPeR",

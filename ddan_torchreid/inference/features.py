@@ -141,7 +141,7 @@ def extract(
     )
     kept: list[str] = []
     features: list[Tensor] = []
-    with tqdm(total=len(paths), desc="Extracting", unit="image", mininterval=0.5) as bar:
+    with tqdm(total=len(paths), desc="Extracting", unit="image", disable=None) as bar:
         for readable, images, reasons in loader:
             for reason in reasons:
                 tqdm.write(f"skipped: {reason}", file=sys.stderr)

@@ -53,8 +53,15 @@ def split_backbone(
     image through the network in eval mode and changes nothing: neither random state, nor running
     statistics, nor the modules' modes.
 
-    The result is what :class:`DDANModel` begins with::
+    The result is what :class:`DDANModel` begins with. A network of torchreid's and its split::
 
+        from ddan_torchreid.models import DDANModel, Split, split_backbone
+
+        network = torchreid.models.build_model("mobilenetv2_x1_0", num_classes=1)
+        split = Split(
+            encoder=[f"conv{i}" for i in range(1, 9)],
+            mapping=["conv9", "global_avgpool", "flatten", "fc"],
+        )
         model = DDANModel(*split_backbone(network, split), num_classes=751, loss="ddan")
 
     Args:

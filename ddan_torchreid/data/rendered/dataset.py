@@ -111,7 +111,8 @@ def draw_domain(
         for split in SPLITS:
             (unfinished / split).mkdir()
         shots = _shots(spec, settings)
-        for split, identity, camera, index in tqdm(shots, f"drawing {name}", disable=not progress):
+        off = None if progress else True  # None leaves it out where there is no terminal
+        for split, identity, camera, index in tqdm(shots, f"drawing {name}", disable=off):
             image = draw_image(name, identity, camera, index, height, width)
             path = unfinished / split / f"{identity:05d}_c{camera}_{index}.png"
             if not cv2.imwrite(str(path), image[:, :, ::-1]):
