@@ -3,7 +3,7 @@
     python tools/benchmark.py step
     python tools/benchmark.py pool --device cuda --json pool.json
     python tools/benchmark.py all --json docs/benchmarks_cpu.json --markdown docs/benchmarks.md
-    python tools/benchmark.py ddp --json docs/benchmarks_ddp.json
+    python tools/benchmark.py ddp --rounds 40
     python tools/benchmark.py all --device cuda --json docs/benchmarks_gpu.json
     python tools/benchmark.py render docs/benchmarks_*.json --markdown docs/benchmarks.md
 
