@@ -19,7 +19,7 @@ from .checkpoint_files import Keeper, Position
 from .data.labels import identity_names, label_digest
 from .data.sharding import ShardedSampler
 from .evaluation import Scores, as_row, mean_scores
-from .state_files import read, unprefixed, write
+from .state_files import details, read, unprefixed, write
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
@@ -144,8 +144,7 @@ def batch_size(loader: Any) -> int:
 
 
 def _model_to_write(saved: dict[str, Any]) -> str:
-    details = saved.get("ddan")
-    name = details.get("model") if isinstance(details, dict) else None
+    name = details(saved).get("model")
     return f"write model.name {name}, which it is of" if name else "check model.name"
 
 

@@ -94,8 +94,7 @@ class DDANSettings:
             values are averaged. The triplet term and batch normalisation see one batch at a time,
             the ID pool is updated with all of them after the step, and the last step of an epoch
             takes the batches that are left.
-        compile: ``torch.compile`` the encoder in training. Needs a compiler, and minutes at the
-            start.
+        compile: ``torch.compile`` the encoder in training. Needs a compiler and a minute or more.
         cuda_graphs: record the encoder's passes as CUDA graphs and replay them: the same kernels,
             without the time that the host takes to start each. For one process with one GPU and
             ``accumulate_steps`` 1. Keeps the memory of a step during tests too.
@@ -205,16 +204,13 @@ class DDANSettings:
                 raise ValueError(f"{name}={value} must be a whole number, {least} or more")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
-        if self.pool_sharding and self.pool_device == "cpu":
-            raise ValueError(
-                "pool_sharding True and pool_device 'cpu' exclude each other; write only the one "
-                "you need"
-            )
-        if self.cuda_graphs and self.accumulate_steps > 1:
-            raise ValueError(
-                f"accumulate_steps={self.accumulate_steps} and cuda_graphs True exclude each "
-                "other; write only the one you need"
-            )
+        on_cpu, groups = self.pool_device == "cpu", f"accumulate_steps={self.accumulate_steps}"
+        for both, pair in (
+            (self.pool_sharding and on_cpu, "pool_sharding True and pool_device 'cpu'"),
+            (self.cuda_graphs and self.accumulate_steps > 1, f"{groups} and cuda_graphs True"),
+        ):
+            if both:
+                raise ValueError(f"{pair} exclude each other; write only the one you need")
         if self.splits_from and not self.evaluation_splits:
             raise ValueError(
                 f"splits_from={self.splits_from!r} without splits; write evaluation_splits 10 too"

@@ -95,6 +95,12 @@ def unprefixed(state: dict[str, Any]) -> dict[str, Any]:
     return {key.removeprefix("module."): value for key, value in weights.items()}
 
 
+def details(state: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint of ours says of its model and data; empty for others."""
+    found = state.get("ddan")
+    return found if isinstance(found, dict) else {}
+
+
 class _RememberingFile:
     """A binary file that remembers why it could not be written to."""
 

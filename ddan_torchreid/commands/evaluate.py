@@ -114,15 +114,14 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
 
 
 def _say_other_size(config: CfgNode) -> None:
-    details = state_files.read(config.model.load_weights, mmap=True).get("ddan")
-    if not isinstance(details, dict) or "height" not in details:
-        return
-    trained = details["height"], details["width"]
-    if trained != (config.data.height, config.data.width):
+    details = state_files.details(state_files.read(config.model.load_weights, mmap=True))
+    size = config.data.height, config.data.width
+    trained = details.get("height", size[0]), details.get("width", size[1])
+    if trained != size:
         print(
             f"The weights are of training images of {trained[0]} x {trained[1]} pixels, tested at "
-            f"{config.data.height} x {config.data.width}; for the same size write data.height "
-            f"{trained[0]} data.width {trained[1]}"
+            f"{size[0]} x {size[1]}; for the same size write data.height {trained[0]} "
+            f"data.width {trained[1]}"
         )
 
 

@@ -14,7 +14,7 @@ from torchvision import transforms as T
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, ddan_transforms
 from ..models import DDANModel, load_model
-from ..state_files import read
+from ..state_files import details, read
 
 DEFAULT_SIZE = (256, 128)
 """Height and width in the paper (Sec. 4.1), for checkpoints that do not say theirs."""
@@ -86,8 +86,7 @@ def load_trained_model(
         raise ValueError(
             f"device {str(device)!r} cannot be used here: {reason}; write cpu, or cuda for a GPU"
         ) from None
-    metadata = read(weights).get("ddan")
-    images = metadata if isinstance(metadata, dict) else {}
+    images = details(read(weights))
     height = images.get("height", DEFAULT_SIZE[0]) if height is None else height
     width = images.get("width", DEFAULT_SIZE[1]) if width is None else width
     ddan_transforms(height, width)

@@ -10,7 +10,7 @@ import torch
 import torchreid
 from torch import Tensor
 
-from ..state_files import read
+from ..state_files import details, read
 from .backbones import BACKBONES, SPLITS
 from .ddan_model import DDANModel, build_named
 from .mobilenetv2 import FACTORIES
@@ -40,8 +40,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
     state = read(path)
     weights = _model_weights(state, path)
     identities = len(weights["classifier.weight"])
-    metadata = state.get("ddan")
-    name = metadata.get("model") if isinstance(metadata, dict) else None
+    name = details(state).get("model")
     with torch.random.fork_rng(devices=[]):
         if name is None:
             model = _recognise(weights, identities, path)

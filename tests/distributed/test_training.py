@@ -21,16 +21,14 @@ SAME = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
 SMALL = ("data.height", "32", "data.width", "16")
 
 
-def in_float64_with_fixed_statistics(engine):
-    """Makes an engine's training a function of its batches but for tiny rounding."""
+def in_float64(engine, before=lambda: None):
+    """Lets an engine train in float64, and calls something before each batch."""
     for module in (engine.model, engine.discriminator, engine.pool):
         module.double()
     parse = engine.parse_data_for_train
 
     def prepared(data):
-        for module in engine.model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
+        before()
         images, *labels = parse(data)
         return images.double(), *labels
 
@@ -38,10 +36,22 @@ def in_float64_with_fixed_statistics(engine):
     engine.test = lambda *_, **__: 0.0
 
 
+def in_float64_with_fixed_statistics(engine):
+    """Makes an engine's training a function of its batches but for tiny rounding."""
+
+    def fix():
+        for module in engine.model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+    in_float64(engine, before=fix)
+
+
 def state(engine):
-    parts = {"model": engine.model, "discriminator": engine.discriminator, "pool": engine.pool}
+    parts = {"model": engine.bare_model, "discriminator": engine.discriminator}
+    parts["pool"] = engine.pool
     return {
-        f"{part}.{name}": value.clone()
+        f"{part}.{name}": value.cpu().clone()
         for part, module in parts.items()
         for name, value in module.state_dict().items()
     }

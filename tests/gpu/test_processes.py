@@ -31,21 +31,18 @@ def environments(processes):
         }
 
 
-def train(processes, config, folder, exactly):
-    """End states of the networks and the pool, in each process."""
-    folder.mkdir()
-    (folder / "recipe.yaml").write_text(config.dump())
-    words = [str(folder / "recipe.yaml"), str(folder / "state"), str(int(exactly))]
+def outputs_of(commands, environments):
+    """What Python prints with some words, each in its environment, all at the same time."""
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.gpu.worker", *words],
+            [sys.executable, *words],
             cwd=REPOSITORY,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for environment in environments(processes)
+        for words, environment in zip(commands, environments, strict=True)
     ]
     try:
         outputs = [process.communicate(timeout=SECONDS)[0] for process in running]
@@ -53,6 +50,16 @@ def train(processes, config, folder, exactly):
         for process in running:
             process.kill()
     assert all(process.returncode == 0 for process in running), "\n".join(outputs)[-6000:]
+    return outputs
+
+
+def train(processes, config, folder, exactly):
+    """End states of the networks and the pool, in each process."""
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(config.dump())
+    words = [str(folder / "recipe.yaml"), str(folder / "state"), str(int(exactly))]
+    command = ["-m", "tests.gpu.worker", *words]
+    outputs_of([command] * processes, environments(processes))
     return [torch.load(folder / f"state-{rank}") for rank in range(processes)]
 
 
@@ -96,31 +103,16 @@ def test_torchrun_trains_and_tests(small_root, tmp_path):
         *("model.name", "ddan_mobilenetv2_x0_35", "data.height", "64", "data.width", "32"),
         *("train.batch_size", "24", "ddan.top_k", "3", "train.max_epoch", "1"),
     ]
-    running = []
-    for environment in environments(2 if alone else 1):
-        machine = environment.pop("RANK")
-        port = environment.pop("MASTER_PORT")
+    machines = list(environments(2 if alone else 1))
+    commands = []
+    for environment in machines:
+        number, port = environment.pop("RANK"), environment.pop("MASTER_PORT")
         for name in ("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR"):
             environment.pop(name)
-        where = ["--nnodes", "2", "--node-rank", machine, "--nproc-per-node", "1"]
+        where = ["--nnodes", "2", "--node-rank", number, "--nproc-per-node", "1"]
         where += ["--master-addr", "127.0.0.1", "--master-port", port]
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "torch.distributed.run"]
-                + (where if alone else ["--standalone", "--nproc-per-node", "2"])
-                + words,
-                cwd=REPOSITORY,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    try:
-        outputs = [process.communicate(timeout=SECONDS)[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    assert all(process.returncode == 0 for process in running), "\n".join(outputs)[-6000:]
+        where = where if alone else ["--standalone", "--nproc-per-node", "2"]
+        commands.append(["-m", "torch.distributed.run", *where, *words])
+    outputs = outputs_of(commands, machines)
     assert "** Results **" in outputs[0]
     assert (tmp_path / "log" / "model" / "model-best.pth.tar").is_file()

@@ -10,6 +10,7 @@ import torch
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid import distributed, training
+from tests.distributed.test_training import in_float64, state
 
 
 def main(config_file, file, exactly):
@@ -22,29 +23,7 @@ def main(config_file, file, exactly):
             in_float64(engine)
         engine.test = lambda *_, **__: 0.0
         engine.run(**configuration.arguments(config, "run"))
-        torch.save(end_state(engine), f"{file}-{distributed.rank()}")
-
-
-def in_float64(engine):
-    for module in (engine.model, engine.discriminator, engine.pool):
-        module.double()
-    parse = engine.parse_data_for_train
-
-    def prepared(data):
-        images, *labels = parse(data)
-        return images.double(), *labels
-
-    engine.parse_data_for_train = prepared
-
-
-def end_state(engine):
-    parts = {"model": engine.bare_model, "discriminator": engine.discriminator}
-    parts["pool"] = engine.pool
-    return {
-        f"{part}.{name}": value.cpu()
-        for part, module in parts.items()
-        for name, value in module.state_dict().items()
-    }
+        torch.save(state(engine), f"{file}-{distributed.rank()}")
 
 
 if __name__ == "__main__":
