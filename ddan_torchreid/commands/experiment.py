@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05"
     parser.add_argument(
         "experiment",
-        help="table1 to table5, figure2, figure3, sampler (ours against torchreid's), search "
-        "(settings, on validation domains) or protocol",
+        help="table1 to table5, figure2, figure3, sampler (ours against torchreid's), precision "
+        "(half precision against float32), search (settings, on validation domains) or protocol",
     )
     parser.add_argument("--root", default="reid-data", help="data root; rendered data is made here")
     parser.add_argument("--output", default="runs/experiments", help="folder for all results")
@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--average-last", type=int, default=0, metavar="E", help="average the last epochs' weights"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="training runs at the same time")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="training runs, and domains drawn, at the same time"
+    )
     parser.add_argument(
         "--allow-other-counts",
         action="store_true",

@@ -76,7 +76,7 @@ def make(options: Options) -> Plan:
         names = [*base.data.sources, *base.data.targets]
         if pretraining:
             names += rendered.PRETRAINING
-        draw(SCALES[options.scale], names, base.data.root)
+        draw(SCALES[options.scale], names, base.data.root, options.jobs)
         drawn_counts = _drawn_counts(base)
         facts = {key: fact | {"counts": drawn_counts} for key, fact in facts.items()}
     else:

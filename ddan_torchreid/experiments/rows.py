@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import torch
 from yacs.config import CfgNode
 
+from ..precision import autocast_dtype
 from . import search
 from .ablation import ABLATION, ALIGNMENT, BASELINE, DDAN, PAIRWISE, Row, in_bn_model, short
 
@@ -17,6 +19,9 @@ TAU_VALUES = (2e-5, 2e-4, 2e-3, 2e-2, 2e-1, 2.0)
 SAMPLED = {key: ABLATION[key] for key in ("triplet", "similarity")}
 TORCHREID = "torchreid"
 
+# What the other types are compared with comes first.
+PRECISIONS = {"float32": "off", "bfloat16": "bf16", "float16": "fp16"}
+
 TITLES = {
     "table1": "Table 1: baseline and DDAN, with BN and with IN/BN",
     "table2": "Table 2: Wasserstein distances between the sources",
@@ -26,6 +31,7 @@ TITLES = {
     "figure2": "Figure 2: features of the sources under the four models",
     "figure3": "Figure 3: k and tau of L_SE",
     "sampler": "The multi-domain sampler against torchreid's",
+    "precision": "DDAN trained in half precision against float32",
     "search": "Settings tried on validation domains",
     "protocol": "Benchmark protocols",
 }
@@ -80,6 +86,8 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
                 Row(f"{key}-{TORCHREID}", f"{label}, torchreid's sampler", changes | theirs),
             )
         ]
+    if experiment == "precision":
+        return _precisions(base)
     if experiment == "search":
         return search.rows(base)
     plain = [Row(key, label, changes) for key, (label, changes) in ABLATION.items()]
@@ -94,6 +102,19 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
     return plain + [
         Row(f"in_bn_{row.key}", f"{row.label}, IN/BN", row.changes | change) for row in plain
     ]
+
+
+def _precisions(base: CfgNode) -> list[Row]:
+    device = torch.device("cuda" if base.use_gpu and torch.cuda.is_available() else "cpu")
+    rows = []
+    for name, amp in PRECISIONS.items():
+        try:
+            autocast_dtype(amp, device)
+        except ValueError as error:
+            print(f"{name} is left out: {str(error).partition(';')[0]}")
+            continue
+        rows.append(Row(name, name, {"ddan.amp": amp}))
+    return rows
 
 
 def _sweep(base: CfgNode, fewest_identities: int) -> list[Row]:
@@ -136,6 +157,9 @@ def pairs(experiment: str, keys: Sequence[str]) -> list[tuple[str, str]]:
         first, last = SAMPLED
         wanted = [(key, f"{key}-{TORCHREID}") for key in SAMPLED]
         wanted += [(first, last), (f"{first}-{TORCHREID}", f"{last}-{TORCHREID}")]
+    elif experiment == "precision":
+        first, *others = PRECISIONS
+        wanted = [(first, other) for other in others]
     elif experiment == "search":
         wanted = search.pairs(keys)
     elif experiment == "protocol":

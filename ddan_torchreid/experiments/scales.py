@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from ..data import rendered
 from ..data.rendered.dataset import FORMAT_VERSION
@@ -81,11 +85,29 @@ SCALES = {
 }  # fmt: skip
 
 
-def draw(scale: Scale, names: list[str], root: str | Path) -> None:
+def draw(scale: Scale, names: list[str], root: str | Path, jobs: int = 1) -> None:
     """Draws the domains below a data root, unless they are there already.
+
+    Args:
+        scale: of the domains.
+        names: of the domains.
+        root: data root.
+        jobs: domains drawn at the same time, in processes of their own.
 
     Raises:
         FileExistsError: a domain was drawn there with other numbers.
     """
-    for name in names:
-        rendered.draw_domain(name, root, **scale.drawing(name))
+    if jobs == 1:
+        for name in names:
+            rendered.draw_domain(name, root, **scale.drawing(name))
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as processes:
+        domains = [
+            processes.submit(
+                rendered.draw_domain, name, root, progress=False, **scale.drawing(name)
+            )
+            for name in names
+        ]
+        drawn = tqdm(as_completed(domains), "drawing domains", len(domains), disable=None)
+        for domain in drawn:
+            domain.result()

@@ -127,6 +127,26 @@ def test_k_beyond_the_smallest_source_is_left_out(options, capsys):
     assert "k = 8 is left out: a source has only 6 identities" in capsys.readouterr().out
 
 
+def test_precisions_that_a_device_lacks_are_left_out(options, capsys):
+    wide = ["data.width", "32"]
+    made = plan.make(options("precision", pairs=wide))
+    assert {run.row.key: run.job.config.ddan.amp for run in made.runs} == {
+        "float32": "off", "bfloat16": "bf16",
+    }  # fmt: skip
+    assert "float16 is left out: amp 'fp16' needs a GPU\n" in capsys.readouterr().out
+
+
+def test_every_other_precision_is_compared_with_float32(monkeypatch, capsys):
+    base = shipped("ddan_mobilenetv2")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
+    keys = [row.key for row in rows.rows("precision", base, 100)]
+    assert rows.pairs("precision", keys) == [("float32", "bfloat16"), ("float32", "float16")]
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: False)
+    assert [row.key for row in rows.rows("precision", base, 100)] == ["float32", "float16"]
+    assert "bfloat16 is left out: this GPU does not compute in bfloat16" in capsys.readouterr().out
+
+
 def test_a_network_without_in_bn_has_no_such_rows(options, capsys):
     words = ["model.name", "ddan_osnet_x0_25", "model.pretrained", "False"]
     made = plan.make(options("table1", pairs=words))

@@ -6,7 +6,7 @@ import pytest
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid.data import rendered
-from ddan_torchreid.experiments.scales import SCALES
+from ddan_torchreid.experiments.scales import SCALES, draw
 
 
 def test_the_larger_scales_have_more_targets():
@@ -22,3 +22,16 @@ def test_changes_name_keys_and_keep_their_types(name):
         for part in key.split("."):
             default = default[part]
         assert type(value) is type(default), key
+
+
+def test_several_processes_draw_what_one_draws(tmp_path):
+    names = [rendered.SOURCES[0], rendered.TARGETS[0], rendered.TARGETS[1]]
+    drawn = {}
+    for jobs in (1, 2):
+        draw(SCALES["tiny"], names, tmp_path / str(jobs), jobs)
+        files = sorted((tmp_path / str(jobs)).rglob("*.*"))
+        drawn[jobs] = {file.relative_to(tmp_path / str(jobs)): file.read_bytes() for file in files}
+    assert drawn[2] == drawn[1]
+    assert {path.parts[1] for path in drawn[1]} == set(names)
+    with pytest.raises(FileExistsError, match="drawn with"):
+        draw(SCALES["small"], names, tmp_path / "2", 2)
