@@ -39,11 +39,11 @@ def main() -> None:
     if arguments.what == "render":
         _write([json.loads(Path(file).read_text()) for file in arguments.files], arguments.markdown)
     elif arguments.what == "all":
-        run = _run_all(arguments)
-        _save(arguments.json, run)
-        _write([run], arguments.markdown)
+        _check_device(arguments.device)
+        _run_all(arguments)
     else:
         _restart_with_settings(arguments)
+        _check_device(arguments.device)
         run = _run(arguments)
         from benchmarks.results import as_text
 
@@ -72,6 +72,13 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("there is no GPU for --device cuda; leave it out to measure on the CPU")
+
+
 def _restart_with_settings(arguments: argparse.Namespace) -> None:
     """Starts this program again where the libraries' settings, read on loading, are others."""
     wanted = {name: str(arguments.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -89,8 +96,6 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.results import machine
     from benchmarks.timing import Options
 
-    if arguments.device == "cuda" and not torch.cuda.is_available():
-        sys.exit("there is no GPU for --device cuda; leave it out to measure on the CPU")
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(arguments.threads if arguments.threads > 1 else 0)
     device = torch.device(arguments.device)
@@ -102,9 +107,13 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"command": _command(), "machine": found, "results": [vars(result)]}
 
 
-def _run_all(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Each measurement in a process of its own, so that none leaves its memory to the next."""
-    runs = []
+def _run_all(arguments: argparse.Namespace) -> None:
+    """Each measurement in a process of its own, so that none leaves its memory to the next.
+
+    What has been measured is written at once: a later failure or interruption takes nothing away.
+    """
+    done: dict[str, Any] = {}
+    failed = []
     for name in ON_GPU if arguments.device == "cuda" else BENCHMARKS:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "results.json"
@@ -113,11 +122,16 @@ def _run_all(arguments: argparse.Namespace) -> dict[str, Any]:
             command += ["--rounds", str(arguments.rounds)] if arguments.rounds else []
             command += ["--tiny"] if arguments.tiny else []
             if subprocess.run(command).returncode:
-                sys.exit(f"{name} failed; the others are not started")
-            runs.append(json.loads(file.read_text()))
+                failed.append(name)
+                continue
+            run = json.loads(file.read_text())
+        done = done or {"command": _command(), "machine": run["machine"], "results": []}
+        done["results"] += run["results"]
+        _save(arguments.json, done)
+        _write([done], arguments.markdown)
         print(flush=True)
-    results = [result for run in runs for result in run["results"]]
-    return {"command": _command(), "machine": runs[0]["machine"], "results": results}
+    if failed:
+        sys.exit(f"failed, see above: {', '.join(failed)}")
 
 
 def _command() -> str:

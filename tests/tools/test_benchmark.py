@@ -99,6 +99,25 @@ def test_all_measurements_become_one_page_and_render_again(tmp_path):
     assert (tmp_path / "again.md").read_text() == text
 
 
+def test_a_measurement_that_fails_takes_nothing_from_the_others(tmp_path, monkeypatch, capsys):
+    def run(command, **_):
+        name = command[2]
+        made = {"command": name, "machine": {"time": "CPU time"}, "results": [name]}
+        Path(command[command.index("--json") + 1]).write_text(json.dumps(made))
+        return subprocess.CompletedProcess(command, int(name == "memory"))
+
+    tool = importlib.import_module("benchmark")
+    file = tmp_path / "all.json"
+    monkeypatch.setattr(tool.subprocess, "run", run)
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "all", "--json", str(file)])
+    with pytest.raises(SystemExit) as stopped:
+        tool.main()
+    assert stopped.value.code == "failed, see above: memory"
+    assert json.loads(file.read_text())["results"] == [
+        name for name in tool.BENCHMARKS if name != "memory"
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
