@@ -7,6 +7,7 @@ once, and another one those of its backward pass.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,9 @@ class RecordedPass:
         self._model = model
         self._forward = forward
         self._recordings: dict[Any, Any] = {}
+        # PyTorch keeps what belongs to a weight's gradient on the stream of the recording, and then
+        # warns of it, although its backward pass waits for that stream.
+        warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream does not match")
 
     def __call__(self, images: Tensor) -> Tensor:
         trained = tuple(p.requires_grad for p in self._model.encoder.parameters())

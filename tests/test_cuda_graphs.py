@@ -3,6 +3,8 @@
 tests/gpu records and replays real ones.
 """
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -88,6 +90,17 @@ def test_tests_are_not_replayed(recorded, monkeypatch):
     assert not recorded
     model(images)
     assert len(recorded) == 2
+
+
+def test_what_pytorch_says_of_its_own_recordings_is_not_shown():
+    text = "The AccumulateGrad node's stream does not match the stream of the node that produced"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.warn(text, stacklevel=1)
+        RecordedPass(small_model(), lambda images: images, torch.device("cuda"))
+        warnings.warn(text, stacklevel=1)
+        warnings.warn("something else", stacklevel=1)
+    assert [str(each.message) for each in caught] == [text, "something else"]
 
 
 @pytest.mark.parametrize("option", ["compile", "cuda_graphs"])
