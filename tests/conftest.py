@@ -17,6 +17,7 @@ from ddan_torchreid import config as configuration
 from ddan_torchreid import training
 from ddan_torchreid.data import rendered
 from tests import miniatures
+from tests.whole_runs import EPOCHS
 
 SMALL_SOURCES = ["rendered_plaza", "rendered_mall", "rendered_film"]
 SMALL_TARGETS = ["rendered_snow", "rendered_night"]
@@ -120,3 +121,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "gpu" in item.path.parts:
             item.add_marker(pytest.mark.gpu)
             item.add_marker(without)
+
+
+@pytest.fixture
+def run(small_config, tmp_path):
+    """Trains by the command line's way; an action may be taken after some step."""
+
+    def train(folder, *options, after=None, action=None):
+        settings = small_config(
+            *("train.max_epoch", str(EPOCHS), "data.save_dir", str(tmp_path / folder)),
+            *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
+            *("data.sources", "['rendered_mall', 'rendered_film']", *options),
+        )
+        engine = training.build(settings)
+        step, steps = engine.forward_backward, 0
+
+        def counted(data):
+            nonlocal steps
+            summary = step(data)
+            steps += 1
+            if steps == after:
+                action()
+            return summary
+
+        engine.forward_backward = counted
+        engine.run(**configuration.arguments(settings, "run"))
+        return engine
+
+    return train

@@ -11,8 +11,8 @@ from ddan_torchreid import config, distributed, training
 from ddan_torchreid.accumulation import in_groups
 from tests.distributed import launch
 from tests.test_engine import first_batch, prepared
-from tests.test_loop import differences, names, run, send, state_of  # noqa: F401
 from tests.test_non_finite import spoil_gradient, weights_and_pool
+from tests.whole_runs import differences, names, send, state_of
 
 PLAIN = (
     *("train.optim", "sgd", "train.lr", "0.1", "sgd.momentum", "0.0", "train.weight_decay", "0.0"),
@@ -81,7 +81,7 @@ def test_the_last_step_takes_what_is_left():
     assert in_groups([1], 1) == [1]
 
 
-def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):  # noqa: F811
+def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
     options = ("ddan.accumulate_steps", "3", "train.batch_size", "8")
     whole = run("whole", *options)
     batches = len(list(whole.train_loader))

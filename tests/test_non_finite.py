@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ddan_torchreid import config, training
 from tests.test_engine import first_batch, prepared
-from tests.test_loop import differences, state_of
+from tests.whole_runs import differences, state_of
 
 
 def spoil_gradient(monkeypatch, engine, term):

@@ -10,8 +10,8 @@ from ddan_torchreid import precision
 from ddan_torchreid.config import get_default_config, merge_file
 from ddan_torchreid.precision import GradientScaler, autocast_dtype
 from tests.test_engine import first_batch, prepared, reached
-from tests.test_loop import differences, run, send, state_of  # noqa: F401
 from tests.test_non_finite import Waits, spoil_gradient, weights_and_pool
+from tests.whole_runs import differences, send, state_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -163,7 +163,7 @@ def test_without_float16_the_scaler_is_out_of_the_way():
     scaler.end_step(finite=True)
 
 
-def test_the_scaler_is_part_of_a_checkpoint(run, half):  # noqa: F811
+def test_the_scaler_is_part_of_a_checkpoint(run, half):
     """The first steps overflow and are skipped, so a lost scale would change what follows."""
     whole = run("whole")
     assert whole.scaler.get_scale() < 2.0**16

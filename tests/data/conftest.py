@@ -1,10 +1,12 @@
 """Fixtures of the tests of the data package."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from ddan_torchreid.data import rendered
+from ddan_torchreid.data.download import DATASETS
 from tests.data.bad_files import SOURCES, TARGET
 
 
@@ -23,3 +25,10 @@ def drawn_once(tmp_path_factory):
 def damaged_root(drawn_once, tmp_path):
     """A data root to damage: 4 identities of each domain in training, 3 in testing."""
     return shutil.copytree(drawn_once, tmp_path / "data")
+
+
+@pytest.fixture
+def small_cuhksysu(monkeypatch):
+    """CUHK-SYSU of four crops of three persons."""
+    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3, max_bytes=10_000)
+    monkeypatch.setitem(DATASETS, "cuhksysu", dataset)

@@ -1,69 +1,16 @@
-"""Downloads: torchreid's layout, whole or not at all, and archives that nobody should trust."""
+"""Downloads: torchreid's layout, whole or not at all."""
 
-import io
 import os
-import stat
-import tarfile
-import zipfile
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import gdown
 import pytest
 import torchreid
 
-from ddan_torchreid.data import download as module
 from ddan_torchreid.data.download import DATASETS, FILE_IDS, download
+from tests.data.archives import CROPS, crops, files_below, no_fetch, serving, tarred, zipped
 
-CROPS = [f"p{person}_s{scene}_1.jpg" for person, scene in ((1, 3), (1, 4), (22, 3), (11422, 16929))]
 PERSONS = [f"{person:04d}{number:03d}.jpg" for person in range(1, 120) for number in range(1, 5)]
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """CUHK-SYSU of four crops of three persons."""
-    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3, max_bytes=10_000)
-    monkeypatch.setitem(DATASETS, "cuhksysu", dataset)
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return content.getvalue()
-
-
-def tarred(files: dict[str, bytes], *extra: tarfile.TarInfo, mode: str = "w:gz") -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode=mode) as archive:
-        for entry in extra:
-            archive.addfile(entry)
-        for name, data in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    return content.getvalue()
-
-
-def crops(folder: str = "CUHK-SYSU/cropped_images", names: list[str] = CROPS) -> dict[str, bytes]:
-    return {os.path.join(folder, name): b"\xff\xd8" + name.encode() for name in names}
-
-
-def serving(content: bytes) -> Callable[[str, str], None]:
-    def fetch(file_id: str, path: str) -> None:
-        Path(path).write_bytes(content)
-
-    return fetch
-
-
-def no_fetch(file_id: str, path: str) -> None:
-    raise AssertionError("fetched again")
-
-
-def files_below(root: Path) -> list[str]:
-    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if not p.is_dir())
 
 
 def test_links_are_those_of_the_readme_and_not_of_dukemtmc():
@@ -90,7 +37,7 @@ def test_links_are_those_of_the_readme_and_not_of_dukemtmc():
     ],
     ids=["zip", "flat zip", "tgz", "tar", "with other files", "made on a Mac"],
 )
-def test_crops_of_cuhksysu(content, small, tmp_path, capsys):
+def test_crops_of_cuhksysu(content, small_cuhksysu, tmp_path, capsys):
     folder = download("cuhksysu", tmp_path, serving(content))
     assert folder == tmp_path / "cuhksysu" / "cropped_images"
     assert sorted(os.listdir(folder)) == sorted(CROPS)
@@ -104,7 +51,7 @@ def test_crops_of_cuhksysu(content, small, tmp_path, capsys):
     assert len({item[1] for item in data}) == 3
 
 
-def test_what_is_there_is_not_fetched_again(small, tmp_path):
+def test_what_is_there_is_not_fetched_again(small_cuhksysu, tmp_path):
     folder = download("cuhksysu", tmp_path, serving(zipped(crops())))
     assert download("cuhksysu", tmp_path, no_fetch) == folder
     (folder / CROPS[0]).unlink()
@@ -116,7 +63,7 @@ def test_what_is_there_is_not_fetched_again(small, tmp_path):
     assert len(os.listdir(folder)) == 4
 
 
-def test_archive_put_there_by_hand_is_used(small, tmp_path):
+def test_archive_put_there_by_hand_is_used(small_cuhksysu, tmp_path):
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "cuhksysu").write_bytes(tarred(crops()))
     assert len(os.listdir(download("cuhksysu", tmp_path, no_fetch))) == 4
@@ -144,7 +91,7 @@ def test_ilids_under_the_names_that_the_authors_code_reads(form, tmp_path):
         assert (folder / name).read_text() == f"{int(name[:4])} {int(name[4:7])}"
 
 
-def test_cuhksysu_under_the_names_that_the_authors_code_reads(small, tmp_path):
+def test_cuhksysu_under_the_names_that_the_authors_code_reads(small_cuhksysu, tmp_path):
     names = ["00001_c1_0.jpg", "00001_c1_1.jpg", "00022_c1_0.jpg", "11422_c1_0.jpg"]
     folder = download("cuhksysu", tmp_path, serving(zipped(crops("train", names))))
     assert sorted(os.listdir(folder)) == names
@@ -154,7 +101,7 @@ def test_cuhksysu_under_the_names_that_the_authors_code_reads(small, tmp_path):
     ("names", "found"),
     [(CROPS[:3], "3 images of 2 persons"), ([*CROPS, "p1_s9_1.jpg"], "5 images of 3 persons")],
 )
-def test_wrong_count_keeps_the_download(names, found, small, tmp_path):
+def test_wrong_count_keeps_the_download(names, found, small_cuhksysu, tmp_path):
     content = zipped(crops(names=names))
     for fetch in (serving(content), no_fetch):
         with pytest.raises(ValueError, match=found) as caught:
@@ -163,118 +110,6 @@ def test_wrong_count_keeps_the_download(names, found, small, tmp_path):
         assert "\n" not in str(caught.value)
     assert files_below(tmp_path) == ["downloads/cuhksysu"]
     assert (tmp_path / "downloads" / "cuhksysu").read_bytes() == content
-
-
-def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
-def zip_link() -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in crops().items():
-            archive.writestr(name, data)
-        link = zipfile.ZipInfo("CUHK-SYSU/p5_s5_5.jpg")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, "/etc/passwd")
-    return content.getvalue()
-
-
-def zip_encrypted() -> bytes:
-    content = bytearray(zipped(crops()))
-    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.index(signature) + offset] |= 1
-    return bytes(content)
-
-
-OUTSIDE = "does not lie in the archive's own folder"
-KIND = "is a link, a device or encrypted"
-MALICIOUS = {
-    "zip, parent": (zipped(crops() | {"../p9_s9_9.jpg": b"x"}), OUTSIDE),
-    "zip, parent inside": (zipped(crops("a/../../b")), OUTSIDE),
-    "zip, absolute": (zipped(crops("/absolute")), OUTSIDE),
-    "zip, backslash": (zipped(crops() | {"..\\p9_s9_9.jpg": b"x"}), OUTSIDE),
-    "zip, drive": (zipped(crops() | {"C:/p9_s9_9.jpg": b"x"}), OUTSIDE),
-    "zip, parent folder": (zipped(crops() | {"../evil/": b""}), OUTSIDE),
-    "zip, link": (zip_link(), KIND),
-    "zip, encrypted": (zip_encrypted(), KIND),
-    "zip, bomb": (zipped(crops() | {"a/p9_s9_9.jpg": bytes(20_000)}), "above 10000 bytes"),
-    "tar, parent": (tarred(crops("../../outside")), OUTSIDE),
-    "tar, absolute": (tarred(crops("/absolute")), OUTSIDE),
-    "tar, symlink": (tarred(crops(), entry("a", tarfile.SYMTYPE, "/etc")), KIND),
-    "tar, link inside": (tarred(crops(), entry("CUHK-SYSU", tarfile.SYMTYPE, "b")), KIND),
-    "tar, hard link": (tarred(crops(), entry("a", tarfile.LNKTYPE, "/etc/passwd")), KIND),
-    "tar, device": (tarred(crops(), entry("a", tarfile.CHRTYPE)), KIND),
-    "tar, fifo": (tarred(crops(), entry("p9_s9_9.jpg", tarfile.FIFOTYPE)), KIND),
-    "tar, bomb": (tarred(crops() | {"zeros": bytes(20_000)}), "above 10000 bytes"),
-}
-
-
-@pytest.mark.parametrize("case", MALICIOUS)
-def test_malicious_archives_are_refused_whole(case, small, tmp_path):
-    content, message = MALICIOUS[case]
-    root = tmp_path / "a" / "b" / "root"
-    with pytest.raises(ValueError, match="is refused") as caught:
-        download("cuhksysu", root, serving(content))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert files_below(tmp_path) == ["a/b/root/downloads/cuhksysu"]
-    assert os.listdir(root) == ["downloads"]
-
-
-def corrupted(content: bytes) -> bytes:
-    """An image whose bytes no longer fit its checksum."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        start = archive.infolist()[0].header_offset
-    data = bytearray(content)
-    data[start + 30 + len(next(iter(crops()))) + 3] ^= 0xFF
-    return bytes(data)
-
-
-def understated(content: bytes) -> bytes:
-    """A zip archive whose directory says that its first image has 2 bytes."""
-    data = bytearray(content)
-    size = data.index(b"PK\x01\x02") + 24
-    data[size : size + 4] = (2).to_bytes(4, "little")
-    return bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (understated(zipped(crops())), "is a damaged archive"),
-        (tarred(crops())[:-40], "is a damaged archive"),
-        (zipped(crops())[:-40], "neither a zip nor a tar archive"),
-        (corrupted(zipped(crops())), "is a damaged archive"),
-        (b"Rar!\x1a\x07\x01\x00", "neither a zip nor a tar archive; unpack it by hand"),
-    ],
-    ids=["understated", "tgz", "zip", "checksum", "rar"],
-)
-def test_damaged_archives(content, message, small, tmp_path):
-    with pytest.raises(ValueError, match=message) as caught:
-        download("cuhksysu", tmp_path, serving(content))
-    assert "\n" not in str(caught.value)
-    assert files_below(tmp_path) == ["downloads/cuhksysu"]
-    assert os.listdir(tmp_path) == ["downloads"]
-
-
-def test_interrupted_extraction_leaves_no_dataset(small, tmp_path, monkeypatch):
-    copy, copied = module.shutil.copyfileobj, []
-
-    def full_disk(source, output):
-        if len(copied) == 2:
-            raise OSError(28, "No space left on device")
-        copied.append(output.name)
-        copy(source, output)
-
-    monkeypatch.setattr(module.shutil, "copyfileobj", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        download("cuhksysu", tmp_path, serving(zipped(crops())))
-    assert os.listdir(tmp_path) == ["downloads"]
-    monkeypatch.undo()
-    assert copied
 
 
 def _raise(*args: object, **kwargs: object) -> None:
