@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-TOOL = Path(__file__).parents[2] / "tools" / "benchmark.py"
+REPOSITORY = Path(__file__).parents[2]
+TOOL = REPOSITORY / "tools" / "benchmark.py"
 sys.path.insert(0, str(TOOL.parent))
 from benchmarks import results, timing  # noqa: E402
 
@@ -154,3 +155,16 @@ def test_ratios_are_taken_round_by_round():
     assert "| figure | a \\| b | <= 3 |" in lines
     assert "P; CPU time; torch 2" in lines
     assert "  what  3 s   peer: 10 s  0.5 (0.375 to 0.75)  <= 0.5" in results.as_text(run)
+
+
+def test_the_published_page_and_the_readme_say_what_was_measured():
+    docs = REPOSITORY / "docs"
+    runs = {file.stem: json.loads(file.read_text()) for file in docs.glob("benchmarks_*.json")}
+    assert results.as_markdown([runs[name] for name in sorted(runs)]) == (
+        docs / "benchmarks.md"
+    ).read_text(encoding="utf-8")
+    step = next(each for each in runs["benchmarks_gpu"]["results"] if each["name"] == "step")
+    ratios = {row["what"]: row["ratio"][1] for row in step["ratios"]}
+    readme = " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
+    assert f"in {ratios['ours, cuda_graphs True']:.2f} of the time on an H200" in readme
+    assert f"the defaults takes {ratios['our defaults']:.2f} of torchreid's" in readme
