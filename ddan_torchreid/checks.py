@@ -9,7 +9,7 @@ import torch
 from yacs.config import CfgNode
 
 from . import distributed, integration
-from .config import engine_options
+from .config import engine_options, options_named_as_keys
 from .data.layouts import missing
 from .data.published import DATASETS
 from .data.rendered import DOMAINS as RENDERED
@@ -174,8 +174,9 @@ def _check_optimizer(config: CfgNode) -> None:
 
 
 def _check_ddan(config: CfgNode) -> None:
-    settings = DDANSettings(**engine_options(config))
-    settings.check_sources(config.data.sources)
+    with options_named_as_keys():
+        settings = DDANSettings(**engine_options(config))
+        settings.check_sources(config.data.sources)
     if settings.weight_triplet > 0 and config.sampler.train_sampler not in IDENTITY_SAMPLERS:
         raise ValueError(
             "the triplet term needs several images of each identity in a batch, which "

@@ -7,9 +7,11 @@ written for torchreid's ``scripts/main.py`` load unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,23 @@ def engine_options(config: CfgNode) -> dict[str, Any]:
     """Keyword arguments of :class:`~ddan_torchreid.engine.ImageDDANEngine`."""
     options = {key: value for key, value in config.ddan.items() if key not in MODEL_OPTIONS}
     return {**options, "seed": config.train.seed}
+
+
+@contextlib.contextmanager
+def options_named_as_keys() -> Iterator[None]:
+    """Errors that name options of the engine name their keys: ``top_k=0`` is ``ddan.top_k=0``."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(_with_keys(str(error))) from error
+
+
+def _with_keys(message: str) -> str:
+    names = ddan_defaults()
+    clear = [name for name in names if "_" in name]
+    # These are English words too, unless a value follows.
+    words = [f"{name}(?==| True| False| '| [0-9])" for name in names if "_" not in name]
+    return re.sub(rf"(?<![\w.-])(?=(?:{'|'.join(clear)})\b|{'|'.join(words)})", "ddan.", message)
 
 
 def find_file(name: str) -> Path:

@@ -16,7 +16,7 @@ from yacs.config import CfgNode
 
 from . import checkpoint, checks, distributed, resuming
 from .checkpoint_files import find, newest
-from .config import arguments, engine_options
+from .config import arguments, engine_options, options_named_as_keys
 from .data.reading import read_safely
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
@@ -175,7 +175,9 @@ def build_engine(
     """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
-        engine = ImageDDANEngine(datamanager, model, optimizer, **common, **engine_options(config))
+        options = common | engine_options(config)
+        with options_named_as_keys():
+            engine = ImageDDANEngine(datamanager, model, optimizer, **options)
         engine.configuration = config.dump()
         return engine
     common["label_smooth"] = config.loss.softmax.label_smooth

@@ -20,7 +20,7 @@ def test_without_a_compiler_it_is_one_line(small_config, monkeypatch, tmp_path, 
     assert main(["train", "--config-file", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No working C++ compiler found in" in line
-    assert "write compile False" in line
+    assert "write ddan.compile False" in line
 
 
 @pytest.mark.slow

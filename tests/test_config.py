@@ -164,3 +164,23 @@ def test_shipped_files_hold_only_what_they_change():
         content = yaml.safe_load(path.read_text())
         keys = [key for key, _ in config._flatten(defaults, content)]
         assert set(keys) <= set(config.known_keys(defaults))
+
+
+@pytest.mark.parametrize(
+    ("message", "with_keys"),
+    [
+        ("top_k=0 must be 1 or more", "ddan.top_k=0 must be 1 or more"),
+        ("alignment needs two; write weight_similarity 0.0",
+         "alignment needs two; write ddan.weight_similarity 0.0"),
+        ("confusion='central' needs alignment='central'",
+         "ddan.confusion='central' needs ddan.alignment='central'"),
+        ("compile True does not work here (to compile is hard); write compile False",
+         "ddan.compile True does not work here (to compile is hard); write ddan.compile False"),
+        ("ddan.top_k=3 and train.seed 2, my_top_k=1, --margin 3", None),
+        ("a margin of 0.3 at this temperature", None),
+    ],
+)  # fmt: skip
+def test_errors_about_options_name_their_keys(message, with_keys):
+    with pytest.raises(ValueError) as caught, config.options_named_as_keys():
+        raise ValueError(message)
+    assert str(caught.value) == (with_keys or message)

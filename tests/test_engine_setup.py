@@ -64,7 +64,7 @@ def test_a_source_is_compared_with_itself_over_as_many_images_as_with_others(
     ("options", "says"),
     [
         (("ddan.top_k", "11"), "top_k=11 is more than the 10 identities .* of rendered_film"),
-        (("ddan.top_k", "10", "ddan.exclude_own_identity", "True"), "write top_k 9 or less"),
+        (("ddan.top_k", "10", "ddan.exclude_own_identity", "True"), "write ddan.top_k 9 or less"),
     ],
 )
 def test_more_neighbours_than_candidates_are_refused(small_engine, options, says):

@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 
 from .. import checks, integration, state_files, training
 from ..config import arguments as config_arguments
-from ..config import engine_options
+from ..config import engine_options, options_named_as_keys
 from ..evaluation import evaluate_configured
 from ..settings import DDANSettings, nearest
 from . import configuration
@@ -104,7 +104,8 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
             config.ddan[key] = getattr(arguments, flag)
     if arguments.splits_from and not config.ddan.evaluation_splits:
         config.ddan.evaluation_splits = PAPER_SPLITS
-    settings = DDANSettings(**engine_options(config))
+    with options_named_as_keys():
+        settings = DDANSettings(**engine_options(config))
     if not settings.follows_protocol and arguments.output:
         raise ValueError(
             "--output is for the tables of several splits; add --splits 10, which scores targets "

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the script and everything behind it, which is the script's."""
     parser.usage = f"{parser.prog} SCRIPT [arguments of the script]"
     parser.add_argument("script", help="such as deep-person-reid/scripts/main.py")
-    parser.add_argument("words", nargs=argparse.REMAINDER, help="arguments of the script")
+    words = parser.add_argument("words", nargs=argparse.REMAINDER, help="arguments of the script")
+    words.required = False  # as argparse has it, and yet says that they are missing
 
 
 def run(arguments: argparse.Namespace) -> int:
