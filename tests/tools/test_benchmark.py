@@ -147,11 +147,13 @@ def test_ratios_are_taken_round_by_round():
     result = results.Result("name", "title")
     result.compare("what", [1.0, 10.0, 3.0], "peer", [2.0, 10.0, 12.0], 0.5)
     assert result.ratios[0]["ratio"] == np.quantile([0.5, 1.0, 0.25], [0.25, 0.5, 0.75]).tolist()
+    result.compare("slow", [3.0], "peer", [2.0], 1.25)
     result.add("figure", "a | b", "<= 3")
     machine = {"processor": "P", "time": "CPU time", "torch": "2"}
     run = {"command": "tool", "machine": machine, "results": [vars(result)]}
     lines = results.as_markdown([run]).splitlines()
     assert "| what | 3 s | peer: 10 s | 0.5 (0.375 to 0.75) | <= 0.5 |" in lines
+    assert "| slow | 3 s | peer: 2 s | 1.5 (1.5 to 1.5) | <= 1.25, missed |" in lines
     assert "| figure | a \\| b | <= 3 |" in lines
     assert "P; CPU time; torch 2" in lines
     assert "  what  3 s   peer: 10 s  0.5 (0.375 to 0.75)  <= 0.5" in results.as_text(run)

@@ -143,6 +143,8 @@ def _tables(result: dict[str, Any]) -> list[tuple[Sequence[str], list[list[str]]
             _duration(float(np.median(row[key]))) for key in ("ours_seconds", "peer_seconds")
         )
         reach = "" if row["reach"] is None else f"<= {row['reach']:g}"
+        if row["reach"] is not None and row["ratio"][1] > row["reach"]:
+            reach += ", missed"
         ratios.append(
             [row["what"], ours, f"{row['peer']}: {peer}", f"{middle} ({low} to {high})", reach]
         )
