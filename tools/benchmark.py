@@ -26,9 +26,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-# Modules of benchmarks/ with a TITLE and run(options) -> Result.
-BENCHMARKS = ("step", "memory", "pool", "sampler", "evaluate", "loader", "domains", "ddp")
-ON_GPU = ("step", "memory", "pool", "evaluate", "ddp")  # the others have nothing to do with one
+from benchmarks import BENCHMARKS, ON_GPU
+
 ALLOCATOR = {"MALLOC_MMAP_MAX_": "0"}
 # torchreid warns that it has no Cython evaluator: the Python one is what is measured.
 QUIET = {"PYTHONWARNINGS": "ignore:Cython evaluation"}

@@ -152,11 +152,20 @@ def test_ratios_are_taken_round_by_round():
     machine = {"processor": "P", "time": "CPU time", "torch": "2"}
     run = {"command": "tool", "machine": machine, "results": [vars(result)]}
     lines = results.as_markdown([run]).splitlines()
+    assert not any("ended before" in line for line in lines)
     assert "| what | 3 s | peer: 10 s | 0.5 (0.375 to 0.75) | <= 0.5 |" in lines
     assert "| slow | 3 s | peer: 2 s | 1.5 (1.5 to 1.5) | <= 1.25, missed |" in lines
     assert "| figure | a \\| b | <= 3 |" in lines
     assert "P; CPU time; torch 2" in lines
     assert "  what  3 s   peer: 10 s  0.5 (0.375 to 0.75)  <= 0.5" in results.as_text(run)
+
+
+def test_a_page_says_what_a_run_did_not_come_to():
+    machine = {"gpu": "G", "time": "wall time"}
+    found = [vars(results.Result(name, "title")) for name in ("step", "memory", "pool")]
+    run = {"command": "tool all --device cuda", "machine": machine, "results": found}
+    text = "This run ended before it had measured evaluate and ddp."
+    assert text in results.as_markdown([run]).splitlines()
 
 
 def test_the_published_page_and_the_readme_say_what_was_measured():

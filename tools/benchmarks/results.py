@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import BENCHMARKS, ON_GPU
+
 PACKAGES = ("torch", "torchvision", "torchreid", "numpy", "opencv-python-headless", "pillow", "POT")
 _RATIO_HEAD = ("what", "ours", "of", "ratio (quartiles)", "reach")
 _FIGURE_HEAD = ("what", "figure", "reach")
@@ -116,12 +118,23 @@ def as_markdown(runs: Sequence[dict[str, Any]]) -> str:
         alone = f": {run['results'][0]['name']}" if len(run["results"]) == 1 else ""
         lines += ["", f"## On {'a GPU' if 'gpu' in run['machine'] else 'a CPU'}{alone}", ""]
         lines += [f"`{run['command']}`", "", _machine_line(run["machine"])]
+        if missing := _missing(run):
+            lines += ["", f"This run ended before it had measured {' and '.join(missing)}."]
         for result in run["results"]:
             lines += ["", f"### {result['name']}: {result['title']}"]
             for head, rows in _tables(result):
                 lines += ["", _markdown_row(head), _markdown_row(["---"] * len(head))]
                 lines += map(_markdown_row, rows)
     return "\n".join(lines) + "\n"
+
+
+def _missing(run: dict[str, Any]) -> list[str]:
+    """What a run of all measurements did not come to."""
+    if "all" not in run["command"].split():
+        return []
+    done = {result["name"] for result in run["results"]}
+    wanted = ON_GPU if "gpu" in run["machine"] else BENCHMARKS
+    return [name for name in wanted if name not in done]
 
 
 def _machine_line(found: dict[str, str]) -> str:
