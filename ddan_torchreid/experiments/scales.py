@@ -97,16 +97,19 @@ def draw(scale: Scale, names: list[str], root: str | Path, jobs: int = 1) -> Non
     Raises:
         FileExistsError: a domain was drawn there with other numbers.
     """
-    if jobs == 1:
-        for name in names:
+    missing = [name for name in names if not (Path(root) / rendered.FOLDER / name).exists()]
+    apart = missing if jobs > 1 else []  # a process takes seconds to start
+    for name in names:
+        if name not in apart:
             rendered.draw_domain(name, root, **scale.drawing(name))
+    if not apart:
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as processes:
         domains = [
             processes.submit(
                 rendered.draw_domain, name, root, progress=False, **scale.drawing(name)
             )
-            for name in names
+            for name in apart
         ]
         drawn = tqdm(as_completed(domains), "drawing domains", len(domains), disable=None)
         for domain in drawn:

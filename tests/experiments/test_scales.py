@@ -6,6 +6,7 @@ import pytest
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid.data import rendered
+from ddan_torchreid.experiments import scales
 from ddan_torchreid.experiments.scales import SCALES, draw
 
 
@@ -24,7 +25,7 @@ def test_changes_name_keys_and_keep_their_types(name):
         assert type(value) is type(default), key
 
 
-def test_several_processes_draw_what_one_draws(tmp_path):
+def test_several_processes_draw_what_one_draws(tmp_path, monkeypatch):
     names = [rendered.SOURCES[0], rendered.TARGETS[0], rendered.TARGETS[1]]
     drawn = {}
     for jobs in (1, 2):
@@ -33,5 +34,7 @@ def test_several_processes_draw_what_one_draws(tmp_path):
         drawn[jobs] = {file.relative_to(tmp_path / str(jobs)): file.read_bytes() for file in files}
     assert drawn[2] == drawn[1]
     assert {path.parts[1] for path in drawn[1]} == set(names)
+    monkeypatch.setattr(scales, "ProcessPoolExecutor", None)  # there is nothing to start one for
+    draw(SCALES["tiny"], names, tmp_path / "2", 2)
     with pytest.raises(FileExistsError, match="drawn with"):
         draw(SCALES["small"], names, tmp_path / "2", 2)
