@@ -31,7 +31,7 @@ TITLES = {
     "figure2": "Figure 2: features of the sources under the four models",
     "figure3": "Figure 3: k and tau of L_SE",
     "sampler": "The multi-domain sampler against torchreid's",
-    "precision": "DDAN trained in half precision against float32",
+    "precision": "Half precision against float32",
     "search": "Settings tried on validation domains",
     "protocol": "Benchmark protocols",
 }
