@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -86,3 +88,34 @@ def test_random_state_goes_through_a_file(tmp_path):
     assert (
         torch.rand(3).tolist(), random.gauss(0, 1), np.random.normal(size=3).tolist()
     ) == expected  # fmt: skip
+
+
+FAILING = """
+from torch.utils.data import DataLoader, Dataset
+from ddan_torchreid.data.loader import with_sampler
+
+class Images(Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        if index == 5:
+            raise ValueError("no readable image")
+        return index
+
+loader = with_sampler(DataLoader(Images(), batch_size=1, num_workers=2), range(8))
+try:
+    for batch in loader:
+        print(batch.item())
+except ValueError as error:
+    kept = error  # as Python keeps what it prints
+print("the end", len(loader))
+"""
+
+
+def test_workers_do_not_outlive_a_loader_that_fails():
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split("\n") == ["0", "1", "2", "3", "4", "the end 8", ""]
+    assert done.returncode == 0

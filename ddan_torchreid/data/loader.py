@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -77,12 +78,12 @@ def with_sampler(
 ) -> DataLoader:
     """A loader with another sampler, and if given another generator and batch size.
 
-    Its workers leave the first SIGINT or SIGTERM to the main process.
+    Its workers leave the first SIGINT or SIGTERM to the main process, and end with the epoch.
     """
     prepare = loader.worker_init_fn
     if not isinstance(prepare, WorkerSignals):
         prepare = WorkerSignals(prepare)
-    return DataLoader(
+    return EndingLoader(
         loader.dataset,
         sampler=sampler,
         batch_size=batch_size or loader.batch_size,
@@ -94,6 +95,22 @@ def with_sampler(
         generator=generator or loader.generator,
         multiprocessing_context=loader.multiprocessing_context,
     )
+
+
+class EndingLoader(DataLoader):
+    """A loader whose workers end with the iteration, also with one that fails.
+
+    An exception keeps alive what it came from, an iterator and its workers among it. Python would
+    then wait at its end for workers that it has sent one SIGTERM, which they leave alone.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        batches: Any = super().__iter__()
+        try:
+            yield from batches
+        finally:
+            if self.num_workers:
+                batches._shutdown_workers()
 
 
 def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[str, DataLoader]:
