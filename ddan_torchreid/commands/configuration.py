@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from yacs.config import CfgNode
@@ -41,7 +42,7 @@ def load(arguments: argparse.Namespace) -> CfgNode:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
     integration.register_own(arguments.dataset)
-    pairs = _pairs_among_names(arguments) + arguments.rest
+    pairs = arguments.rest + _unknown_among_names(arguments)
     configuration = config.get_default_config()
     if arguments.config_file:
         config.merge_file(configuration, config.find_file(arguments.config_file))
@@ -56,18 +57,41 @@ def load(arguments: argparse.Namespace) -> CfgNode:
     return configuration
 
 
-def _pairs_among_names(arguments: argparse.Namespace) -> list[str]:
-    # `-t viper model.name X` would take the pair for targets; names have no dots, keys have.
-    # `--resume` takes paths, which have dots too, so only a known key ends it.
+def take_pairs(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes KEY VALUE pairs of known keys out of a command line, wherever they stand.
+
+    A flag that takes several words, such as ``-t viper train.lr 0.1``, would take them for its own,
+    and of a key that is written twice the last value counts, so the order matters.
+
+    Args:
+        words: of the command line.
+
+    Returns:
+        The pairs in their order, and the words that are left.
+    """
     keys = config.known_keys(config.get_default_config())
     pairs: list[str] = []
-    for flag in ("sources", "targets", "transforms", "resume"):
-        words = getattr(arguments, flag, None) or []
-        for position, word in enumerate(words):
-            if word in keys or ("." in word and flag != "resume"):
-                pairs += words[position:]
-                setattr(arguments, flag, words[:position])
-                break
+    others: list[str] = []
+    position = 0
+    while position < len(words):
+        pair = words[position : position + 2]
+        if pair[0] in keys and len(pair) == 2 and not pair[1].startswith("--"):
+            pairs += pair
+            position += 2
+        else:
+            others.append(pair[0])
+            position += 1
+    return pairs, others
+
+
+def _unknown_among_names(arguments: argparse.Namespace) -> list[str]:
+    # A misspelt key after `-t viper` is no target: names have no dots, keys have.
+    pairs: list[str] = []
+    for flag in ("sources", "targets", "transforms"):
+        words = getattr(arguments, flag) or []
+        first = next((place for place, word in enumerate(words) if "." in word), len(words))
+        pairs += words[first:]
+        setattr(arguments, flag, words[:first])
     return pairs
 
 

@@ -17,6 +17,7 @@ so compute the same terms and the same pool as one process with the whole batch 
 from .collectives import (
     agree,
     average_gradients,
+    check_alike,
     collect,
     differs,
     gather,
@@ -34,6 +35,7 @@ __all__ = [
     "active",
     "agree",
     "average_gradients",
+    "check_alike",
     "collect",
     "device",
     "differs",

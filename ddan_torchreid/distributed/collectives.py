@@ -5,6 +5,7 @@ Unless it says otherwise, every process must call a function here at the same po
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -107,6 +108,28 @@ def collect(value: T) -> list[T]:
 def differs(value: Any) -> bool:
     """Whether a value is not the same in all processes."""
     return agree(share(value) != value)
+
+
+def check_alike(values: Mapping[str, Any]) -> None:
+    """Makes sure that what the processes were started with is the same in all of them.
+
+    Args:
+        values: by name, with the same names in every process.
+
+    Raises:
+        ValueError: a value differs; the message, the same in all processes, names it.
+    """
+    found = collect(dict(values))
+    problem = ""
+    for number, others in enumerate(found):
+        for name in values:
+            if others[name] != found[0][name] and not problem:
+                problem = (
+                    f"{name} is {others[name]!r} in process {number} and {found[0][name]!r} in "
+                    "process 0; start all processes with the same configuration and files"
+                )
+    if problem := share(problem):
+        raise ValueError(problem)
 
 
 def average_gradients(module: nn.Module) -> None:

@@ -203,16 +203,10 @@ def digest(config: CfgNode, decisions: dict[str, Any]) -> str:
     """
     default = configuration.get_default_config()
     changed = {
-        key: value(config, key)
+        key: configuration.value_of(config, key)
         for key in configuration.known_keys(config)
-        if key not in _NOT_IN_DIGEST and value(config, key) != value(default, key)
+        if key not in _NOT_IN_DIGEST
+        and configuration.value_of(config, key) != configuration.value_of(default, key)
     }
     text = json.dumps({"config": changed, **decisions}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def value(config: CfgNode, key: str) -> Any:
-    """What a configuration holds under a dotted key."""
-    for part in key.split("."):
-        config = config[part]
-    return config
