@@ -46,6 +46,10 @@ def read_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
 
 
+class _RangeError(ValueError):
+    """A number that torch does not take."""
+
+
 def convert(default: Any, value: Any) -> Any:
     """The value as the type of the default, the elements of a list as those of the default's.
 
@@ -59,8 +63,10 @@ def convert(default: Any, value: Any) -> Any:
     try:
         value = _decoded(default, value)
         return _as(default, value)
-    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError):
-        raise ValueError(f"must be {_kind(default, value)}, got {reprlib.repr(value)}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError, MemoryError) as error:
+        limits = " between -2**63 and 2**63" if isinstance(error, _RangeError) else ""
+        kind = _kind(default, value) + limits
+        raise ValueError(f"must be {kind}, got {reprlib.repr(value)}") from None
 
 
 def _decoded(default: Any, value: Any) -> Any:
@@ -83,7 +89,7 @@ def _as(default: Any, value: Any) -> Any:
         return [_as(default[0], element) for element in value]
     # torch takes no number beyond 64 bits, and trains with nan without a word.
     if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
-        raise ValueError
+        raise _RangeError
     return value
 
 

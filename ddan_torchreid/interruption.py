@@ -51,7 +51,7 @@ class StopSignals:
         if not distributed.is_first():
             return
         # Not print: the signal may have come in the middle of one.
-        os.write(2, f"\n{self.received.name}: saving after this step\n".encode())
+        os.write(2, f"\n{self.received.name}: finishing this step, to save\n".encode())
 
     def asked(self) -> bool:
         """Whether a signal came to any process of the run; all of them take it for theirs."""

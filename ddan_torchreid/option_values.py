@@ -20,7 +20,8 @@ PROGRESS = ("auto", "off")
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint for an unknown name: the nearest valid one, or all of them when none is near."""
     valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    # Of a few, all can be read: only a slip of the pen is not answered with them.
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.75 if len(valid) <= 5 else 0.5)
     return f"did you mean {close[0]!r}?" if close else f"write one of {', '.join(valid)}"
 
 

@@ -18,6 +18,7 @@ from . import checkpoint, checks, distributed, resuming
 from .checkpoint_files import find, newest
 from .config import arguments, engine_options, known_keys, options_named_as_keys, value_of
 from .data.reading import read_safely
+from .data.sharding import check_shares
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
 from .settings import nearest
@@ -54,6 +55,8 @@ def build(config: CfgNode) -> Any:
             f"train.batch_size={config.train.batch_size} is more than the "
             f"{len(datamanager.train_loader.dataset)} training images; write a smaller one"
         )
+    if not config.test.evaluate:
+        check_shares(datamanager)
     model = build_model(config, datamanager.num_train_pids)
     if config.model.load_weights:
         load_weights(config, model)
@@ -216,7 +219,7 @@ def log_file(config: CfgNode) -> Iterator[Path]:
     if not distributed.is_first():
         yield path
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     console = sys.stdout
     with path.open("w", encoding="utf-8") as file:
         sys.stdout = _Tee(console, file)
@@ -224,6 +227,15 @@ def log_file(config: CfgNode) -> Iterator[Path]:
             yield path
         finally:
             sys.stdout = console
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise ValueError(
+            f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
+        ) from error
 
 
 class _Tee:

@@ -77,7 +77,7 @@ def test_a_row_of_the_tables_differs_from_the_recipe_only_in_what_it_says(name):
         configuration = config.get_default_config()
         config.merge_file(configuration, config.find_file(stem))
         keys = config.known_keys(configuration)
-        return {key: config._get(configuration, key) for key in keys}
+        return {key: config.value_of(configuration, key) for key in keys}
 
     recipe, row = flat("ddan_mobilenetv2"), flat(name)
     changed = {key: row[key] for key in row if row[key] != recipe[key]}

@@ -159,7 +159,7 @@ def test_a_good_line_gets_as_far_as_the_data_in_any_order(order, small_root):
         (("train.stepsize", "[]"), "train.stepsize"),
         (("train.stepsize", "[0]"), "train.stepsize"),
         (("train.optim", "adamw"), "did you mean 'adam'"),
-        (("train.lr_scheduler", "step"), "did you mean 'multi_step'"),
+        (("train.lr_scheduler", "step"), "write one of single_step, multi_step, cosine"),
         (("test.dist_metric", "cosin"), "did you mean 'cosine'"),
         (("test.visrank", "True"), "test.evaluate True"),
         (("data.norm_std", "[0.2, 0.0, 0.2]"), "data.norm_std"),

@@ -32,7 +32,7 @@ def test_the_first_signal_is_noted(number, status, handlers, capfd):
         os.kill(os.getpid(), signal.SIGTERM)  # schedulers repeat it
         assert signals.received is number
         assert signals.exit_status() == status
-    assert capfd.readouterr().err == f"\n{number.name}: saving after this step\n"
+    assert capfd.readouterr().err == f"\n{number.name}: finishing this step, to save\n"
     assert {each: signal.getsignal(each) for each in handlers} == handlers
 
 

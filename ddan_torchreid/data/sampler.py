@@ -81,8 +81,8 @@ class MultiDomainIdentitySampler(Sampler):
         places = batch_size // num_instances
         if len(counts) < places:
             raise ValueError(
-                f"{len(counts)} identities cannot fill a batch of {places} (batch_size={batch_size}"
-                f" / num_instances={num_instances}): write batch_size="
+                f"{len(counts)} identities cannot fill a batch of {places} of them "
+                f"(batch_size={batch_size} / num_instances={num_instances}): write batch_size="
                 f"{len(counts) * num_instances} or less"
             )
         self._images: Ints = np.argsort(identities, kind="stable")  # identity by identity

@@ -90,6 +90,17 @@ class ShardedSampler(Sampler):
         return np.take_along_axis(numbers, own[..., None], axis=1).ravel().tolist()
 
 
+def check_shares(datamanager: Any) -> None:
+    """Makes sure that the training batches of a data manager can be shared out.
+
+    Raises:
+        ValueError: see `ShardedSampler`.
+    """
+    loader = datamanager.train_loader
+    if distributed.active():
+        ShardedSampler(loader.sampler, loader.dataset.train, loader.batch_size)
+
+
 def shard_train_loader(datamanager: Any) -> None:
     """Gives each process its part of the training batches of a data manager.
 

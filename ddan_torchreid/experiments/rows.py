@@ -106,6 +106,11 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
 
 def _precisions(base: CfgNode) -> list[Row]:
     device = torch.device("cuda" if base.use_gpu and torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and base.data.width <= 16:
+        raise ValueError(
+            "on a CPU bfloat16 needs images of more than 16 pixels in width; write data.height 64 "
+            "data.width 32"
+        )
     rows = []
     for name, amp in PRECISIONS.items():
         try:

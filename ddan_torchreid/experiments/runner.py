@@ -78,6 +78,8 @@ def _carry_out(plan: Plan) -> None:
         f"{sum(_identity(plan, run) in finished for run in plan.runs)} of them finished before; "
         f"{len(first) + training} to train" + (f", {len(again)} to score again" if again else "")
     )
+    if known := sum(run.job.folder not in todo for run in missing):
+        print(f"{known} were trained before and are written down now")
     epochs = sum(job.config.train.max_epoch for job in (*first, *todo.values()))
     missing = _report_finished(plan, missing, again, rescored)
     with tqdm(

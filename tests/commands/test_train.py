@@ -49,6 +49,10 @@ def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
         (["--fine-tune", "nowhere"], "model.load_weights: there is no checkpoint 'nowhere'"),
         (["--fine-tune", "a", "loss.name", "triplet"], "--fine-tune is for loss.name ddan"),
         (["ddan.fine_tune", "True"], "starts from the weights of model.load_weights"),
+        (
+            ["data.save_dir", f"{__file__}/log"],
+            "log cannot be made: Not a directory; write another one",
+        ),
     ],
 )
 def test_what_cannot_be_continued_is_said(words, flags, says, tmp_path, capsys, monkeypatch):

@@ -136,6 +136,11 @@ def test_precisions_that_a_device_lacks_are_left_out(options, capsys):
     assert "float16 is left out: amp 'fp16' needs a GPU\n" in capsys.readouterr().out
 
 
+def test_precision_on_a_cpu_needs_images_that_pytorch_can_train_on(options):
+    with pytest.raises(ValueError, match="write data.height 64 data.width 32$"):
+        plan.make(options("precision"))
+
+
 def test_every_other_precision_is_compared_with_float32(monkeypatch, capsys):
     base = shipped("ddan_mobilenetv2")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
