@@ -11,6 +11,7 @@ from yacs.config import CfgNode
 from . import distributed, integration
 from .config import engine_options, options_named_as_keys
 from .data.layouts import missing
+from .data.loose_images import printable
 from .data.published import DATASETS
 from .data.rendered import DOMAINS as RENDERED
 from .settings import DDANSettings, nearest
@@ -103,8 +104,8 @@ def check(config: CfgNode) -> None:
     absent = missing_data(config, [*config.data.sources, *config.data.targets])
     for name, path in absent.items():
         raise FileNotFoundError(
-            f"dataset {name} is not under the data root: there is no {path}; put it there, or "
-            "give another --root"
+            f"dataset {name} is not under the data root: there is no {printable(path)}; put it "
+            "there, or give another --root"
         )
 
 
