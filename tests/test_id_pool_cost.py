@@ -36,7 +36,7 @@ def test_a_step_takes_few_operators_and_never_waits_for_the_device(size, exclude
     pids = torch.arange(size) // 4
     with OperatorCounter() as counter:
         indices, valid = pool.nearest(features, domains[pids], 3, pids)
-        neighbours = pool.representations[indices]
+        neighbours = pool.rows(indices)
         loss = similarity_enhancement_loss(features, neighbours, 0.1, valid=valid)
         pool.update(features, pids)
     assert loss > 0

@@ -36,7 +36,7 @@ QUIET = {"PYTHONWARNINGS": "ignore:Cython evaluation"}
 def main() -> None:
     arguments = _parse()
     if arguments.what == "render":
-        _write([json.loads(Path(file).read_text()) for file in arguments.files], arguments.markdown)
+        _write([_read(file) for file in arguments.files], arguments.markdown)
     elif arguments.what == "all":
         _check_device(arguments.device)
         _run_all(arguments)
@@ -71,6 +71,16 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
+def _read(file: str) -> dict[str, Any]:
+    try:
+        run = json.loads(Path(file).read_text())
+        if all(run[key] for key in ("command", "machine", "results")):
+            return run
+    except (OSError, ValueError, LookupError, TypeError):
+        pass
+    sys.exit(f"{file} holds no results of this program; write a file that --json has made")
+
+
 def _check_device(device: str) -> None:
     import torch
 
@@ -103,6 +113,10 @@ def _run(arguments: argparse.Namespace) -> dict[str, Any]:
     result = benchmark.run(options)
     found = machine(device, arguments.threads)
     found["time"] = getattr(benchmark, "CLOCK", found["time"])
+    if options.tiny:
+        result.title = f"{result.title}; --tiny: smaller, so that the figures mean nothing"
+        for row in result.ratios:
+            row["reach"] = None
     return {"command": _command(), "machine": found, "results": [vars(result)]}
 
 
@@ -154,4 +168,8 @@ def _write(runs: list[dict[str, Any]], file: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted; what was measured before is written", file=sys.stderr)
+        sys.exit(130)

@@ -80,6 +80,8 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path):
     run = json.loads(file.read_text())
     (result,) = run["results"]
     assert result["name"] == "sampler"
+    assert result["title"].endswith("--tiny: smaller, so that the figures mean nothing")
+    assert [row["reach"] for row in result["ratios"]] == [None]
     assert "1 thread" in run["machine"]["processor"]
     assert run["machine"]["time"] == "CPU time"
     for row in result["figures"]:
@@ -135,6 +137,18 @@ def test_a_wrong_call_is_refused(arguments, message):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', None])
+def test_other_files_are_not_rendered(content, tmp_path):
+    file = tmp_path / "odd.json"
+    if content is not None:
+        file.write_text(content)
+    done = benchmark("render", str(file))
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"{file} holds no results of this program; write a file that --json has made\n"
+    )
+
+
 def test_variants_run_in_turn_and_every_second_round_in_the_other_order():
     order, ticks = [], iter(range(100))
     variants = {name: lambda name=name: order.append(name) for name in "ab"}
@@ -152,7 +166,7 @@ def test_ratios_are_taken_round_by_round():
     machine = {"processor": "P", "time": "CPU time", "torch": "2"}
     run = {"command": "tool", "machine": machine, "results": [vars(result)]}
     lines = results.as_markdown([run]).splitlines()
-    assert not any("ended before" in line for line in lines)
+    assert not any("Not measured" in line for line in lines)
     assert "| what | 3 s | peer: 10 s | 0.5 (0.375 to 0.75) | <= 0.5 |" in lines
     assert "| slow | 3 s | peer: 2 s | 1.5 (1.5 to 1.5) | <= 1.25, missed |" in lines
     assert "| figure | a \\| b | <= 3 |" in lines
@@ -164,7 +178,7 @@ def test_a_page_says_what_a_run_did_not_come_to():
     machine = {"gpu": "G", "time": "wall time"}
     found = [vars(results.Result(name, "title")) for name in ("step", "memory", "pool")]
     run = {"command": "tool all --device cuda", "machine": machine, "results": found}
-    text = "This run ended before it had measured evaluate and ddp."
+    text = "Not measured in this run: evaluate, ddp."
     assert text in results.as_markdown([run]).splitlines()
 
 

@@ -119,7 +119,7 @@ def as_markdown(runs: Sequence[dict[str, Any]]) -> str:
         lines += ["", f"## On {'a GPU' if 'gpu' in run['machine'] else 'a CPU'}{alone}", ""]
         lines += [f"`{run['command']}`", "", _machine_line(run["machine"])]
         if missing := _missing(run):
-            lines += ["", f"This run ended before it had measured {' and '.join(missing)}."]
+            lines += ["", f"Not measured in this run: {', '.join(missing)}."]
         for result in run["results"]:
             lines += ["", f"### {result['name']}: {result['title']}"]
             for head, rows in _tables(result):
