@@ -33,7 +33,7 @@ def run(options: Options) -> Result:
         for step in steps.values():  # cuDNN tries its algorithms
             for _ in range(3):
                 step()
-    rounds = options.rounds_or(30 if gpu else 5)
+    rounds = options.rounds_or(30 if gpu else 15)
     seconds = interleaved(steps, rounds, options.clock())
     theirs, channels_last = seconds[training.THEIRS], seconds[training.THEIRS_CHANNELS_LAST]
     full = seconds[training.OURS_FULL_PRECISION]
