@@ -210,6 +210,14 @@ def test_processes_with_different_images_do_not_train_together(small_config, sma
     assert all("different training images" in text for text in texts)
 
 
+def test_a_batch_that_cannot_be_shared_out_is_refused_at_once(small_config):
+    def with_20(*options):
+        return small_config("train.batch_size", "20", *options)
+
+    texts = run(2, refused, with_20)
+    assert all("a batch of 20 cannot be shared out to 2 processes" in text for text in texts)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -223,14 +231,6 @@ def test_processes_with_different_images_do_not_train_together(small_config, sma
         (("data.workers", "1", "data.save_dir", "elsewhere", "ddan.top_k", "2"), "ddan.top_k is 2"),
     ],
 )
-def test_a_batch_that_cannot_be_shared_out_is_refused_at_once(small_config):
-    def with_20(*options):
-        return small_config("train.batch_size", "20", *options)
-
-    texts = run(2, refused, with_20)
-    assert all("a batch of 20 cannot be shared out to 2 processes" in text for text in texts)
-
-
 def test_processes_with_different_options_do_not_train_together(small_config, options, says):
     texts = run(2, refused, small_config, *options)
     assert texts[0] == texts[1]
