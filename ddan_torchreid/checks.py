@@ -14,6 +14,7 @@ from .data.layouts import missing
 from .data.loose_images import printable
 from .data.published import DATASETS
 from .data.rendered import DOMAINS as RENDERED
+from .precision import TOO_NARROW_ON_CPU
 from .settings import DDANSettings, nearest
 
 LOSSES = ("ddan", "softmax", "triplet")
@@ -205,8 +206,7 @@ def _check_ddan(config: CfgNode) -> None:
             "'mapping' or 'encoder' there, or write train.fixbase_epoch 0"
         )
     on_gpu = config.use_gpu and torch.cuda.is_available()
-    if settings.amp == "bf16" and not on_gpu and config.data.width <= 16:
-        # Seen in PyTorch 2.14: strided depthwise convolutions of maps one pixel wide.
+    if settings.amp == "bf16" and not on_gpu and config.data.width <= TOO_NARROW_ON_CPU:
         raise ValueError(
             "PyTorch's gradients in bfloat16 on a CPU are wrong for images of so few pixels; write "
             "ddan.amp off, or data.width 32 or more"

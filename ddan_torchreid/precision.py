@@ -12,6 +12,9 @@ import torch
 
 # Each overflow halves the scale; it begins at 2**16, so the gradient is at fault long before this.
 MOST_OVERFLOWS = 50
+# Seen in PyTorch 2.14 on a CPU: its bfloat16 gradients of strided depthwise convolutions of maps
+# one pixel wide are wrong, and images of so few pixels in width have such maps.
+TOO_NARROW_ON_CPU = 16
 
 
 def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from yacs.config import CfgNode
 
-from ..precision import autocast_dtype
+from ..precision import TOO_NARROW_ON_CPU, autocast_dtype
 from . import search
 from .ablation import ABLATION, ALIGNMENT, BASELINE, DDAN, PAIRWISE, Row, in_bn_model, short
 
@@ -106,10 +106,10 @@ def rows(experiment: str, base: CfgNode, fewest_identities: int, in_bn: bool = F
 
 def _precisions(base: CfgNode) -> list[Row]:
     device = torch.device("cuda" if base.use_gpu and torch.cuda.is_available() else "cpu")
-    if device.type == "cpu" and base.data.width <= 16:
+    if device.type == "cpu" and base.data.width <= TOO_NARROW_ON_CPU:
         raise ValueError(
-            "on a CPU bfloat16 needs images of more than 16 pixels in width; write data.height 64 "
-            "data.width 32"
+            f"on a CPU bfloat16 needs images of more than {TOO_NARROW_ON_CPU} pixels in width; "
+            "write data.height 64 data.width 32"
         )
     rows = []
     for name, amp in PRECISIONS.items():

@@ -1,0 +1,70 @@
+"""What several processes refuse: what cannot be shared out, and what differs between them."""
+
+import shutil
+
+import pytest
+
+from ddan_torchreid import distributed
+from ddan_torchreid.config import arguments
+from ddan_torchreid.training import build
+from tests.distributed.launch import run
+
+SMALL = ("data.height", "32", "data.width", "16")
+
+
+def refuse(make_config, options):
+    config = make_config(*SMALL, *options)
+    with pytest.raises(ValueError) as error:
+        build(config).run(**arguments(config, "run"))
+    return str(error.value)
+
+
+def test_what_several_processes_refuse(small_config):
+    for options, words in (
+        (("loss.name", "softmax"), "write loss.name ddan"),
+        (("train.batch_size", "20"), "write train.batch_size 16"),
+    ):
+        assert all(words in text for text in run(2, refuse, small_config, options))
+
+
+def refused(make_config, *options):
+    """What building says when the second process has further options."""
+    config = make_config(*SMALL, *(options if distributed.rank() == 1 else ()))
+    with pytest.raises(ValueError) as error:
+        build(config)
+    return str(error.value)
+
+
+def test_processes_with_different_images_do_not_train_together(small_config, small_root, tmp_path):
+    root = tmp_path / "other"
+    shutil.copytree(small_root, root)
+    next((root / "rendered" / "rendered_mall" / "train").iterdir()).unlink()
+    texts = run(2, refused, small_config, "data.root", str(root))
+    assert all("different training images" in text for text in texts)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused_at_once(small_config):
+    def with_20(*options):
+        return small_config("train.batch_size", "20", *options)
+
+    texts = run(2, refused, with_20)
+    assert all("a batch of 20 cannot be shared out to 2 processes" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("train.lr", "0.5"), "train.lr is 0.5 in process 1 and 0.003 in process 0; start all"),
+        (("train.max_epoch", "3"), "train.max_epoch is 3 in process 1 and 2 in process 0"),
+        (("data.sources", "['rendered_film', 'rendered_mall']"), "data.sources is ['rendered_film"),
+        (
+            ("model.load_weights", __file__),
+            "the file of model.load_weights is 'test_ref",
+        ),
+        (("data.workers", "1", "data.save_dir", "elsewhere", "ddan.top_k", "2"), "ddan.top_k is 2"),
+    ],
+)
+def test_processes_with_different_options_do_not_train_together(small_config, options, says):
+    texts = run(2, refused, small_config, *options)
+    assert texts[0] == texts[1]
+    assert texts[0].startswith(says)
