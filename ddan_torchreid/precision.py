@@ -8,6 +8,8 @@ features are computed in float32.
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
 # Each overflow halves the scale; it begins at 2**16, so the gradient is at fault long before this.
@@ -22,7 +24,8 @@ def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
 
     Args:
         amp: ``'auto'``, bfloat16 on GPUs that compute in it and nothing elsewhere: a CPU without
-            such instructions takes nine times as long. ``'bf16'``, ``'fp16'`` or ``'off'``.
+            such instructions takes nine times as long. ``'bf16'``, ``'fp16'``, which takes many
+            times as long on a CPU too, of which it warns, or ``'off'``.
         device: of the model.
 
     Raises:
@@ -36,7 +39,11 @@ def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
         return torch.bfloat16 if has_bfloat16 else None
     if amp == "fp16":
         if not on_gpu:
-            raise ValueError("amp 'fp16' needs a GPU; write amp 'auto', 'off' or 'bf16'")
+            warnings.warn(
+                "amp 'fp16' takes many times as long as 'off' on a CPU; write amp 'auto', unless "
+                "its numbers are what you are after",
+                stacklevel=2,
+            )
         return torch.float16
     if on_gpu and not has_bfloat16:
         raise ValueError("this GPU does not compute in bfloat16; write amp 'fp16' or 'off'")

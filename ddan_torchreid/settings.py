@@ -86,10 +86,10 @@ class DDANSettings:
         sync_batchnorm: with several processes on GPUs, batch normalisation over the joined batch
             instead of each process's part of it. On a CPU, which has no such layer, every process
             normalises its own part, and the running statistics are those of the first one.
-        amp: mixed precision of the model in training: ``'bf16'``, ``'fp16'`` (GPUs only, with a
-            gradient scaler), ``'off'``, or ``'auto'``, bfloat16 on GPUs that compute in it and
-            float32 elsewhere. The mapping network, the losses, the discriminator, the ID pool and
-            test-time features are float32 in any case.
+        amp: mixed precision of the model in training: ``'bf16'``, ``'fp16'`` (with a gradient
+            scaler), ``'off'``, or ``'auto'``, bfloat16 on GPUs that compute in it and float32
+            elsewhere, for on CPUs half precision is slower. The mapping network, the losses, the
+            discriminator, the ID pool and test-time features are float32 in any case.
         accumulate_steps: batches for a step of the optimisers, of which gradients and printed
             values are averaged. The triplet term and batch normalisation see one batch at a time,
             the ID pool is updated with all of them after the step, and the last step of an epoch
