@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from ..models import weights
 from ..version import __version__
 
 DEFAULT_ROOT = "reid-data"
+# CPython's issue 112275: until this version a forked process could wait for a lock that a thread
+# of its parent held. The threads of several processes' communication met it here, once.
+FORKS_SAFELY = (3, 11, 10)
 # Name for pip -> module to import.
 REQUIRED = {
     "torch": "torch",
@@ -80,6 +84,8 @@ def _line(name: str, text: str) -> None:
 def _packages() -> Iterator[str]:
     print("\npackages")
     _line("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
+    if sys.version_info < FORKS_SAFELY:
+        _line("", "may hang, rarely, as it starts loading workers: use 3.11.10 or later")
     # PyPI's torchreid keeps its packages in torchreid.reid.
     layout = "PyPI" if torchreid.data.__name__ == "torchreid.reid.data" else "GitHub"
     place = os.path.dirname(str(torchreid.__file__))

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -38,6 +39,14 @@ def test_versions_and_layout(capsys):
     for name in doctor.REQUIRED:
         assert rows[name][0].isdigit(), name
     assert output.endswith("\ntraining can start\n")
+
+
+@pytest.mark.parametrize(("version", "warned"), [((3, 11, 9), True), ((3, 11, 10), False)])
+def test_a_python_whose_forks_may_hang(capsys, monkeypatch, version, warned):
+    monkeypatch.setattr(sys, "version_info", version)
+    status, _, output = diagnose(capsys)
+    assert status == 0
+    assert ("loading workers: use 3.11.10 or later" in output) == warned
 
 
 def test_a_package_that_does_not_import_keeps_training_from_starting(capsys, monkeypatch):
