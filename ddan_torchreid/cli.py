@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -62,17 +64,25 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         raise RejectedInputError(message)
 
+    def exit(self, status: int = 0, message: str | None = None) -> None:  # type: ignore[override]
+        sys.stdout.flush()  # where main() sees whether anyone reads it
+        super().exit(status, message)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status.
 
     0: done. 1: the run failed. 2: the input was rejected, with one line that says why. 130: it was
-    interrupted.
+    interrupted. 141: what reads the output, such as ``head``, wants no more of it.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        status = _run(words)
+        sys.stdout.flush()
+        return status
     except REPORTED as error:
+        if isinstance(error, BrokenPipeError) and _output_has_no_reader():
+            return 141
         if "--traceback" in words:
             raise
         reason = GPU_IS_FULL if isinstance(error, torch.OutOfMemoryError) else str(error)
@@ -84,6 +94,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("ddan-torchreid: interrupted", file=sys.stderr)
         return 130
+
+
+def _output_has_no_reader() -> bool:
+    pipe = select.poll()
+    pipe.register(1, select.POLLOUT)
+    if not any(events & select.POLLERR for _, events in pipe.poll(0)):
+        return False
+    # Or Python complains when it writes what it still has at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return True
 
 
 def _is_rejection(error: Exception) -> bool:

@@ -2,6 +2,9 @@
 
 import argparse
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,29 @@ def test_a_full_gpu_says_what_to_write(monkeypatch, capsys):
         assert remedy in line
     with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate"):
         main(["demo", "--traceback"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["experiment", "--help"], ["doctor"]], ids=" ".join)
+def test_a_reader_that_leaves_early_is_no_error(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-W", "ignore", "-m", "ddan_torchreid", *words]
+    # Without a buffer argparse itself hides that its help has no reader.
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ended = subprocess.run(
+        program, stdout=writer, stderr=subprocess.PIPE, text=True, env=buffered, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_an_error(monkeypatch, capsys):
+    def broken(words):
+        raise BrokenPipeError("a loading worker has ended")
+
+    monkeypatch.setattr(cli, "_run", broken)
+    assert main(["train"]) == 1
+    assert capsys.readouterr().err == "ddan-torchreid: failed: a loading worker has ended\n"
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
