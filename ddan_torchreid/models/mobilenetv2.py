@@ -20,6 +20,7 @@ from torchvision.models import mobilenet_v2
 from torchvision.models.mobilenetv2 import InvertedResidual
 
 from .ddan_model import DDANModel
+from .layers import GlobalAveragePool, replace_relu6
 from .weights import check_width, load_imagenet_weights
 
 NORMS = ("bn", "in_bn")
@@ -105,11 +106,12 @@ def ddan_mobilenetv2(
     if pretrained:
         check_width(width_mult)
     features, feature_dim = _features(width_mult, norm)
+    replace_relu6(features)
     mapping = nn.Sequential(
         OrderedDict(
             [
                 (str(LAST_FEATURE), features[LAST_FEATURE]),
-                ("pool", nn.AdaptiveAvgPool2d(1)),
+                ("pool", GlobalAveragePool()),
                 ("flatten", nn.Flatten()),
             ]
         )

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from .layers import GlobalAveragePool
+
 #: Stands for ``nn.Flatten()`` in a list of children, for networks that flatten in ``forward``.
 FLATTEN = "flatten"
 
@@ -108,6 +110,8 @@ def _chain(backbone: nn.Module, names: Sequence[str]) -> nn.Sequential:
             if parent not in place._modules:
                 place.add_module(parent, nn.Sequential())
             place = getattr(place, parent)
+        if type(module) is nn.AdaptiveAvgPool2d and module.output_size in (1, (1, 1)):
+            module = GlobalAveragePool()
         place.add_module(last, module)
     return chain
 
