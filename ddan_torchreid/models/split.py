@@ -110,6 +110,7 @@ def _chain(backbone: nn.Module, names: Sequence[str]) -> nn.Sequential:
             if parent not in place._modules:
                 place.add_module(parent, nn.Sequential())
             place = getattr(place, parent)
+        # The same layer, with a cheaper backward pass.
         if type(module) is nn.AdaptiveAvgPool2d and module.output_size in (1, (1, 1)):
             module = GlobalAveragePool()
         place.add_module(last, module)

@@ -1,7 +1,6 @@
 """Every experiment from the command line, at its smallest, with trained runs shared among them."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,8 @@ import pytest
 
 from ddan_torchreid.cli import main
 from ddan_torchreid.data import rendered
-from ddan_torchreid.experiments import processes, records, runner
+from ddan_torchreid.experiments import processes, records
+from tests.experiments.commands import KilledError, experiment, killed_in_the_middle, of
 
 # Of Figure 3 as few as show what k and tau do.
 ROWS = {"figure3": "k-0,k-4,tau-2e-05,tau-0.002"}
@@ -29,39 +29,6 @@ COUNTS = {
 }
 
 
-def experiment(name, root, output, *flags):
-    words = ["experiment", name, "--scale", "tiny", "--root", str(root), "--output", str(output)]
-    return main([*words, "--domains", "rendered", *flags])
-
-
-class KilledError(Exception):
-    """Ends an experiment as nothing in the package does."""
-
-
-def killed_in_the_middle(patch):
-    """Ends what follows in the second epoch that it trains, or before its second record."""
-    train, append = processes.train, records.append
-    done = {"epochs": 0.0, "records": 0}
-
-    def train_partly(job, report):
-        def step(part):
-            done["epochs"] += part
-            if done["epochs"] > 1.5:
-                raise KilledError
-            report(part)
-
-        train(job, step)
-
-    def append_one(folder, record):
-        done["records"] += 1
-        if done["records"] == 2:
-            raise KilledError
-        append(folder, record)
-
-    patch.setattr(processes, "train", train_partly)
-    patch.setattr(records, "append", append_one)
-
-
 @pytest.fixture(scope="module")
 def output(tiny_root, tmp_path_factory):
     """All experiments in one folder, each of them killed once and started again."""
@@ -74,10 +41,6 @@ def output(tiny_root, tmp_path_factory):
                 experiment(name, tiny_root, folder, *flags)
         assert experiment(name, tiny_root, folder, *flags) == 0
     return folder
-
-
-def of(output, name):
-    return records.newest(records.read(output), name)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -166,50 +129,6 @@ def test_what_is_finished_is_not_repeated(output, tiny_root, monkeypatch, capsys
     )
 
 
-def test_rescoring_measures_anew_and_says_who_trained(tiny_root, tmp_path, monkeypatch, capsys):
-    """As if an earlier version had trained the runs, without scores at home."""
-    flags = ["--rows", "identity,triplet"]
-    assert experiment("table5", tiny_root, tmp_path, *flags) == 0
-    expected = records.read(tmp_path)
-    earlier = {"git": {"commit": "earlier", "dirty": False}, "finished": "2025-01-01T00:00:00"}
-    lines = [{k: v for k, v in each.items() if k != "home"} | earlier for each in expected]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (tmp_path / records.FILE).write_text(text)
-    capsys.readouterr()
-    # Killed between two runs, it is done once more from the start.
-    with monkeypatch.context() as patch:
-        killed_in_the_middle(patch)
-        with pytest.raises(KilledError):
-            experiment("table5", tiny_root, tmp_path, *flags, "--rescore")
-    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore", "--jobs", "2") == 0
-    assert "2 of them finished before; 0 to train, 2 to score again" in capsys.readouterr().out
-    for before, after in zip(expected, of(tmp_path, "table5"), strict=True):
-        again = after.pop("rescored")
-        assert again["git"] == before["git"]
-        assert again["versions"] == before["versions"]
-        assert after == before | earlier
-    # A run whose folder is gone is trained again, here and now.
-    shutil.rmtree(tmp_path / expected[0]["run"])
-    assert experiment("table5", tiny_root, tmp_path, *flags, "--rescore") == 0
-    assert "1 to train, 1 to score again" in capsys.readouterr().out
-    anew, kept = of(tmp_path, "table5")
-    assert anew["git"] == expected[0]["git"]
-    assert "rescored" not in anew
-    assert kept["git"] == earlier["git"]
-
-
-def test_another_configuration_is_trained_and_both_are_kept(tiny_root, tmp_path):
-    one = ["--rows", "identity", "train.max_epoch", "1"]
-    for rate in ("0.003", "0.001", "0.003"):
-        assert experiment("table5", tiny_root, tmp_path, *one, "train.lr", rate) == 0
-        lines = records.read(tmp_path)
-        shown = json.dumps(lines[0 if rate == "0.003" else 1]["scores"]["rendered_snow"]["rank-1"])
-        text = (tmp_path / "table5.md").read_text()
-        assert f"| L_IDE | {100 * float(shown):.1f} |" in text
-    assert len(lines) == 2
-    assert lines[0]["digest"] != lines[1]["digest"]
-
-
 def test_a_run_killed_in_the_middle_is_the_only_one_to_go_on(
     output, tiny_root, tmp_path, monkeypatch
 ):
@@ -294,20 +213,3 @@ def test_a_killed_process_leaves_a_folder_that_goes_on(output, tiny_root, tmp_pa
 
 def _children(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-
-
-@pytest.mark.slow
-def test_a_failure_in_a_training_process_is_one_line(tiny_root, tmp_path, capsys):
-    flags = ["--jobs", "2", "--rows", "identity,triplet", "train.batch_size", "4000"]
-    assert experiment("table5", tiny_root, tmp_path, *flags) == 1
-    line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "ValueError in a training process: 34 identities cannot fill a batch" in line
-    log = Path(line.rpartition("; see ")[2])
-    assert "Traceback" in log.read_text()
-
-
-def test_two_experiments_do_not_write_to_one_folder(tiny_root, tmp_path, capsys):
-    with runner.FileLock(tmp_path / runner.LOCK):
-        assert experiment("table5", tiny_root, tmp_path) == 1
-    assert "another experiment is running in" in capsys.readouterr().err
-    assert not (tmp_path / records.FILE).exists()
