@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+
+from .neighbours import BLOCK, blockwise_topk, domain_exclusions
 
 _ROWS_PER_CHUNK = 8192
 
@@ -72,6 +73,8 @@ class IdentityPool(nn.Module):
     seen: Tensor
     has_previous: Tensor
     _norms: Tensor
+    _exclusions: Tensor
+    _offsets: Tensor
 
     def __init__(
         self,
@@ -99,7 +102,6 @@ class IdentityPool(nn.Module):
             raise ValueError(f"feature_dim must be at least 1, got {feature_dim}")
         if not 0 <= update_rate <= 1:
             raise ValueError(f"update_rate must lie between 0 and 1, got {update_rate}")
-        self.central_domain = central_domain
         self.update_rate = update_rate
         self.exclude_own_identity = exclude_own_identity
 
@@ -110,9 +112,22 @@ class IdentityPool(nn.Module):
         self.register_buffer("counts", torch.zeros(identities, dtype=torch.int64))
         for name in ("seen", "has_previous"):
             self.register_buffer(name, torch.zeros(identities, dtype=torch.bool))
-        # Derived from the representations, so it is recomputed on loading and never saved.
+        # Derived from the others, so these are made again on loading and never saved.
         norms = torch.full((identities,), torch.finfo(self.representations.dtype).tiny)
         self.register_buffer("_norms", norms, persistent=False)
+        self.register_buffer("_exclusions", torch.empty(0), persistent=False)
+        self.register_buffer("_offsets", torch.arange(BLOCK), persistent=False)
+        self.central_domain = central_domain
+
+    @property
+    def central_domain(self) -> int | None:
+        """Index of the central domain, or None if there is none."""
+        return self._central_domain
+
+    @central_domain.setter
+    def central_domain(self, domain: int | None) -> None:
+        self._central_domain = domain
+        self._exclusions = self._make_exclusions()
 
     def extra_repr(self) -> str:
         identities, feature_dim = self.representations.shape
@@ -199,7 +214,7 @@ class IdentityPool(nn.Module):
 
         Args:
             features: (B, D), of any floating-point type.
-            domains: (B,) int64 domain of each image.
+            domains: (B,) int64 domain of each image, one of those in the pool.
             k: Neighbours per image; more than N is allowed.
             pids: (B,) int64 identity labels, needed only to exclude an image's own identity: None
                 excludes nothing.
@@ -219,7 +234,9 @@ class IdentityPool(nn.Module):
 
     def rows(self, indices: Tensor) -> Tensor:
         """Representations (*indices.shape, D) of identities, such as those `nearest` found."""
-        return self.representations[indices.to(self.representations.device)].to(indices.device)
+        places = indices.to(self.representations.device).flatten()
+        rows = self.representations.index_select(0, places)  # faster than [] on a CPU
+        return rows.unflatten(0, indices.shape).to(indices.device)
 
     def _most_similar(
         self, features: Tensor, domains: Tensor, k: int, pids: Tensor | None
@@ -228,28 +245,25 @@ class IdentityPool(nn.Module):
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self._check(features, "domains", domains)
+        similarities = self._exclusions.index_select(0, domains)
+        own = similarities[:, : len(self.seen)]
         # Without this, autocast would make a half-precision copy of the whole pool.
         with torch.autocast(device_type=features.device.type, enabled=False):
-            similarities = features.to(self.representations.dtype) @ self.representations.t()
-        # The length of the image's own feature does not change the order.
-        similarities /= self._norms
-        same_domain = domains[:, None] == self.identity_domains
-        if self.central_domain is None:
-            excluded = same_domain
-        else:
-            excluded = same_domain == (domains != self.central_domain)[:, None]
-        similarities.masked_fill_(excluded | ~self.seen, -torch.inf)
+            # On top of zero or -inf, which costs less than a mask does afterwards.
+            own.addmm_(features.to(own.dtype), self.representations.t())
+        # The length of the image's own feature does not change the order. log is -inf of unseen.
+        torch.addcdiv(self.seen.log(), own, self._norms, out=own)
         if self.exclude_own_identity and pids is not None:
             self._check(features, "pids", pids)
             # For an image of a peripheral domain this changes nothing: its identity is of its
             # own domain and therefore no candidate anyway.
-            similarities.scatter_(1, pids[:, None], -torch.inf)
-        missing = max(k - len(self.seen), 0)
-        values, indices = similarities.topk(k - missing, dim=1)
-        if missing:
-            values = F.pad(values, (0, missing), value=-torch.inf)
-            indices = F.pad(indices, (0, missing))
-        return values, indices
+            own.scatter_(1, pids[:, None], -torch.inf)
+        return blockwise_topk(similarities, k, self._offsets)
+
+    def _make_exclusions(self) -> Tensor:
+        domains = len(self._domain_sizes())
+        dtype = self.representations.dtype
+        return domain_exclusions(self.identity_domains, domains, self._central_domain, dtype)
 
     def _check(self, features: Tensor, name: str, labels: Tensor) -> None:
         if features.dim() != 2 or features.shape[1] != self.representations.shape[1]:
@@ -273,3 +287,4 @@ class IdentityPool(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
         chunks = self.representations.split(_ROWS_PER_CHUNK)
         self._norms = torch.cat([self._norm(chunk) for chunk in chunks])
+        self._exclusions = self._make_exclusions()

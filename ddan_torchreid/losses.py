@@ -12,12 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .divergence import SymmetricDivergence
+
 CENTRAL_LABEL = 1
 """Domain label of the central domain (Sec. 3.2); every peripheral domain has label 0."""
-
-# Tempered features beyond this would overflow float32 in the products of Eq. 8 or in their
-# gradient, which is divided by the temperature once more.
-_LARGEST_TEMPERED_FEATURE = 1e30
 
 
 def identity_loss(logits: Tensor, pids: Tensor, label_smoothing: float = 0.0) -> Tensor:
@@ -179,29 +177,14 @@ def similarity_enhancement_loss(
             f"(B, k), got {tuple(features.shape)}, {tuple(neighbours.shape)} and "
             f"{tuple(valid.shape)}"
         )
-    invalid = ~valid
-    # Not the exponential of the logarithm: most of it underflows, which is ten times slower.
-    p, log_p = (each.unsqueeze(1) for each in _softmax(features, temperature))
-    with torch.no_grad():
-        # Filled before any arithmetic: a NaN masked only afterwards still gives a NaN gradient.
-        neighbours = neighbours.masked_fill(invalid[..., None], 0)
-        q, log_q = _softmax(neighbours, temperature)
-    divergences = (p - q) * (log_p - log_q)
+    divergences = SymmetricDivergence.apply(
+        _full_precision(features), neighbours.detach(), valid, temperature
+    )
     if reduction == "mean":
-        divergences = divergences.mean(dim=2).masked_fill(invalid, 0)
-        return divergences.sum() / valid.sum().clamp(min=1)
-    divergences = divergences.sum(dim=2).masked_fill(invalid, 0)
-    return (divergences.sum(dim=1) / valid.sum(dim=1).clamp(min=1)).sum()
+        return divergences.sum() / (features.shape[1] * valid.sum().clamp(min=1))
+    return (divergences / valid.sum(dim=1).clamp(min=1)).sum()
 
 
 def _full_precision(x: Tensor) -> Tensor:
     """Float64 as it is, every other type as float32."""
     return x if x.dtype == torch.float64 else x.float()
-
-
-def _softmax(x: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """softmax(x / temperature) over the last dimension and its logarithm, finite for finite x."""
-    tempered = _full_precision(x) / temperature
-    # A clamp whose gradient is one operator on the device instead of five.
-    tempered = F.hardtanh(tempered, -_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)
-    return F.softmax(tempered, dim=-1), F.log_softmax(tempered, dim=-1)

@@ -26,9 +26,9 @@ def batch(size, seed, dtype=torch.float32, identities=N):
     return torch.randn(size, D, generator=g).to(dtype), pids
 
 
-def filled(central=2, rows=None, **kwargs):
+def filled(central=2, rows=None, domains=DOMAINS, **kwargs):
     """A pool in which every identity has been seen once."""
-    pool = IdentityPool(DOMAINS, D, central, **kwargs)
+    pool = IdentityPool(domains, D, central, **kwargs)
     pool.start_epoch()
     pool.update(
         torch.randn(N, D, generator=generator(7)) if rows is None else rows, torch.arange(N)
@@ -93,7 +93,8 @@ class TestUpdate:
         pool.update(torch.ones(3, D), torch.tensor([4, 4, 9]))
         rest = torch.ones(N, dtype=torch.bool).index_fill(0, torch.tensor([4, 9]), False)
         for name, value in pool.named_buffers():
-            assert torch.equal(value[rest], before.get_buffer(name)[rest]), name
+            rows = rest if len(value) == N else slice(None)
+            assert torch.equal(value[rows], before.get_buffer(name)[rows]), name
 
     def test_keeps_no_graph(self):
         features, pids = batch(8, 0)
@@ -153,6 +154,32 @@ class TestNearest:
         _, valid = filled(central=None).nearest(torch.randn(3, D), torch.arange(3), N)
         assert valid.sum(dim=1).tolist() == [7, 8, 9]
 
+    def test_the_central_domain_can_be_set_later(self):
+        later, features = filled(central=None), torch.randn(3, D)
+        later.central_domain = 2
+        expected = filled(central=2).nearest(features, torch.arange(3), 5)
+        for found, same in zip(later.nearest(features, torch.arange(3), 5), expected, strict=True):
+            assert torch.equal(found, same)
+
+    @pytest.mark.parametrize("identities", [128, 129, 1000])
+    @pytest.mark.parametrize("k", [1, 8, 200])
+    def test_many_identities(self, identities, k):
+        domains = torch.randint(3, (identities,), generator=generator())
+        pool = IdentityPool(domains, D, 2)
+        known = torch.randperm(identities, generator=generator())[: identities - 20]
+        pool.update(torch.randn(len(known), D, generator=generator()), known)
+        images = torch.randn(6, D, generator=generator(1))
+        own = torch.arange(6) % 3
+        indices, valid = pool.nearest(images, own, k)
+        similarities = torch.cosine_similarity(images[:, None], pool.representations, dim=2)
+        candidates = (domains != own[:, None]) == (own != 2)[:, None]
+        similarities[~(candidates & pool.seen)] = -torch.inf
+        expected = similarities.sort(dim=1, descending=True).values
+        expected = torch.nn.functional.pad(expected, (0, 200), value=-torch.inf)[:, :k]
+        assert torch.equal(valid, expected > -torch.inf)
+        found = similarities.gather(1, indices)
+        torch.testing.assert_close(found[valid], expected[valid])
+
     @pytest.mark.parametrize("exclude", [False, True])
     def test_own_identity_of_a_central_image(self, exclude):
         pool = filled(exclude_own_identity=exclude)
@@ -178,8 +205,7 @@ class TestNearest:
     def test_rows_of_length_zero_have_similarity_zero(self):
         rows = torch.randn(N, D, generator=generator())
         rows[1], rows[4], rows[7], rows[10] = torch.zeros(D), torch.ones(D), -torch.ones(D), 0
-        pool = filled(central=None, rows=rows)
-        pool.identity_domains.copy_((DOMAINS == 1).long())
+        pool = filled(central=None, rows=rows, domains=(DOMAINS == 1).long())
         indices, valid = pool.nearest(torch.ones(1, D), torch.tensor([0]), 4)
         assert indices[0, 0] == 4
         assert indices[0, 3] == 7
@@ -218,6 +244,14 @@ class TestState:
             a.update(*batch(9, 10 + step))
             b.update(*batch(9, 10 + step))
         assert equal(a, b)
+
+    def test_loading_takes_the_domains_of_the_identities(self):
+        a, b = filled(central=2, domains=DOMAINS.flip(0)), filled(central=2)
+        b.load_state_dict(a.state_dict())
+        images, own = torch.randn(3, D, generator=generator()), torch.arange(3)
+        expected = a.nearest(images, own, 5)
+        for found, same in zip(b.nearest(images, own, 5), expected, strict=True):
+            assert torch.equal(found, same)
 
 
 class TestErrors:

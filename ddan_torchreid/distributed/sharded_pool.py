@@ -39,10 +39,10 @@ class ShardedIdentityPool(IdentityPool):
         self._identities = len(identity_domains)
         self._block = -(-self._identities // size())
         self._start = rank() * self._block
+        self._sizes = torch.bincount(identity_domains)
         block = self._own_rows(identity_domains)
         super().__init__(block, feature_dim, None, **options)
         self.central_domain = central_domain
-        self._sizes = torch.bincount(identity_domains)
 
     def _domain_sizes(self) -> Tensor:
         return self._sizes

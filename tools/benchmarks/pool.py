@@ -19,7 +19,7 @@ from .timing import Options, interleaved
 TITLE = "neighbour search, L_SE with its gradient, and update; 64 images, 1280 numbers, k = 8"
 BATCH, DIM, K = 64, 1280, 8
 MILLION_NEEDS = 19e9  # bytes, to be started
-_VIEWS = ("unsqueeze", "squeeze", "t", "detach", "expand")
+_VIEWS = ("unsqueeze", "squeeze", "t", "detach", "expand", "slice", "view", "alias", "empty")
 _WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
 
 

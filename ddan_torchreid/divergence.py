@@ -1,0 +1,75 @@
+"""The divergence in L_SE of DDAN (Chen et al., AAAI 2021, Eq. 8), with its derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Tempered features beyond this would overflow float32 in the products of Eq. 8 or in their
+# gradient, which is divided by the temperature once more.
+_LARGEST_TEMPERED_FEATURE = 1e30
+# Most probabilities underflow at the published temperature, and a CPU takes five times as long for
+# numbers that do. exp(-60) = 9e-27 is nothing beside 1, and stays a normal number of float32 when
+# it is divided by D and multiplied by the weight of a pair.
+_LEAST_EXPONENT = -60.0
+
+
+class SymmetricDivergence(torch.autograd.Function):
+    """KL divergences in both directions between images and neighbours, of each image the sum.
+
+    With t = m / tau of an image, s = r / tau of a neighbour, p = softmax(t) and q = softmax(s),
+    a pair has the sum over the dimensions of (p - q)(log p - log q). In place of the logarithms
+    stand t and s, which differ from them by what is the same in all dimensions: the sum of p - q
+    is zero. The derivative by t is, with P = sum of p - q and T = sum of t - s over the neighbours,
+
+        P + p * (T - <p, T>)
+
+    and both sums are over the neighbours only, so that the backward pass has k times less to do
+    than one through every operator. It cannot be differentiated again.
+
+    Args:
+        features: (B, D) m, float32 or float64.
+        neighbours: (B, k, D) r, without a gradient.
+        valid: (B, k) bool; a pair that is not valid adds zero to the sum and to its gradient,
+            whatever the neighbour holds.
+        temperature: tau > 0.
+
+    Returns:
+        (B,) in nats; finite for finite input.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, features: Tensor, neighbours: Tensor, valid: Tensor, temperature: float
+    ) -> Tensor:
+        batch, k, dim = neighbours.shape
+        dtype = torch.result_type(features, neighbours)
+        # The image comes after its neighbours, so that one operator serves both.
+        tempered = torch.empty(batch, k + 1, dim, dtype=dtype, device=features.device)
+        s, t = tempered[:, :k], tempered[:, k:]
+        t.copy_(features.unsqueeze(1))
+        # An image does not differ from itself, in value and gradient. A neighbour that is masked
+        # only after it has been computed with leaves NaN times zero.
+        torch.where(valid.unsqueeze(2), neighbours, t, out=s)
+        tempered /= temperature
+        tempered.clamp_(-_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)
+        tempered -= tempered.amax(dim=2, keepdim=True)
+        probabilities = F.softmax(tempered.clamp(min=_LEAST_EXPONENT), dim=2)
+        q, p = probabilities[:, :k], probabilities[:, k:]
+        differences = torch.sub(p, q, out=q)
+        log_differences = torch.sub(t, s, out=s)
+        sums = differences.sum(dim=1), log_differences.sum(dim=1)
+        ctx.save_for_backward(p.squeeze(1), *sums)
+        ctx.temperature = temperature
+        return differences.mul_(log_differences).sum(dim=(1, 2))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        p, differences, log_differences = ctx.saved_tensors
+        products = p * log_differences
+        by_tempered = differences + products - p * products.sum(dim=1, keepdim=True)
+        return by_tempered * (gradient / ctx.temperature)[:, None], None, None, None
