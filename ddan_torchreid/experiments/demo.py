@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from .. import config as configuration
 from .. import training
 from ..data import rendered
 from ..evaluation import Scores, as_row, mean_scores
+from .machine import machine
 from .ranking_picture import ranking_picture
 
 # Table 5's second row, the baseline of the paper's other tables, against its last.
@@ -116,13 +116,3 @@ def format_table(table: dict[str, dict[str, Any]], targets: list[str]) -> str:
             cells = " | ".join(f"{100 * results[target][column]:.1f}" for column in columns)
             lines.append(f"| {target.removeprefix('rendered_')} | {row} | {cells} |")
     return "\n".join(lines)
-
-
-def machine() -> str:
-    """One line about what a figure was measured on."""
-    device = (
-        torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"{os.cpu_count()} CPU cores ({platform.machine()})"
-    )
-    return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"

@@ -24,7 +24,7 @@ from yacs.config import CfgNode
 
 from ..version import __version__
 from . import records
-from .demo import machine
+from .machine import machine
 from .measures import measure
 from .plan import make
 from .processes import train_all

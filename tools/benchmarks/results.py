@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ddan_torchreid.experiments.machine import processor
+
 from . import BENCHMARKS, ON_GPU
 
 PACKAGES = ("torch", "torchvision", "torchreid", "numpy", "opencv-python-headless", "pillow", "POT")
@@ -71,14 +73,9 @@ class Result:
 
 def machine(device: torch.device, threads: int) -> dict[str, str]:
     """The machine, the versions and the settings that the times depend on."""
-    processor = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
-        processor = names[0] if names else processor
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
-        "processor": f"{processor}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {threads} thread(s)",
+        "processor": f"{processor()}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {threads} thread(s)",
         "time": "CPU time" if device.type == "cpu" and threads == 1 else "wall time",
         "python": platform.python_version(),
     }
