@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,3 +30,22 @@ def machine() -> str:
         else f"{os.cpu_count()} CPU cores ({processor()})"
     )
     return f"{device}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def git_state() -> dict[str, Any]:
+    """Commit of the package's checkout and whether it had changes; None for an installed copy."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=30
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # An installed copy can lie inside somebody else's repository.
+    if not git("ls-files", str(Path(__file__))):
+        return {"commit": None, "dirty": None}
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}

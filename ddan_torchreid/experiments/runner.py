@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from yacs.config import CfgNode
 
 from ..version import __version__
 from . import records
-from .machine import machine
+from .machine import git_state, machine
 from .measures import measure
 from .plan import make
 from .processes import train_all
@@ -227,22 +226,3 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-
-
-def git_state() -> dict[str, Any]:
-    """Commit of the package's checkout and whether it had changes; None for an installed copy."""
-    here = Path(__file__).parent
-
-    def git(*words: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(here), *words], capture_output=True, text=True, timeout=30
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    # An installed copy can lie inside somebody else's repository.
-    if not git("ls-files", str(Path(__file__))):
-        return {"commit": None, "dirty": None}
-    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ddan_torchreid.experiments.machine import processor
+from ddan_torchreid.experiments.machine import git_state, processor
 
 from . import BENCHMARKS, ON_GPU
 
@@ -72,7 +72,7 @@ class Result:
 
 
 def machine(device: torch.device, threads: int) -> dict[str, str]:
-    """The machine, the versions and the settings that the times depend on."""
+    """The machine, the commit, the versions and the settings that the times depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = {
         "processor": f"{processor()}, {os.cpu_count()} CPUs, {memory:.0f} GiB, {threads} thread(s)",
@@ -81,6 +81,9 @@ def machine(device: torch.device, threads: int) -> dict[str, str]:
     }
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
+    state = git_state()
+    if state["commit"]:
+        found["commit"] = state["commit"][:7] + (" with changes" if state["dirty"] else "")
     for package in PACKAGES:
         try:
             found[package] = version(package)
