@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from .neighbours import BLOCK, blockwise_topk, domain_exclusions
+from .neighbours import BLOCK, blockwise_topk, candidate_similarities, domain_exclusions, row_norms
 
 _ROWS_PER_CHUNK = 8192
 
@@ -93,11 +93,6 @@ class IdentityPool(nn.Module):
             )
         if domains.min() < 0:
             raise ValueError("identity_domains must not be negative: number the domains from 0")
-        if central_domain is not None and not (domains == central_domain).any():
-            raise ValueError(
-                f"no identity belongs to central_domain={central_domain}: the domains are "
-                f"{domains.unique().tolist()}"
-            )
         if feature_dim < 1:
             raise ValueError(f"feature_dim must be at least 1, got {feature_dim}")
         if not 0 <= update_rate <= 1:
@@ -121,11 +116,16 @@ class IdentityPool(nn.Module):
 
     @property
     def central_domain(self) -> int | None:
-        """Index of the central domain, or None if there is none."""
+        """Index of the central domain or None. One without identities is a ValueError."""
         return self._central_domain
 
     @central_domain.setter
     def central_domain(self, domain: int | None) -> None:
+        known = self._domain_sizes().nonzero().flatten().tolist()
+        if domain is not None and domain not in known:
+            raise ValueError(
+                f"no identity belongs to central_domain={domain}: the domains are {known}"
+            )
         self._central_domain = domain
         self._exclusions = self._make_exclusions()
 
@@ -199,7 +199,7 @@ class IdentityPool(nn.Module):
         self.counts[pids] = counts
         self.means[pids] = means.to(self.means.dtype)
         self.representations[pids] = representations
-        self._norms[pids] = self._norm(representations)
+        self._norms[pids] = row_norms(representations)
         self.seen.index_fill_(0, pids, True)
 
     @torch.no_grad()
@@ -245,24 +245,21 @@ class IdentityPool(nn.Module):
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self._check(features, "domains", domains)
-        similarities = self._exclusions.index_select(0, domains)
-        own = similarities[:, : len(self.seen)]
-        # Without this, autocast would make a half-precision copy of the whole pool.
-        with torch.autocast(device_type=features.device.type, enabled=False):
-            # On top of zero or -inf, which costs less than a mask does afterwards.
-            own.addmm_(features.to(own.dtype), self.representations.t())
-        # The length of the image's own feature does not change the order. log is -inf of unseen.
-        torch.addcdiv(self.seen.log(), own, self._norms, out=own)
+        similarities = candidate_similarities(
+            features,
+            self.representations,
+            self._norms,
+            self.seen,
+            self._exclusions.index_select(0, domains),
+        )
         if self.exclude_own_identity and pids is not None:
             self._check(features, "pids", pids)
-            # For an image of a peripheral domain this changes nothing: its identity is of its
-            # own domain and therefore no candidate anyway.
-            own.scatter_(1, pids[:, None], -torch.inf)
+            # The identity of a peripheral image is of its own domain and no candidate anyway.
+            similarities.scatter_(1, pids[:, None], -torch.inf)
         return blockwise_topk(similarities, k, self._offsets)
 
     def _make_exclusions(self) -> Tensor:
-        domains = len(self._domain_sizes())
-        dtype = self.representations.dtype
+        domains, dtype = len(self._domain_sizes()), self.representations.dtype
         return domain_exclusions(self.identity_domains, domains, self._central_domain, dtype)
 
     def _check(self, features: Tensor, name: str, labels: Tensor) -> None:
@@ -276,15 +273,8 @@ class IdentityPool(nn.Module):
                 f"{name} must be ({len(features)},), one per image, got {tuple(labels.shape)}"
             )
 
-    @staticmethod
-    def _norm(rows: Tensor) -> Tensor:
-        # Summed in float64 the rounded result does not depend on how many rows come at once, so
-        # that loading restores the very bits of step-by-step updates. Never zero: it divides.
-        norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-        return norms.clamp(min=torch.finfo(rows.dtype).tiny).to(rows.dtype)
-
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         chunks = self.representations.split(_ROWS_PER_CHUNK)
-        self._norms = torch.cat([self._norm(chunk) for chunk in chunks])
+        self._norms = torch.cat([row_norms(chunk) for chunk in chunks])
         self._exclusions = self._make_exclusions()

@@ -1,4 +1,4 @@
-"""The nearest neighbours of images: which identities are candidates, and the k largest of many."""
+"""The nearest neighbours of images: candidates, their similarities, and the k largest of many."""
 
 from __future__ import annotations
 
@@ -30,6 +30,43 @@ def domain_exclusions(
     if central_domain is not None:
         candidates[central_domain].logical_not_()
     return F.pad(candidates.to(dtype).log(), (0, -len(identity_domains) % BLOCK), value=-torch.inf)
+
+
+def row_norms(rows: Tensor) -> Tensor:
+    """Lengths (N,) of rows (N, D), never zero: similarities are divided by them.
+
+    Summed in float64 the rounded result does not depend on how many rows come at once, so that
+    loading a pool restores the very bits of step-by-step updates.
+    """
+    norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return norms.clamp(min=torch.finfo(rows.dtype).tiny).to(rows.dtype)
+
+
+def candidate_similarities(
+    features: Tensor, representations: Tensor, norms: Tensor, seen: Tensor, exclusions: Tensor
+) -> Tensor:
+    """Cosine similarities to all candidates, up to a factor of each image.
+
+    The length of an image's own feature does not change the order of its similarities.
+
+    Args:
+        features: (B, D), of any floating-point type.
+        representations: (N, D) of the identities.
+        norms: (N,) their :func:`row_norms`.
+        seen: (N,) bool; False is no candidate.
+        exclusions: (B, W) rows of :func:`domain_exclusions`, which become the result.
+
+    Returns:
+        (B, W), -inf where there is no candidate.
+    """
+    similarities = exclusions[:, : len(seen)]
+    # Without this, autocast would make a half-precision copy of the whole pool.
+    with torch.autocast(device_type=features.device.type, enabled=False):
+        # On top of zero or -inf, which costs less than a mask does afterwards.
+        similarities.addmm_(features.to(similarities.dtype), representations.t())
+    # The logarithm of what has not been seen is -inf.
+    torch.addcdiv(seen.log(), similarities, norms, out=similarities)
+    return exclusions
 
 
 def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Tensor]:

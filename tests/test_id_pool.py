@@ -161,25 +161,6 @@ class TestNearest:
         for found, same in zip(later.nearest(features, torch.arange(3), 5), expected, strict=True):
             assert torch.equal(found, same)
 
-    @pytest.mark.parametrize("identities", [128, 129, 1000])
-    @pytest.mark.parametrize("k", [1, 8, 200])
-    def test_many_identities(self, identities, k):
-        domains = torch.randint(3, (identities,), generator=generator())
-        pool = IdentityPool(domains, D, 2)
-        known = torch.randperm(identities, generator=generator())[: identities - 20]
-        pool.update(torch.randn(len(known), D, generator=generator()), known)
-        images = torch.randn(6, D, generator=generator(1))
-        own = torch.arange(6) % 3
-        indices, valid = pool.nearest(images, own, k)
-        similarities = torch.cosine_similarity(images[:, None], pool.representations, dim=2)
-        candidates = (domains != own[:, None]) == (own != 2)[:, None]
-        similarities[~(candidates & pool.seen)] = -torch.inf
-        expected = similarities.sort(dim=1, descending=True).values
-        expected = torch.nn.functional.pad(expected, (0, 200), value=-torch.inf)[:, :k]
-        assert torch.equal(valid, expected > -torch.inf)
-        found = similarities.gather(1, indices)
-        torch.testing.assert_close(found[valid], expected[valid])
-
     @pytest.mark.parametrize("exclude", [False, True])
     def test_own_identity_of_a_central_image(self, exclude):
         pool = filled(exclude_own_identity=exclude)

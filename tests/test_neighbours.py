@@ -5,7 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ddan_torchreid.id_pool import IdentityPool
 from ddan_torchreid.neighbours import BLOCK, blockwise_topk
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
 
 
 def found(values, k):
@@ -23,7 +28,7 @@ def found(values, k):
 @settings(max_examples=150, deadline=None)
 def test_equals_sorting(rows, blocks, k, levels, share, seed):
     """With few levels most values are equal, and a share is no candidate."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     shape = (rows, blocks * BLOCK)
     values = torch.randint(levels, shape, generator=generator).float()
     values[torch.rand(shape, generator=generator) < share] = -torch.inf
@@ -48,3 +53,23 @@ def test_all_k_in_one_block():
 def test_a_row_that_does_not_end_with_a_block_is_an_error():
     with pytest.raises(RuntimeError, match="unflatten"):
         found(torch.zeros(1, BLOCK + 1), 1)
+
+
+@pytest.mark.parametrize("identities", [128, 129, 1000])
+@pytest.mark.parametrize("k", [1, 8, 200])
+def test_the_pool_finds_what_a_sort_of_all_similarities_finds(identities, k):
+    domains = torch.randint(3, (identities,), generator=seeded(0))
+    pool = IdentityPool(domains, 6, 2)
+    known = torch.randperm(identities, generator=seeded(0))[: identities - 20]
+    pool.update(torch.randn(len(known), 6, generator=seeded(0)), known)
+    images = torch.randn(6, 6, generator=seeded(1))
+    own = torch.arange(6) % 3
+    indices, valid = pool.nearest(images, own, k)
+    similarities = torch.cosine_similarity(images[:, None], pool.representations, dim=2)
+    candidates = (domains != own[:, None]) == (own != 2)[:, None]
+    similarities[~(candidates & pool.seen)] = -torch.inf
+    expected = similarities.sort(dim=1, descending=True).values
+    expected = torch.nn.functional.pad(expected, (0, 200), value=-torch.inf)[:, :k]
+    assert torch.equal(valid, expected > -torch.inf)
+    found = similarities.gather(1, indices)
+    torch.testing.assert_close(found[valid], expected[valid])

@@ -41,8 +41,7 @@ class ShardedIdentityPool(IdentityPool):
         self._start = rank() * self._block
         self._sizes = torch.bincount(identity_domains)
         block = self._own_rows(identity_domains)
-        super().__init__(block, feature_dim, None, **options)
-        self.central_domain = central_domain
+        super().__init__(block, feature_dim, central_domain, **options)
 
     def _domain_sizes(self) -> Tensor:
         return self._sizes

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from benchmarks.operators import OperatorCounter
 from torch import nn
 from torchvision.models import mobilenet_v2
 
 from ddan_torchreid.models.layers import GlobalAveragePool, ReLU6, replace_relu6
 from ddan_torchreid.models.mobilenetv2 import ddan_mobilenetv2
-from tests.test_id_pool_cost import OperatorCounter
 
 
 def through(layer, given):

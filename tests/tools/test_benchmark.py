@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks import results, timing
 
 REPOSITORY = Path(__file__).parents[2]
 TOOL = REPOSITORY / "tools" / "benchmark.py"
-sys.path.insert(0, str(TOOL.parent))
-from benchmarks import results, timing  # noqa: E402
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess:

@@ -1,0 +1,36 @@
+"""What a computation asks of a device, counted without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_NO_WORK = ("unsqueeze", "squeeze", "t", "detach", "expand", "slice", "view", "alias", "empty")
+# These read a value or a size that depends on one.
+_WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Notes, while it is entered, the operators that start work on a device.
+
+    Attributes:
+        names: of the operators, in their order; views and allocations are not among them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    @property
+    def waits(self) -> int:
+        """How often the host waited for the device."""
+        return sum(name in _WAITING for name in self.names)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict | None = None
+    ) -> Any:
+        name = func.overloadpacket.__name__
+        if name not in _NO_WORK:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
