@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # Tempered features beyond this would overflow float32 in the products of Eq. 8 or in their
@@ -47,8 +46,10 @@ class SymmetricDivergence(torch.autograd.Function):
     ) -> Tensor:
         batch, k, dim = neighbours.shape
         dtype = torch.result_type(features, neighbours)
-        # The image comes after its neighbours, so that one operator serves both.
-        tempered = torch.empty(batch, k + 1, dim, dtype=dtype, device=features.device)
+        # Logits and probabilities lie together, and an image after its neighbours, so that one
+        # operator serves all of them.
+        both = torch.empty(2, batch, k + 1, dim, dtype=dtype, device=features.device)
+        tempered, probabilities = both
         s, t = tempered[:, :k], tempered[:, k:]
         t.copy_(features.unsqueeze(1))
         # An image does not differ from itself, in value and gradient. A neighbour that is masked
@@ -57,19 +58,18 @@ class SymmetricDivergence(torch.autograd.Function):
         tempered /= temperature
         tempered.clamp_(-_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)
         tempered -= tempered.amax(dim=2, keepdim=True)
-        probabilities = F.softmax(tempered.clamp(min=_LEAST_EXPONENT), dim=2)
-        q, p = probabilities[:, :k], probabilities[:, k:]
-        differences = torch.sub(p, q, out=q)
-        log_differences = torch.sub(t, s, out=s)
-        sums = differences.sum(dim=1), log_differences.sum(dim=1)
-        ctx.save_for_backward(p.squeeze(1), *sums)
+        torch.softmax(tempered.clamp(min=_LEAST_EXPONENT), dim=2, out=probabilities)
+        p = probabilities[:, k]
+        differences = torch.sub(both[:, :, k:], both[:, :, :k], out=both[:, :, :k])
+        ctx.save_for_backward(p, *differences.sum(dim=2))
         ctx.temperature = temperature
-        return differences.mul_(log_differences).sum(dim=(1, 2))
+        log_differences, probability_differences = differences
+        return log_differences.mul_(probability_differences).sum(dim=(1, 2))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        p, differences, log_differences = ctx.saved_tensors
+        p, log_differences, differences = ctx.saved_tensors
         products = p * log_differences
         by_tempered = differences + products - p * products.sum(dim=1, keepdim=True)
         return by_tempered * (gradient / ctx.temperature)[:, None], None, None, None

@@ -74,6 +74,7 @@ class IdentityPool(nn.Module):
     has_previous: Tensor
     _norms: Tensor
     _exclusions: Tensor
+    _groups: Tensor
     _offsets: Tensor
 
     def __init__(
@@ -111,6 +112,9 @@ class IdentityPool(nn.Module):
         norms = torch.full((identities,), torch.finfo(self.representations.dtype).tiny)
         self.register_buffer("_norms", norms, persistent=False)
         self.register_buffer("_exclusions", torch.empty(0), persistent=False)
+        # Whole blocks, the last place of which is never an identity's.
+        groups = torch.empty((identities // BLOCK + 1) * BLOCK, dtype=torch.int64)
+        self.register_buffer("_groups", groups, persistent=False)
         self.register_buffer("_offsets", torch.arange(BLOCK), persistent=False)
         self.central_domain = central_domain
 
@@ -127,7 +131,7 @@ class IdentityPool(nn.Module):
                 f"no identity belongs to central_domain={domain}: the domains are {known}"
             )
         self._central_domain = domain
-        self._exclusions = self._make_exclusions()
+        self._derive_exclusions()
 
     def extra_repr(self) -> str:
         identities, feature_dim = self.representations.shape
@@ -245,22 +249,27 @@ class IdentityPool(nn.Module):
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self._check(features, "domains", domains)
+        # What has not been seen is of no domain, like what fills the last block.
+        of_identities, none = self._groups[: len(self.seen)], self._groups[-1]
+        torch.where(self.seen, self.identity_domains, none, out=of_identities)
         similarities = candidate_similarities(
             features,
             self.representations,
             self._norms,
-            self.seen,
-            self._exclusions.index_select(0, domains),
+            self._groups,
+            self._exclusions.index_select(1, domains),
         )
         if self.exclude_own_identity and pids is not None:
             self._check(features, "pids", pids)
             # The identity of a peripheral image is of its own domain and no candidate anyway.
-            similarities.scatter_(1, pids[:, None], -torch.inf)
+            similarities.scatter_(0, pids[None], -torch.inf)
         return blockwise_topk(similarities, k, self._offsets)
 
-    def _make_exclusions(self) -> Tensor:
+    def _derive_exclusions(self) -> None:
         domains, dtype = len(self._domain_sizes()), self.representations.dtype
-        return domain_exclusions(self.identity_domains, domains, self._central_domain, dtype)
+        exclusions = domain_exclusions(domains, self._central_domain, dtype)
+        self._exclusions = exclusions.to(self.identity_domains.device)
+        self._groups.fill_(domains)
 
     def _check(self, features: Tensor, name: str, labels: Tensor) -> None:
         if features.dim() != 2 or features.shape[1] != self.representations.shape[1]:
@@ -277,4 +286,4 @@ class IdentityPool(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
         chunks = self.representations.split(_ROWS_PER_CHUNK)
         self._norms = torch.cat([row_norms(chunk) for chunk in chunks])
-        self._exclusions = self._make_exclusions()
+        self._derive_exclusions()

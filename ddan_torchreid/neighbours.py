@@ -1,4 +1,8 @@
-"""The nearest neighbours of images: candidates, their similarities, and the k largest of many."""
+"""The nearest neighbours of images: candidates, their similarities, and the k largest of many.
+
+Similarities are (identities, images): on a CPU the product of a large matrix and a small one takes
+less time than that of a small one and the transpose of a large one.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = 128
-"""Similarities that are looked at or passed over together."""
+BLOCK = 32
+"""Similarities of an image that are looked at or passed over together."""
 
 
-def domain_exclusions(
-    identity_domains: Tensor, domains: int, central_domain: int | None, dtype: torch.dtype
-) -> Tensor:
-    """What is added to the similarities of an image, by its domain (Sec. 3.3 of the DDAN paper).
+def domain_exclusions(domains: int, central_domain: int | None, dtype: torch.dtype) -> Tensor:
+    """What is added to a similarity, by both domains (Sec. 3.3 of the DDAN paper).
 
     Args:
-        identity_domains: (N,) int64 domain of each identity.
         domains: S, how many there are.
         central_domain: the one whose images look in their own domain; None: all look in the others.
         dtype: of the similarities.
 
     Returns:
-        (S, W): 0 for a candidate and -inf for another identity. W is N rounded up to whole blocks;
-        what fills the last one is no candidate.
+        (S + 1, S), of an identity's domain and an image's: 0 for a candidate and -inf for another
+        identity. The last row is for what is never a candidate.
     """
-    numbers = torch.arange(domains, device=identity_domains.device)
-    candidates = numbers[:, None] != identity_domains
+    candidates = torch.ones(domains + 1, domains).fill_diagonal_(0)
     if central_domain is not None:
-        candidates[central_domain].logical_not_()
-    return F.pad(candidates.to(dtype).log(), (0, -len(identity_domains) % BLOCK), value=-torch.inf)
+        candidates[:, central_domain] = 1 - candidates[:, central_domain]
+    candidates[-1] = 0
+    return candidates.to(dtype).log()
 
 
 def row_norms(rows: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ def row_norms(rows: Tensor) -> Tensor:
 
 
 def candidate_similarities(
-    features: Tensor, representations: Tensor, norms: Tensor, seen: Tensor, exclusions: Tensor
+    features: Tensor, representations: Tensor, norms: Tensor, groups: Tensor, exclusions: Tensor
 ) -> Tensor:
     """Cosine similarities to all candidates, up to a factor of each image.
 
@@ -53,30 +54,30 @@ def candidate_similarities(
         features: (B, D), of any floating-point type.
         representations: (N, D) of the identities.
         norms: (N,) their :func:`row_norms`.
-        seen: (N,) bool; False is no candidate.
-        exclusions: (B, W) rows of :func:`domain_exclusions`, which become the result.
+        groups: (W,) int64, W >= N, rows of the exclusions; those beyond N are never candidates.
+        exclusions: (S + 1, B), columns of :func:`domain_exclusions` for the domains of the images.
 
     Returns:
-        (B, W), -inf where there is no candidate.
+        (W, B), -inf where there is no candidate.
     """
-    similarities = exclusions[:, : len(seen)]
+    similarities = exclusions.index_select(0, groups)
+    identities = similarities[: len(representations)]
     # Without this, autocast would make a half-precision copy of the whole pool.
     with torch.autocast(device_type=features.device.type, enabled=False):
         # On top of zero or -inf, which costs less than a mask does afterwards.
-        similarities.addmm_(features.to(similarities.dtype), representations.t())
-    # The logarithm of what has not been seen is -inf.
-    torch.addcdiv(seen.log(), similarities, norms, out=similarities)
-    return exclusions
+        identities.addmm_(representations, features.to(identities.dtype).t().contiguous())
+    identities /= norms[:, None]
+    return similarities
 
 
 def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """``values.topk(k)``, which takes a block's maximum and then looks into k blocks only.
+    """``values.t().topk(k)``, which takes a block's maximum and then looks into k blocks only.
 
     The k largest values lie in the k blocks with the largest maxima: a value of another block has k
     values above it, those maxima. Where equal values meet the k-th place, any may be taken.
 
     Args:
-        values: (B, W), W a multiple of ``BLOCK``.
+        values: (W, B), W a multiple of ``BLOCK``.
         k: more than W is allowed.
         offsets: (BLOCK,) int64, 0..BLOCK-1, on the device of the values.
 
@@ -84,12 +85,12 @@ def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Ten
         The values (B, k), largest first, and their places (B, k) int64. What is missing from k is
         -inf, at place 0.
     """
-    missing = max(k - values.shape[1], 0)
-    maxima = values.unflatten(1, (-1, BLOCK)).amax(dim=2)
-    blocks = maxima.topk(min(k, maxima.shape[1]), dim=1, sorted=False).indices
-    places = offsets.add(blocks.unsqueeze(2), alpha=BLOCK).flatten(1)
-    largest, order = values.gather(1, places).topk(k - missing, dim=1)
-    places = places.gather(1, order)
+    missing = max(k - len(values), 0)
+    maxima = values.unflatten(0, (-1, BLOCK)).amax(dim=1)
+    blocks = maxima.topk(min(k, len(maxima)), dim=0, sorted=False).indices
+    places = offsets[:, None].add(blocks.unsqueeze(1), alpha=BLOCK).flatten(0, 1)
+    largest, order = values.gather(0, places).t().topk(k - missing, dim=1)
+    places = places.t().gather(1, order)
     if missing:
         return F.pad(largest, (0, missing), value=-torch.inf), F.pad(places, (0, missing))
     return largest, places

@@ -6,7 +6,19 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_NO_WORK = ("unsqueeze", "squeeze", "t", "detach", "expand", "slice", "view", "alias", "empty")
+_VIEWS = (
+    "alias",
+    "detach",
+    "expand",
+    "select",
+    "slice",
+    "squeeze",
+    "t",
+    "unbind",
+    "unsqueeze",
+    "view",
+)
+_NO_WORK = ("empty", *_VIEWS)
 # These read a value or a size that depends on one.
 _WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
 
