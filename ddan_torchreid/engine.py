@@ -155,7 +155,7 @@ class ImageDDANEngine(EpochLoop):
                 self.scaler.unscale_(self.optimizer)
                 if self.discriminator is not None:
                     distributed.average_gradients(self.discriminator)
-            gradient = largest_gradient(self.model, self.discriminator)
+            gradient = largest_gradient(optimizers)
             values.append({**terms, "gradient": gradient, **rates})
             seen.append((features, pids))
 
@@ -184,9 +184,7 @@ class ImageDDANEngine(EpochLoop):
         # L1 + L2 -> encoder, mapping network, identity head
         weights = self.objective.weights
         total = sum(weights[name] * share * term for name, term in terms.items() if name in weights)
-        # By name, or the copy of the encoder's output that the mapping works on gets one too.
-        trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.scaler.scale(total).backward(inputs=trained)
+        self.scaler.scale(total).backward()
         # L3 -> discriminator
         if self.discriminator is not None:
             (share * terms["loss_domain"]).backward()

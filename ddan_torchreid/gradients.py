@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,16 +11,17 @@ from torch import Tensor, nn
 from . import distributed
 
 
-def largest_gradient(*modules: nn.Module | None) -> Tensor:
-    """Largest absolute value in the gradients of some modules, on their device.
+def largest_gradient(optimizers: Iterable[torch.optim.Optimizer]) -> Tensor:
+    """Largest absolute value in the gradients that some optimisers would step with, on the device.
 
     It is finite if and only if every gradient is; a norm of finite gradients may overflow.
     """
+    # Of the optimisers, because a walk through the modules keeps a GPU waiting.
     gradients = [
         parameter.grad
-        for module in modules
-        if module is not None
-        for parameter in module.parameters()
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
         if parameter.grad is not None
     ]
     if gradients and gradients[0].is_cpu:
