@@ -14,7 +14,7 @@ from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
 from .encoder_pass import speed_up
-from .gradients import largest_gradient, term_gradients
+from .gradients import not_finite, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
 from .non_finite import stop
@@ -155,15 +155,14 @@ class ImageDDANEngine(EpochLoop):
                 self.scaler.unscale_(self.optimizer)
                 if self.discriminator is not None:
                     distributed.average_gradients(self.discriminator)
-            gradient = largest_gradient(optimizers)
-            values.append({**terms, "gradient": gradient, **rates})
+            values.append({**terms, "not_finite": not_finite(optimizers), **rates})
             seen.append((features, pids))
 
         # Before the weights change, and in the step's only wait for the device.
         summaries, finite = _to_floats(values), True
         for batch, summary in zip(batches, summaries, strict=True):
             losses = {name: summary[name] for name in terms}
-            finite = math.isfinite(summary.pop("gradient")) and finite
+            finite = summary.pop("not_finite") == 0 and finite
             if not all(map(math.isfinite, losses.values())) or not (
                 finite or self.scaler.forgives()
             ):
@@ -174,20 +173,25 @@ class ImageDDANEngine(EpochLoop):
         self.scaler.end_step(finite)
         if self.pool is not None:
             # Eqs. 6, 7: the losses above have read the pool as it was before this step.
-            self.pool.update(*map(torch.cat, zip(*seen, strict=True)))
+            joined = seen[0] if len(seen) == 1 else map(torch.cat, zip(*seen, strict=True))
+            self.pool.update(*joined)
         means = {
             name: sum(each[name] for each in summaries) / len(summaries) for name in summaries[0]
         }
         return means | ({"skipped": 100.0 * (not finite)} if self.scaler.is_enabled() else {})
 
     def _add_gradients(self, terms: dict[str, Tensor], share: float) -> None:
-        # L1 + L2 -> encoder, mapping network, identity head
-        weights = self.objective.weights
-        total = sum(weights[name] * share * term for name, term in terms.items() if name in weights)
-        self.scaler.scale(total).backward()
-        # L3 -> discriminator
-        if self.discriminator is not None:
-            (share * terms["loss_domain"]).backward()
+        # L1 + L2 -> encoder, mapping network, identity head; L3 -> discriminator. One pass for all
+        # of them, that begins with the weights: the sum itself would be read by nobody.
+        roots, gradients = [], []
+        for name, term in terms.items():
+            if term.requires_grad:  # which it does not where all that it trains is frozen
+                gradient = term.new_full((), share * self.objective.weights.get(name, 1.0))
+                # The discriminator's optimiser knows nothing of float16's scale.
+                scaled = gradient if name == "loss_domain" else self.scaler.scale(gradient)
+                roots.append(term)
+                gradients.append(scaled)
+        torch.autograd.backward(roots, gradients)
 
     def loss_terms(
         self, images: Tensor, pids: Tensor, domains: Tensor
@@ -219,7 +223,7 @@ class ImageDDANEngine(EpochLoop):
             terms["loss_domain"] = domain_discrimination_loss(domain_logits, domain_labels)
             rates["acc_domain"] = _accuracy(domain_logits, domain_labels)
         shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
-        rates |= dict(zip(self._share_names, shares.float().mean(0), strict=True))
+        rates |= dict(zip(self._share_names, shares.mean(0, dtype=torch.float32), strict=True))
         return terms, features, rates
 
     def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
@@ -242,7 +246,7 @@ class ImageDDANEngine(EpochLoop):
 
 
 def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
-    return (logits.argmax(1) == classes).float().mean() * 100
+    return (logits.argmax(1) == classes).mean(dtype=torch.float32) * 100
 
 
 def _to_floats(values: list[dict[str, Tensor]]) -> list[dict[str, float]]:

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from ddan_torchreid.gradients import term_gradients
+from ddan_torchreid.gradients import not_finite, term_gradients
 from tests.test_engine import first_batch, prepared
 from tests.test_non_finite import weights_and_pool
 
@@ -79,3 +79,28 @@ def test_the_mean_over_accumulated_batches_is_reported(small_engine):
     batch = first_batch(engine)
     summary = engine.forward_backward([batch, batch])
     assert all(summary[f"gradient_{name}"] > 0 for name in TERMS[:3])
+
+
+def stepping(*gradients):
+    """An optimiser of one parameter for each gradient, in a group of its own; None is allowed."""
+    parameters = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    return torch.optim.SGD([{"params": [parameter]} for parameter in parameters], lr=0.1)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", range(3))
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(bad, place):
+    gradients = [torch.full((2, 3), 3e38) for _ in range(3)]  # whose sum and norm overflow
+    optimizers = [stepping(gradients[0], None), stepping(*gradients[1:])]
+    assert not_finite(optimizers) == 0
+    before = [each.clone() for each in gradients]
+    gradients[place][1, 2] = bad
+    assert not_finite(optimizers) == 1
+    gradients[place][1, 2] = 3e38
+    assert all(map(torch.equal, gradients, before))
+
+
+def test_without_gradients_all_are_finite():
+    assert not_finite([stepping(None)]) == 0
