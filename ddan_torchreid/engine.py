@@ -182,7 +182,9 @@ class ImageDDANEngine(EpochLoop):
 
     def _add_gradients(self, terms: dict[str, Tensor], share: float) -> None:
         # L1 + L2 -> encoder, mapping network, identity head; L3 -> discriminator. One pass for all
-        # of them, that begins with the weights: the sum itself would be read by nobody.
+        # of them, that begins with the weights: the sum itself would be read by nobody. So would
+        # the gradient of the mapping's copy of its input, but to leave it out takes a list of all
+        # parameters.
         roots, gradients = [], []
         for name, term in terms.items():
             if term.requires_grad:  # which it does not where all that it trains is frozen

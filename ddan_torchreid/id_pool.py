@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from .neighbours import BLOCK, blockwise_topk, candidate_similarities, domain_exclusions, row_norms
+from .neighbours import NeighbourSearch, row_norms
 
 _ROWS_PER_CHUNK = 8192
 
@@ -72,10 +72,6 @@ class IdentityPool(nn.Module):
     counts: Tensor
     seen: Tensor
     has_previous: Tensor
-    _norms: Tensor
-    _exclusions: Tensor
-    _groups: Tensor
-    _offsets: Tensor
 
     def __init__(
         self,
@@ -108,14 +104,7 @@ class IdentityPool(nn.Module):
         self.register_buffer("counts", torch.zeros(identities, dtype=torch.int64))
         for name in ("seen", "has_previous"):
             self.register_buffer(name, torch.zeros(identities, dtype=torch.bool))
-        # Derived from the others, so these are made again on loading and never saved.
-        norms = torch.full((identities,), torch.finfo(self.representations.dtype).tiny)
-        self.register_buffer("_norms", norms, persistent=False)
-        self.register_buffer("_exclusions", torch.empty(0), persistent=False)
-        # Whole blocks, the last place of which is never an identity's.
-        groups = torch.empty((identities // BLOCK + 1) * BLOCK, dtype=torch.int64)
-        self.register_buffer("_groups", groups, persistent=False)
-        self.register_buffer("_offsets", torch.arange(BLOCK), persistent=False)
+        self._search = NeighbourSearch(identities, self.representations.dtype)
         self.central_domain = central_domain
 
     @property
@@ -131,7 +120,7 @@ class IdentityPool(nn.Module):
                 f"no identity belongs to central_domain={domain}: the domains are {known}"
             )
         self._central_domain = domain
-        self._derive_exclusions()
+        self._search.set_domains(len(self._domain_sizes()), domain)
 
     def extra_repr(self) -> str:
         identities, feature_dim = self.representations.shape
@@ -203,7 +192,7 @@ class IdentityPool(nn.Module):
         self.counts[pids] = counts
         self.means[pids] = means.to(self.means.dtype)
         self.representations[pids] = representations
-        self._norms[pids] = row_norms(representations)
+        self._search.norms[pids] = row_norms(representations)
         self.seen.index_fill_(0, pids, True)
 
     @torch.no_grad()
@@ -249,27 +238,12 @@ class IdentityPool(nn.Module):
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
         self._check(features, "domains", domains)
-        # What has not been seen is of no domain, like what fills the last block.
-        of_identities, none = self._groups[: len(self.seen)], self._groups[-1]
-        torch.where(self.seen, self.identity_domains, none, out=of_identities)
-        similarities = candidate_similarities(
-            features,
-            self.representations,
-            self._norms,
-            self._groups,
-            self._exclusions.index_select(1, domains),
-        )
-        if self.exclude_own_identity and pids is not None:
-            self._check(features, "pids", pids)
-            # The identity of a peripheral image is of its own domain and no candidate anyway.
-            similarities.scatter_(0, pids[None], -torch.inf)
-        return blockwise_topk(similarities, k, self._offsets)
-
-    def _derive_exclusions(self) -> None:
-        domains, dtype = len(self._domain_sizes()), self.representations.dtype
-        exclusions = domain_exclusions(domains, self._central_domain, dtype)
-        self._exclusions = exclusions.to(self.identity_domains.device)
-        self._groups.fill_(domains)
+        # That of a peripheral image is of its own domain and no candidate anyway.
+        own_identities = pids if self.exclude_own_identity else None
+        if own_identities is not None:
+            self._check(features, "pids", own_identities)
+        pool = self.representations, self.identity_domains, self.seen
+        return self._search.most_similar(features, domains, k, pool, own_identities)
 
     def _check(self, features: Tensor, name: str, labels: Tensor) -> None:
         if features.dim() != 2 or features.shape[1] != self.representations.shape[1]:
@@ -285,5 +259,5 @@ class IdentityPool(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         chunks = self.representations.split(_ROWS_PER_CHUNK)
-        self._norms = torch.cat([row_norms(chunk) for chunk in chunks])
-        self._derive_exclusions()
+        self._search.norms = torch.cat([row_norms(chunk) for chunk in chunks])
+        self._search.set_domains(len(self._domain_sizes()), self._central_domain)

@@ -8,10 +8,83 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 BLOCK = 32
 """Similarities of an image that are looked at or passed over together."""
+
+
+class NeighbourSearch(nn.Module):
+    """What an ID pool's search needs beside the pool; all of it follows from that, none is saved.
+
+    Attributes:
+        norms: (N,) lengths of the representations, which the pool keeps up to date.
+
+    Args:
+        identities: N.
+        dtype: of the representations.
+    """
+
+    norms: Tensor
+    _exclusions: Tensor
+    _groups: Tensor
+    _offsets: Tensor
+
+    def __init__(self, identities: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        # Whole blocks, the last place of which is never an identity's.
+        groups = torch.zeros((identities // BLOCK + 1) * BLOCK, dtype=torch.int64)
+        for name, buffer in (
+            ("norms", torch.full((identities,), torch.finfo(dtype).tiny)),
+            ("_exclusions", torch.empty(0)),
+            ("_groups", groups),
+            ("_offsets", torch.arange(BLOCK)),
+        ):
+            self.register_buffer(name, buffer, persistent=False)
+
+    def set_domains(self, domains: int, central_domain: int | None) -> None:
+        """Takes the number of domains, and the central one or None."""
+        exclusions = domain_exclusions(domains, central_domain, self.norms.dtype)
+        self._exclusions = exclusions.to(self.norms.device)
+        self._groups.fill_(domains)
+
+    def most_similar(
+        self,
+        features: Tensor,
+        domains: Tensor,
+        k: int,
+        pool: tuple[Tensor, Tensor, Tensor],
+        own_identities: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The k candidates most similar to each image.
+
+        Args:
+            features: (B, D), of any floating-point type.
+            domains: (B,) int64 domain of each image.
+            k: 1 or more.
+            pool: its (N, D) representations, and (N,) the domain of each identity and whether it
+                has been seen.
+            own_identities: (B,) int64, not to be offered to the image; None: all are.
+
+        Returns:
+            Cosine similarities (B, k), up to a factor of each image, whose own length does not
+            change their order, and indices (B, k); -inf: no candidate.
+        """
+        representations, identity_domains, seen = pool
+        # What has not been seen is of no domain, like what fills the last block.
+        of_identities, none = self._groups[: len(seen)], self._groups[-1]
+        torch.where(seen, identity_domains, none, out=of_identities)
+        exclusions = self._exclusions.index_select(1, domains)
+        similarities = exclusions.index_select(0, self._groups)
+        identities = similarities[: len(seen)]
+        # Without this, autocast would make a half-precision copy of the whole pool.
+        with torch.autocast(device_type=features.device.type, enabled=False):
+            # On top of zero or -inf, which costs less than a mask does afterwards.
+            identities.addmm_(representations, features.to(identities.dtype).t().contiguous())
+        identities /= self.norms[:, None]
+        if own_identities is not None:
+            similarities.scatter_(0, own_identities[None], -torch.inf)
+        return blockwise_topk(similarities, k, self._offsets)
 
 
 def domain_exclusions(domains: int, central_domain: int | None, dtype: torch.dtype) -> Tensor:
@@ -41,33 +114,6 @@ def row_norms(rows: Tensor) -> Tensor:
     """
     norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return norms.clamp(min=torch.finfo(rows.dtype).tiny).to(rows.dtype)
-
-
-def candidate_similarities(
-    features: Tensor, representations: Tensor, norms: Tensor, groups: Tensor, exclusions: Tensor
-) -> Tensor:
-    """Cosine similarities to all candidates, up to a factor of each image.
-
-    The length of an image's own feature does not change the order of its similarities.
-
-    Args:
-        features: (B, D), of any floating-point type.
-        representations: (N, D) of the identities.
-        norms: (N,) their :func:`row_norms`.
-        groups: (W,) int64, W >= N, rows of the exclusions; those beyond N are never candidates.
-        exclusions: (S + 1, B), columns of :func:`domain_exclusions` for the domains of the images.
-
-    Returns:
-        (W, B), -inf where there is no candidate.
-    """
-    similarities = exclusions.index_select(0, groups)
-    identities = similarities[: len(representations)]
-    # Without this, autocast would make a half-precision copy of the whole pool.
-    with torch.autocast(device_type=features.device.type, enabled=False):
-        # On top of zero or -inf, which costs less than a mask does afterwards.
-        identities.addmm_(representations, features.to(identities.dtype).t().contiguous())
-    identities /= norms[:, None]
-    return similarities
 
 
 def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Tensor]:

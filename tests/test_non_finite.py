@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from benchmarks.operators import OperatorCounter
 
 from ddan_torchreid import config, training
 from tests.test_engine import first_batch, prepared
@@ -25,10 +25,15 @@ def spoil_gradient(monkeypatch, engine, term):
     monkeypatch.setattr(engine.objective, function, spoilt)
 
 
-def weights_and_pool(engine):
+def weights(engine):
     networks = (engine.model, engine.discriminator)
     named = [pair for network in networks for pair in network.named_parameters()]
-    return [(name, value.clone()) for name, value in [*named, *engine.pool.named_buffers()]]
+    return [(name, value.clone()) for name, value in named]
+
+
+def weights_and_pool(engine):
+    pool = [(name, value.clone()) for name, value in engine.pool.named_buffers()]
+    return [*weights(engine), *pool]
 
 
 @pytest.mark.parametrize("term", ["loss_triplet", "loss_confusion", "loss_similarity"])
@@ -108,21 +113,6 @@ def test_the_images_of_the_batch_are_listed(small_config, tmp_path, monkeypatch,
     assert torch.isfinite(torch.tensor(float(record["losses"]["loss_triplet"])))
 
 
-class Waits(TorchDispatchMode):
-    """Operators that make the host wait for the device."""
-
-    NAMES = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.overloadpacket.__name__ in self.NAMES:
-            self.names.append(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
-
-
 def test_a_step_waits_for_the_device_once(small_engine, monkeypatch):
     engine = prepared(small_engine("train.optim", "sgd"))
     batch = first_batch(engine)
@@ -130,11 +120,11 @@ def test_a_step_waits_for_the_device_once(small_engine, monkeypatch):
     monkeypatch.setattr(
         torch.Tensor, "tolist", lambda self: (lists.append(self.shape), tolist(self))[1]
     )
-    with Waits() as waits:
+    with OperatorCounter() as counter:
         summary = engine.forward_backward(batch)
     assert len(lists) == 1
     assert lists[0] == (len(summary) + 1,)  # and whether all gradients are finite
-    assert waits.names == []
+    assert counter.waits == []
 
 
 def test_a_run_that_failed_goes_on_from_its_checkpoint(small_config, tmp_path, monkeypatch):

@@ -5,12 +5,13 @@ import signal
 
 import pytest
 import torch
+from benchmarks.operators import OperatorCounter
 
 from ddan_torchreid import precision
 from ddan_torchreid.config import get_default_config, merge_file
 from ddan_torchreid.precision import GradientScaler, autocast_dtype
 from tests.test_engine import first_batch, prepared, reached
-from tests.test_non_finite import Waits, spoil_gradient, weights_and_pool
+from tests.test_non_finite import spoil_gradient, weights, weights_and_pool
 from tests.whole_runs import differences, send, state_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -112,7 +113,7 @@ def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypat
     batch = first_batch(engine)
     assert engine.forward_backward(batch)["skipped"] == 0
     moments = str(engine.optimizer.state_dict()), str(engine.optimizer_d.state_dict())
-    before = {name: each for name, each in weights_and_pool(engine) if "." in name}
+    before = dict(weights(engine))
     monkeypatch.setattr(precision, "MOST_OVERFLOWS", 2)
     with monkeypatch.context() as spoilt:
         spoil_gradient(spoilt, engine, "loss_id")
@@ -123,7 +124,7 @@ def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypat
         with pytest.raises(FloatingPointError, match="gradient of loss_id is not finite"):
             engine.forward_backward(batch)
     assert (str(engine.optimizer.state_dict()), str(engine.optimizer_d.state_dict())) == moments
-    after = {name: each for name, each in weights_and_pool(engine) if "." in name}
+    after = dict(weights(engine))
     assert len(after) > 100
     assert not differences(after, before)
 
@@ -154,10 +155,10 @@ def test_the_scaler_adds_no_wait_for_the_device(small_engine, monkeypatch):
     monkeypatch.setattr(
         torch.Tensor, "tolist", lambda self: (lists.append(self.shape), tolist(self))[1]
     )
-    with Waits() as waits:
+    with OperatorCounter() as counter:
         engine.forward_backward([batch, batch])
     assert len(lists) == 1
-    assert waits.names == []
+    assert counter.waits == []
 
 
 def test_without_float16_the_scaler_is_out_of_the_way():

@@ -6,9 +6,10 @@ from typing import Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-_VIEWS = (
+_NO_WORK = (
     "alias",
     "detach",
+    "empty",
     "expand",
     "select",
     "slice",
@@ -18,7 +19,6 @@ _VIEWS = (
     "unsqueeze",
     "view",
 )
-_NO_WORK = ("empty", *_VIEWS)
 # These read a value or a size that depends on one.
 _WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "masked_select", "is_nonzero", "equal")
 
@@ -35,9 +35,9 @@ class OperatorCounter(TorchDispatchMode):
         self.names: list[str] = []
 
     @property
-    def waits(self) -> int:
-        """How often the host waited for the device."""
-        return sum(name in _WAITING for name in self.names)
+    def waits(self) -> list[str]:
+        """Those of them for which the host waited."""
+        return [name for name in self.names if name in _WAITING]
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict | None = None

@@ -49,7 +49,7 @@ def run(options: Options) -> Result:
         loss.backward()
     result.add("operators on the device: search, L_SE and update", str(len(forward.names)), "<= 60")
     result.add("and those of the gradient", str(len(backward.names)))
-    waits = forward.waits + backward.waits
+    waits = len(forward.waits + backward.waits)
     result.add("times that the host waits for the device", str(waits), "0")
 
     identities = options.size(1_000_000, 1000)
