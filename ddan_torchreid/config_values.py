@@ -79,8 +79,8 @@ def _as(default: Any, value: Any) -> Any:
     value = _decoded(default, value)
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if default == "auto" and value is False:
-        value = "off"  # which YAML 1.1 reads as false where it stands without quotes
+    if default == "auto" and isinstance(value, bool):
+        value = "on" if value else "off"  # as YAML 1.1 reads them where they stand without quotes
     if isinstance(default, list) and isinstance(value, tuple):
         value = list(value)
     if type(value) is not type(default):

@@ -1,89 +1,233 @@
-"""The encoder's training pass as CUDA graphs, for steps in which the GPU waits for the host.
+"""The device's part of a training step as one CUDA graph, for GPUs that would wait for the host.
 
-A step of MobileNetV2 starts more than a thousand kernels, and a fast GPU is done with most of them
-before the host has started the next. A graph starts all kernels of the encoder's forward pass at
-once, and another one those of its backward pass.
+A step of MobileNetV2 starts thousands of kernels, and a fast GPU is done with most of them before
+the host has started the next. A graph starts all of them at once.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from . import distributed
 
-class RecordedPass:
-    """A forward pass that is recorded when it is first called, and replayed from then on.
+if TYPE_CHECKING:
+    from .engine import ImageDDANEngine
 
-    There is a recording for each size of batch and each set of trained parameters; its kernels are
-    those of the pass itself. Gradients lie in memory that the next backward pass writes to, so a
-    step of the optimiser can have only one.
+# Each size of batch has a recording; a loader has two, one of them for the last batch of an epoch.
+MOST_SIZES = 4
+# As many as PyTorch takes: libraries set themselves up in the first, cuDNN tries its algorithms.
+WARM_UPS = 3
+# A replay runs no Python code. Layers of these packages have none that it would miss.
+FAMILIAR = {"torch", "torchvision", "torchreid", __package__}
 
-    Args:
-        model: a :class:`~ddan_torchreid.models.DDANModel` in its place and memory format.
-        forward: what its encoder does.
-        device: of the model.
+
+def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
+    """``engine.differentiate`` as ``cuda_graphs`` wants it recorded; None where it does not.
 
     Raises:
-        ValueError: the device has no CUDA graphs.
+        ValueError: ``'on'`` where there can be no graphs; the message says why.
+    """
+    settings, model, alone = engine.settings, engine.model, not distributed.active()
+    reasons = {
+        "needs a GPU": engine.device.type != "cuda",
+        "is for one process": not alone,
+        "is for one GPU": isinstance(model, nn.DataParallel) and len(model.device_ids) > 1,
+    }
+    for reason, holds in reasons.items():
+        if holds and settings.cuda_graphs == "on":
+            raise ValueError(f"cuda_graphs 'on' {reason}; write cuda_graphs 'auto'")
+    if any(reasons.values()) or settings.cuda_graphs == "off":
+        return None
+    fits = torch.version.cuda and settings.accumulate_steps == 1 and settings.pool_device == "model"
+    if settings.cuda_graphs == "auto" and not (fits and all(map(_familiar, model.modules()))):
+        return None
+    trained, read = [model, engine.discriminator], [engine.pool]
+    return RecordedStep(
+        engine.differentiate,
+        [each for each in trained if each is not None],
+        [each for each in read if each is not None],
+        partial(_constants, engine),
+    )
+
+
+def _constants(engine: ImageDDANEngine) -> Hashable:
+    """What ``engine.differentiate`` depends on besides networks and pool; None if by itself."""
+    if engine.settings.cuda_graphs == "auto" and not _familiar(engine.loss_terms):
+        return None
+    objective, model = engine.objective, engine.bare_model
+    terms = (engine.loss_terms, *objective.weights.items(), objective.central)
+    return (*terms, objective.seeks(engine.epoch), model.align, model.autocast_dtype)
+
+
+def _familiar(part: Any) -> bool:
+    """Whether a layer or a method is known to do nothing but start kernels, always the same."""
+    return part.__module__.split(".")[0] in FAMILIAR
+
+
+class RecordedStep:
+    """A function that is recorded when it is first called, and replayed from then on.
+
+    A replay starts the same kernels on the same memory, so it gives what the function would give,
+    random numbers included. There is a new recording when something has changed that one holds
+    fast: where tensors of the modules lie, which of them are trained, the modes of the layers, what
+    ``constants`` returns. With hooks on a layer or a parameter, which no replay would call, and
+    under autocast of the caller, which keeps converted weights, the function is called as it is.
+
+    Results and gradients lie in memory that the next call writes to.
+
+    Args:
+        step: takes tensors, adds gradients to those parameters of ``trained`` that require them,
+            and returns tensors in whatever containers. It never waits for the device.
+        trained: modules whose parameters have no gradients when the step is called.
+        read: modules that it reads only.
+        constants: returns whatever else the step depends on; None to call it as it is.
     """
 
     def __init__(
-        self, model: Any, forward: Callable[[Tensor], Tensor], device: torch.device
+        self,
+        step: Callable[..., Any],
+        trained: Sequence[nn.Module],
+        read: Sequence[nn.Module],
+        constants: Callable[[], Hashable],
     ) -> None:
-        if device.type != "cuda":
-            raise ValueError("cuda_graphs True needs a GPU; write cuda_graphs False")
-        self._model = model
-        self._forward = forward
-        self._recordings: dict[Any, Any] = {}
-        # PyTorch keeps what belongs to a weight's gradient on the stream of the recording, and then
-        # warns of it, although its backward pass waits for that stream.
-        warnings.filterwarnings("ignore", message="The AccumulateGrad node's stream does not match")
+        self._step = step
+        self._trained = list(trained)
+        self._read = list(read)
+        self._constants = constants
+        self._held: Any = None
+        self._recordings: dict[Any, Recording] = {}
 
-    def __call__(self, images: Tensor) -> Tensor:
-        trained = tuple(p.requires_grad for p in self._model.encoder.parameters())
-        if not any(trained):
-            return self._forward(images)  # there is no backward pass to record
-        key = (images.shape, trained)
-        if key not in self._recordings:
-            self._recordings[key] = self._record(images)
-        return self._recordings[key](images)
+    def __call__(self, *inputs: Tensor) -> Any:
+        held = self._holds_fast()
+        if held is None or torch.is_autocast_enabled(inputs[0].device.type):
+            return self._step(*inputs)
+        if held != self._held:
+            self._recordings.clear()
+            self._held = held
+        sizes = tuple((each.shape, each.stride(), each.dtype) for each in inputs)
+        if sizes not in self._recordings:
+            if len(self._recordings) == MOST_SIZES:
+                return self._step(*inputs)
+            # Only one is replayed at a time, so they share their memory.
+            memory = next((each.memory() for each in self._recordings.values()), None)
+            parameters = [each for module in self._trained for each in module.parameters()]
+            with _leaving_no_trace(self._trained, inputs[0].device):
+                self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
+        return self._recordings[sizes].replay(inputs)
 
-    def _record(self, images: Tensor) -> Any:
-        encoder = self._model.encoder
-        # The passes before the recording leave no trace: training goes as it does without graphs.
-        buffers = [buffer.clone() for buffer in encoder.buffers()]
-        random_state = torch.cuda.get_rng_state(images.device)
-        body = _Body(encoder, self._forward, self._model.autocast_dtype)
-        # PyTorch refuses to record under the autocast of the caller, whose cache is on.
-        with torch.autocast(images.device.type, enabled=False):
-            recording = torch.cuda.make_graphed_callables(body, (images.clone(),))
-        torch.cuda.set_rng_state(random_state, images.device)
-        with torch.no_grad():
-            for buffer, before in zip(encoder.buffers(), buffers, strict=True):
-                buffer.copy_(before)
-        return recording
+    def _holds_fast(self) -> list | None:
+        held: list = [self._constants()]
+        free = held[0] is not None
+        for module in (*self._trained, *self._read):
+            free = free and _held_of(module, held)
+        return held if free else None
 
 
-class _Body(nn.Module):
-    """What is recorded: a forward pass of an encoder, in the precision that the model sets."""
+def _held_of(module: nn.Module, held: list) -> bool:
+    """Adds what a recording holds fast of a module; False if Python code waits in it to be called.
+
+    Not through ``module.modules()``, which takes twice as long, and a GPU waits meanwhile.
+    """
+    if module._forward_hooks or module._forward_pre_hooks:
+        return False
+    if module._backward_hooks or module._backward_pre_hooks:
+        return False
+    held.append(module.training)
+    for buffer in module._buffers.values():
+        if buffer is not None:
+            held.append(buffer.data_ptr())
+    for parameter in module._parameters.values():
+        if parameter is not None:
+            if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+                return False
+            held.append(parameter.data_ptr())
+            held.append(parameter.requires_grad)
+    return all(part is None or _held_of(part, held) for part in module._modules.values())
+
+
+class Recording:
+    """One graph, with the tensors that it reads and those that it writes.
+
+    Args:
+        step: what is recorded.
+        inputs: tensors like those of every replay.
+        parameters: those that the step may add gradients to.
+        memory: of another recording, to be shared; None for its own.
+
+    Raises:
+        ValueError: the step does something that cannot be recorded.
+    """
 
     def __init__(
         self,
-        encoder: nn.Module,
-        forward: Callable[[Tensor], Tensor],
-        dtype: torch.dtype | None,
+        step: Callable[..., Any],
+        inputs: Sequence[Tensor],
+        parameters: Sequence[nn.Parameter],
+        memory: Any,
     ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self._forward = forward
-        self._dtype = dtype
+        self._inputs = [each.clone() for each in inputs]
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(inputs[0].device):
+            stream = _stream(inputs[0].device)
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UPS):
+                    step(*self._inputs)
+                    _forget_gradients(parameters)
+            # Otherwise the thread that copies batches to pinned memory meanwhile would be refused
+            # its memory, and the recording spoilt.
+            mode = "thread_local"
+            try:
+                with torch.cuda.graph(self._graph, memory, stream, capture_error_mode=mode):
+                    self._outputs = step(*self._inputs)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise ValueError(
+                    f"the training step cannot be recorded ({str(error).splitlines()[0]}); write "
+                    "cuda_graphs 'off'"
+                ) from error
+        self._gradients = [(each, each.grad) for each in parameters if each.grad is not None]
+        _forget_gradients(parameters)
 
-    def forward(self, images: Tensor) -> Tensor:
-        # Weights that autocast has converted and kept would be recorded, and never change again.
-        enabled, device = self._dtype is not None, images.device.type
-        with torch.autocast(device, self._dtype, enabled=enabled, cache_enabled=False):
-            return self._forward(images)
+    def memory(self) -> Any:
+        """What :func:`torch.cuda.graph` takes as its pool."""
+        return self._graph.pool()
+
+    def replay(self, inputs: Sequence[Tensor]) -> Any:
+        """Outputs for other inputs; the parameters have their gradients then."""
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given)
+        self._graph.replay()
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+        return self._outputs
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    # One for all: libraries keep memory of their own for each stream that they have worked on.
+    return torch.cuda.Stream(device)
+
+
+def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
+@contextmanager
+def _leaving_no_trace(modules: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
+    """Training goes on as it would have without the passes in between."""
+    buffers = [(each, each.clone()) for module in modules for each in module.buffers()]
+    random_state = torch.cuda.get_rng_state(device)
+    yield
+    torch.cuda.set_rng_state(random_state, device)
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)

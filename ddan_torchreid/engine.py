@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from . import distributed
 from .accumulation import averaging
+from .compilation import compile_encoder
+from .cuda_graphs import recorded_step
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
-from .encoder_pass import speed_up
 from .gradients import not_finite, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
@@ -85,7 +86,8 @@ class ImageDDANEngine(EpochLoop):
         self.scaler = GradientScaler(bare.autocast_dtype, self.device)
         if self.scaler.is_enabled():
             self.extra_states["scaler"] = self.scaler
-        speed_up(model, settings, self.device)
+        if settings.compile:
+            compile_encoder(model, self.device)
 
         train = self.train_loader.dataset.train
         if distributed.active() and distributed.differs(labels.label_digest(train)):
@@ -119,6 +121,7 @@ class ImageDDANEngine(EpochLoop):
         self._parallel = distributed.parallel(model)
         if self.discriminator is not None:
             distributed.send_from_first(self.discriminator)
+        self._recorded = recorded_step(self)
 
     def forward_backward(self, data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, float]:
         """One step on a batch, or on the mean over several; Eq. 9 says which loss reaches what.
@@ -146,20 +149,21 @@ class ImageDDANEngine(EpochLoop):
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
             with averaging(self._parallel, now=last):
-                images, pids, domains = self.parse_data_for_train(batch)
-                terms, features, rates = self.loss_terms(images, pids, domains)
-                if watched:
-                    rates |= term_gradients(terms, self.objective.weights, self.bare_model.mapping)
-                self._add_gradients(terms, share=1 / len(batches))
+                tensors = self.parse_data_for_train(batch)
+                if self._recorded is None or watched or len(batches) > 1:
+                    step = self.differentiate(*tensors, 1 / len(batches), watched)
+                else:
+                    step = self._recorded(*tensors)
+                terms, features, rates = step
             if last:
                 self.scaler.unscale_(self.optimizer)
                 if self.discriminator is not None:
                     distributed.average_gradients(self.discriminator)
             values.append({**terms, "not_finite": not_finite(optimizers), **rates})
-            seen.append((features, pids))
+            seen.append((features, tensors[1]))
 
         # Before the weights change, and in the step's only wait for the device.
-        summaries, finite = _to_floats(values), True
+        summaries, finite = distributed.mean_numbers(values), True
         for batch, summary in zip(batches, summaries, strict=True):
             losses = {name: summary[name] for name in terms}
             finite = summary.pop("not_finite") == 0 and finite
@@ -179,6 +183,25 @@ class ImageDDANEngine(EpochLoop):
             name: sum(each[name] for each in summaries) / len(summaries) for name in summaries[0]
         }
         return means | ({"skipped": 100.0 * (not finite)} if self.scaler.is_enabled() else {})
+
+    def differentiate(
+        self, images: Tensor, pids: Tensor, domains: Tensor, share: float = 1.0, watch: bool = False
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Adds the gradients of :meth:`loss_terms` to the parameters', without waiting for a GPU.
+
+        Args:
+            images, pids, domains: as there.
+            share: of this batch in the step.
+            watch: also measure the gradient of each term.
+
+        Returns:
+            What :meth:`loss_terms` returns, detached.
+        """
+        terms, features, rates = self.loss_terms(images, pids, domains)
+        if watch:
+            rates |= term_gradients(terms, self.objective.weights, self.bare_model.mapping)
+        self._add_gradients(terms, share)
+        return {name: term.detach() for name, term in terms.items()}, features, rates
 
     def _add_gradients(self, terms: dict[str, Tensor], share: float) -> None:
         # L1 + L2 -> encoder, mapping network, identity head; L3 -> discriminator. One pass for all
@@ -249,11 +272,3 @@ class ImageDDANEngine(EpochLoop):
 
 def _accuracy(logits: Tensor, classes: Tensor) -> Tensor:
     return (logits.argmax(1) == classes).mean(dtype=torch.float32) * 100
-
-
-def _to_floats(values: list[dict[str, Tensor]]) -> list[dict[str, float]]:
-    """Means over the processes, of each batch."""
-    # One transfer for all of them: each .item() would wait for the device.
-    tensors = [value.detach().float() for each in values for value in each.values()]
-    numbers = iter(distributed.mean(torch.stack(tensors)).tolist())
-    return [{name: next(numbers) for name in each} for each in values]

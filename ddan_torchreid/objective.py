@@ -131,7 +131,7 @@ class DDANObjective:
                 terms["loss_confusion"] = losses.domain_confusion_loss(
                     self.discriminator(aligned), settings.confusion
                 )
-        if self.pool is not None and epoch >= settings.similarity_start_epoch:
+        if self.pool is not None and self.seeks(epoch):
             indices, valid = self.pool.nearest(aligned, domains, settings.top_k, pids)
             terms["loss_similarity"] = losses.similarity_enhancement_loss(
                 aligned,
@@ -141,6 +141,10 @@ class DDANObjective:
                 valid,
             )
         return terms
+
+    def seeks(self, epoch: int) -> bool:
+        """Whether images are drawn to similar identities in an epoch (0-based): L_SE is on."""
+        return self.settings.similarity and epoch >= self.settings.similarity_start_epoch
 
     def domain_labels(self, domains: Tensor) -> Tensor:
         """(B,) labels of the discriminator: central 1, peripheral 0, or the domain if pairwise."""

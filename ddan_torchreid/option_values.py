@@ -14,6 +14,7 @@ BAD_IMAGES = ("error", "skip")
 POOL_DEVICES = ("model", "cpu")
 EVALUATORS = ("ddan", "torchreid")
 PRECISIONS = ("auto", "off", "bf16", "fp16")
+GRAPHS = ("auto", "on", "off")
 PROGRESS = ("auto", "off")
 
 

@@ -14,6 +14,7 @@ from .option_values import (
     BAD_IMAGES,
     CONFUSIONS,
     EVALUATORS,
+    GRAPHS,
     POOL_DEVICES,
     PRECISIONS,
     PROGRESS,
@@ -95,9 +96,12 @@ class DDANSettings:
             the ID pool is updated with all of them after the step, and the last step of an epoch
             takes the batches that are left.
         compile: ``torch.compile`` the encoder in training. Needs a compiler and a minute or more.
-        cuda_graphs: record the encoder's passes as CUDA graphs and replay them: the same kernels,
-            without the time that the host takes to start each. For one process with one GPU and
-            ``accumulate_steps`` 1. Keeps the memory of a step during tests too.
+        cuda_graphs: record the step's part on the GPU as a CUDA graph and replay it: the same
+            kernels and results, without the time that the host takes to start each. ``'auto'`` does
+            so in one process with one NVIDIA GPU, ``accumulate_steps`` 1, the ID pool on it, and
+            layers of PyTorch, torchvision, torchreid and this package only, for a replay runs no
+            Python code; ``'on'`` whatever the layers, ``'off'`` not at all. A model with hooks is
+            not replayed. The memory of a step is kept during tests too.
         log_gradients: every so many steps of an epoch, from its first one on, measure how large the
             gradient of each weighted term is on the mapping network (L2 norm), print it and write
             it to TensorBoard; 0 does not. It changes no result.
@@ -143,7 +147,7 @@ class DDANSettings:
     amp: str = "auto"
     accumulate_steps: int = 1
     compile: bool = False
-    cuda_graphs: bool = False
+    cuda_graphs: str = "auto"
     log_gradients: int = 0
     progress: str = "auto"
 
@@ -158,6 +162,7 @@ class DDANSettings:
             ("pool_device", POOL_DEVICES),
             ("evaluator", EVALUATORS),
             ("amp", PRECISIONS),
+            ("cuda_graphs", GRAPHS),
             ("progress", PROGRESS),
         ):
             value = getattr(self, name)
@@ -204,10 +209,12 @@ class DDANSettings:
                 raise ValueError(f"{name}={value} must be a whole number, {least} or more")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
-        on_cpu, groups = self.pool_device == "cpu", f"accumulate_steps={self.accumulate_steps}"
+        on_cpu, graphs = self.pool_device == "cpu", self.cuda_graphs == "on"
+        groups = f"accumulate_steps={self.accumulate_steps}"
         for both, pair in (
             (self.pool_sharding and on_cpu, "pool_sharding True and pool_device 'cpu'"),
-            (self.cuda_graphs and self.accumulate_steps > 1, f"{groups} and cuda_graphs True"),
+            (graphs and on_cpu, "pool_device 'cpu' and cuda_graphs 'on'"),
+            (graphs and self.accumulate_steps > 1, f"{groups} and cuda_graphs 'on'"),
         ):
             if both:
                 raise ValueError(f"{pair} exclude each other; write only the one you need")

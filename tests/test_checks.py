@@ -26,7 +26,10 @@ def no_image_is_read(monkeypatch):
         (("train.batch_size", "2"), "write 4$"),
         (("ddan.top_k", "500"), r"^ddan\.top_k=500 is more .* write ddan\.top_k 10 or less$"),
         (("ddan.temperature", "0.0"), r"^ddan\.temperature=0.0 must be above 0"),
-        (("ddan.cuda_graphs", "True"), r"^ddan\.cuda_graphs True needs a GPU; write ddan\.cuda_gr"),
+        (
+            ("ddan.cuda_graphs", "on"),
+            r"^ddan\.cuda_graphs 'on' needs a GPU; write ddan\.cuda_graphs 'a",
+        ),
         (("ddan.dropout", "1.0"), r"ddan.dropout=1.0 must be in \[0, 1\)"),
         (("data.root", "1" * 300, "data.targets", "['viper']"), "File name too long; give another"),
         (("data.sources", "['rendered_plazza', 'rendered_film']"), "did you mean 'rendered_plaza'"),

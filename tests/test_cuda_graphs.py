@@ -1,118 +1,208 @@
-"""CUDA graphs as an option, without a GPU: what is recorded when, and what is refused.
+"""CUDA graphs without a GPU: when a step is recorded, when anew, when not at all, what is refused.
 
 tests/gpu records and replays real ones.
 """
 
-import warnings
+import copy
+from functools import partial
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
-from ddan_torchreid import DDANSettings
-from ddan_torchreid.cuda_graphs import RecordedPass
-from ddan_torchreid.encoder_pass import speed_up
+from ddan_torchreid import DDANSettings, cuda_graphs
+from ddan_torchreid.cuda_graphs import MOST_SIZES, RecordedStep, recorded_step
 from ddan_torchreid.models import FACTORIES
+from tests.test_checkpoint import all_state
+from tests.test_engine import first_batch, prepared
+
+
+class Recording:
+    """Runs a step as often as a recording does, and again for each replay; it holds nothing."""
+
+    made: ClassVar[list["Recording"]] = []
+
+    def __init__(self, step, inputs, parameters, memory):
+        assert all(each.grad is None for each in parameters)
+        for _ in range(cuda_graphs.WARM_UPS + 1):
+            step(*inputs)
+            for each in parameters:
+                each.grad = None
+        self.step, self.replays, self.shared = step, 0, memory
+        self.made.append(self)
+
+    def memory(self):
+        return "memory"
+
+    def replay(self, inputs):
+        self.replays += 1
+        return self.step(*inputs)
 
 
 @pytest.fixture
-def recorded(monkeypatch):
-    """Inputs of recordings; each warms up with three passes, as PyTorch's do, and is no graph."""
-    inputs = []
-
-    def record(body, arguments):
-        assert not torch.is_autocast_enabled("cpu")
-        inputs.append(arguments)
-        for _ in range(3):
-            body(*arguments)
-        return body
-
-    monkeypatch.setattr(torch.cuda, "make_graphed_callables", record)
-    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: "before")
-    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: inputs.append(state))
-    return inputs
+def made(monkeypatch):
+    """The recordings of a test, on the CPU and with its random numbers."""
+    monkeypatch.setattr(cuda_graphs, "Recording", Recording)
+    monkeypatch.setattr(Recording, "made", [])
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.get_rng_state())
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, _: torch.set_rng_state(state))
+    return Recording.made
 
 
-def small_model():
-    torch.manual_seed(0)
-    return FACTORIES["ddan_mobilenetv2_x0_35"](4, loss="ddan", pretrained=False)
+@pytest.fixture
+def on_a_gpu(monkeypatch):
+    """Where there is none, ``recorded_step`` is told that an engine of the CPU is on one."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+
+    def step_of(engine, **options):
+        parts = ("model", "bare_model", "discriminator", "pool", "objective", "epoch")
+        settings = DDANSettings(**options)
+        stub = SimpleNamespace(**{name: getattr(engine, name) for name in parts})
+        stub.settings, stub.device = settings, torch.device("cuda")
+        stub.differentiate, stub.loss_terms = engine.differentiate, engine.loss_terms
+        return recorded_step(stub)
+
+    return step_of
 
 
-def test_a_recording_leaves_no_trace(recorded):
-    model, same = small_model(), small_model()
-    model.train()
-    same.train()
-    recorded_pass = RecordedPass(model, model.encoder.forward, torch.device("cuda"))
-    images = torch.randn(4, 3, 32, 16)
-    for _ in range(2):
-        assert torch.equal(recorded_pass(images), same.encoder(images))
-    assert recorded[1] == "before"
-    buffers = zip(model.encoder.buffers(), same.encoder.buffers(), strict=True)
-    assert all(torch.equal(*each) for each in buffers)
-    assert len(recorded) == 2  # one recording: its images and the random state
-    recorded_pass(images[:2])
-    next(model.encoder.parameters()).requires_grad_(False)
-    recorded_pass(images[:2])
-    assert [len(each[0]) for each in recorded[::2]] == [4, 2, 2]
-    model.encoder.requires_grad_(False)
-    recorded_pass(images)
-    assert len(recorded) == 6
+def recording(engine):
+    """An engine whose step is recorded."""
+    trained, constants = (
+        [engine.model, engine.discriminator],
+        partial(cuda_graphs._constants, engine),
+    )
+    engine._recorded = RecordedStep(engine.differentiate, trained, [engine.pool], constants)
+    return engine
 
 
-def test_a_recording_is_in_the_models_precision(recorded):
-    model, same = small_model(), small_model()
-    images = torch.randn(4, 3, 64, 32)
-    outputs = []
-    for each in (model, same):
-        each.autocast_dtype = torch.bfloat16
-        each.dropout.p = 0.0
-        each.train()
-        if each is model:
-            speed_up(each, DDANSettings(cuda_graphs=True), torch.device("cuda"))
-        outputs.append(each(images))
-    assert recorded
-    assert all(torch.equal(*pair) for pair in zip(*outputs, strict=True))
+def test_a_recorded_run_is_that_without(small_engine, made, tmp_path):
+    """With layers that are frozen at first, L_SE from the second epoch on, tests and dropout."""
+    states = []
+    for engine in (small_engine(), recording(small_engine())):
+        engine.run(
+            max_epoch=3, save_dir=str(tmp_path / str(len(states))), print_freq=100, eval_freq=1,
+            fixbase_epoch=1, open_layers=["neck", "classifier"],
+        )  # fmt: skip
+        states.append(all_state(engine))
+    torch.testing.assert_close(*states, rtol=0, atol=0)
+    # Frozen, with all terms; and nothing else, for the second epoch opens the layers too.
+    assert len(made) == 2
+    assert made[0].replays == made[1].replays / 2 > 1
 
 
-def test_tests_are_not_replayed(recorded, monkeypatch):
-    # Where there is a GPU, device 'cuda' is checked by name only.
-    model = small_model()
-    keys = list(model.state_dict())
-    settings = DDANSettings(cuda_graphs=True)
-    speed_up(model, settings, torch.device("cuda"))
-    assert list(model.state_dict()) == keys
-    images = torch.randn(4, 3, 32, 16)
-    model.eval()
-    model(images)
-    model.train()
-    with torch.no_grad():
-        model(images)
-    assert not recorded
-    model(images)
-    assert len(recorded) == 2
+def test_it_is_recorded_anew_when_what_it_holds_has_changed(small_engine, made):
+    engine = recording(prepared(small_engine()))
+    batch = first_batch(engine)
+
+    def recorded_now():
+        before = len(made)
+        for _ in range(2):
+            engine.forward_backward(batch)
+        return len(made) - before
+
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    engine.objective.weights["loss_triplet"] = 0.5
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    next(engine.bare_model.encoder.parameters()).requires_grad_(False)
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    engine.bare_model.neck.eval()
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    bias = engine.bare_model.classifier.bias
+    bias.data = bias.data.clone()
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    engine.epoch = 0  # L_SE begins later
+    assert (recorded_now(), recorded_now()) == (1, 0)
+    assert all(each.shared is None for each in made)
 
 
-def test_what_pytorch_says_of_its_own_recordings_is_not_shown():
-    text = "The AccumulateGrad node's stream does not match the stream of the node that produced"
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warnings.warn(text, stacklevel=1)
-        RecordedPass(small_model(), lambda images: images, torch.device("cuda"))
-        warnings.warn(text, stacklevel=1)
-        warnings.warn("something else", stacklevel=1)
-    assert [str(each.message) for each in caught] == [text, "something else"]
+def test_each_size_of_batch_has_a_recording_and_they_share_their_memory(small_engine, made):
+    engine = recording(prepared(small_engine()))
+    batch = first_batch(engine)
+    for images in range(8, 8 + 2 * MOST_SIZES):
+        part = {name: batch[name][:images] for name in ("img", "pid", "dsetid")}
+        for _ in range(2):
+            engine.forward_backward(part)
+    assert [each.replays for each in made] == [2] * MOST_SIZES
+    assert [each.shared for each in made] == [None, *["memory"] * (MOST_SIZES - 1)]
 
 
-@pytest.mark.parametrize("option", ["compile", "cuda_graphs"])
-def test_what_is_refused(option):
+def test_python_code_that_a_replay_would_miss_is_run(small_engine, made):
+    engine = recording(prepared(small_engine()))
+    batch, seen = first_batch(engine), []
+    layer = engine.bare_model.mapping
+    handles = [
+        layer.register_forward_hook(lambda *_: seen.append("forward")),
+        layer.register_full_backward_hook(lambda *_: seen.append("backward")),
+        next(layer.parameters()).register_hook(lambda _: seen.append("parameter")),
+    ]
+    for handle in handles:
+        engine.forward_backward(batch)
+        handle.remove()
+    assert seen.count("forward") == 1
+    assert {"backward", "parameter"} <= set(seen)
+    original = engine.loss_terms
+    engine.loss_terms = lambda *batch: (seen.append("own"), original(*batch))[1]
+    engine.forward_backward(batch)
+    assert seen[-1] == "own"
+    del engine.loss_terms
+    with torch.autocast("cpu", torch.bfloat16):
+        engine.forward_backward(batch)
+    engine.forward_backward([batch, batch])
+    assert not made
+    engine.forward_backward(batch)
+    assert len(made) == 1
+
+
+def test_measured_gradients_are_measured(small_engine, made):
+    engine = recording(prepared(small_engine("ddan.log_gradients", "2")))
+    batch = first_batch(engine)
+    summaries = []
+    for engine.batch_idx in range(4):
+        summaries.append(engine.forward_backward(copy.copy(batch)))
+    assert ["gradient_loss_id" in each for each in summaries] == [True, False, True, False]
+    assert [each.replays for each in made] == [2]
+
+
+def test_auto_records_where_it_fits(small_engine, on_a_gpu):
+    engine = small_engine()
+    assert engine._recorded is None
+    assert on_a_gpu(engine) is not None
+    assert on_a_gpu(engine, cuda_graphs="off") is None
+    assert on_a_gpu(engine, accumulate_steps=2) is None
+    assert on_a_gpu(engine, pool_device="cpu") is None
+
+    class Own(nn.Identity):
+        pass
+
+    engine.bare_model.encoder.append(Own())
+    assert on_a_gpu(engine) is None
+    assert on_a_gpu(engine, cuda_graphs="on") is not None
+
+
+@pytest.mark.parametrize("name", sorted(FACTORIES))
+def test_all_our_networks_are_known_to_be_recorded(name):
+    model = FACTORIES[name](4, loss="ddan", pretrained=False)
+    assert all(map(cuda_graphs._familiar, model.modules()))
+
+
+def test_what_is_refused(small_engine, on_a_gpu):
     class OnTwoGPUs(nn.DataParallel):
         def __init__(self, module):
             super().__init__(module)
             self.device_ids = [0, 1]
 
-    with pytest.raises(ValueError, match=f"{option} True needs a process for each GPU; .*torchrun"):
-        speed_up(OnTwoGPUs(small_model()), DDANSettings(**{option: True}), torch.device("cuda"))
-    with pytest.raises(ValueError, match="needs a GPU; write cuda_graphs False"):
-        speed_up(small_model(), DDANSettings(cuda_graphs=True), torch.device("cpu"))
-    with pytest.raises(ValueError, match="accumulate_steps=2 and cuda_graphs True exclude"):
-        DDANSettings(cuda_graphs=True, accumulate_steps=2)
+    with pytest.raises(ValueError, match="'on' needs a GPU; write ddan.cuda_graphs 'auto'"):
+        small_engine("ddan.cuda_graphs", "on")
+    engine = small_engine()
+    engine.model = OnTwoGPUs(engine.model)
+    assert on_a_gpu(engine) is None
+    with pytest.raises(ValueError, match="'on' is for one GPU; write cuda_graphs 'auto'"):
+        on_a_gpu(engine, cuda_graphs="on")
+    with pytest.raises(ValueError, match="accumulate_steps=2 and cuda_graphs 'on' exclude"):
+        DDANSettings(cuda_graphs="on", accumulate_steps=2)
+    with pytest.raises(ValueError, match="pool_device 'cpu' and cuda_graphs 'on' exclude"):
+        DDANSettings(cuda_graphs="on", pool_device="cpu")
+    with pytest.raises(ValueError, match="cuda_graphs=True must be text, such as 'auto'"):
+        DDANSettings(cuda_graphs=True)

@@ -5,7 +5,7 @@ Unless it says otherwise, every process must call a function here at the same po
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -71,6 +71,16 @@ def mean(values: Tensor) -> Tensor:
     total = values.detach().clone()
     dist.all_reduce(total)
     return total / size()
+
+
+def mean_numbers(values: Sequence[Mapping[str, Tensor]]) -> list[dict[str, float]]:
+    """Averages of scalars over the processes, as numbers, in one transfer from the device.
+
+    Each ``item()`` would wait for it.
+    """
+    tensors = [value.detach().float() for each in values for value in each.values()]
+    numbers = iter(mean(torch.stack(tensors)).tolist())
+    return [{name: next(numbers) for name in each} for each in values]
 
 
 def largest(number: int) -> int:

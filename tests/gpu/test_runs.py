@@ -65,8 +65,9 @@ def test_a_checkpoint_of_a_gpu_works_on_a_cpu(words, small_root, tmp_path, monke
 def test_a_recorded_run_is_that_without_graphs(small_engine, tmp_path, deterministic, amp):
     """With layers that are frozen at first, tests in between, and dropout; bit for bit."""
     states = []
-    for graphs in ("False", "True"):
+    for graphs in ("off", "auto"):
         engine = small_engine("ddan.cuda_graphs", graphs, "ddan.amp", amp)
+        assert (engine._recorded is not None) == (graphs == "auto")
         engine.run(
             max_epoch=3, save_dir=str(tmp_path / graphs), print_freq=100, eval_freq=1,
             fixbase_epoch=1, open_layers=["neck", "classifier"],
@@ -75,12 +76,15 @@ def test_a_recorded_run_is_that_without_graphs(small_engine, tmp_path, determini
     torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("graphs", ["False", "True"])
+@pytest.mark.parametrize("graphs", ["off", "auto"])
 def test_a_compiled_encoder_trains_and_tests_as_the_other(small_engine, monkeypatch, graphs):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     same = ("ddan.dropout", "0.0", "ddan.amp", "off", "train.optim", "sgd", "train.lr", "1e-7")
     summaries, gradients, features = [], [], []
-    for words in ((), ("ddan.compile", "True", "ddan.cuda_graphs", graphs)):
+    for words in (
+        ("ddan.cuda_graphs", "off"),
+        ("ddan.compile", "True", "ddan.cuda_graphs", graphs),
+    ):
         engine = prepared(small_engine(*same, *words))
         batch = first_batch(engine)
         for _ in range(3):  # the same graphs again, whose memory is used anew

@@ -59,9 +59,10 @@ def test_half_precision_is_near_float32(small_engine, full_precision, amp):
         assert summaries[1][name] == pytest.approx(summaries[0][name], rel=0.03), name
 
 
+@pytest.mark.parametrize("graphs", ["off", "auto"])
 @pytest.mark.parametrize("amp", ["off", "bf16", "fp16"])
-def test_a_step_waits_for_the_device_once(small_engine, amp):
-    engine = on("cuda", small_engine, "ddan.amp", amp)
+def test_a_step_waits_for_the_device_once(small_engine, amp, graphs):
+    engine = on("cuda", small_engine, "ddan.amp", amp, "ddan.cuda_graphs", graphs)
     batch = first_batch(engine)
     for _ in range(3):
         engine.forward_backward(batch)

@@ -18,7 +18,7 @@ def run(options: Options) -> Result:
     result = Result("memory", TITLE)
     kinds = [training.THEIRS, training.THEIRS_CHANNELS_LAST, training.OURS]
     if options.device.type == "cuda":
-        kinds += [training.OURS_FULL_PRECISION, training.GRAPHS]
+        kinds += [training.EAGER, training.OURS_FULL_PRECISION]
     used = {kind: in_fresh_process(peak_of_steps, kind, options) for kind in kinds}
     for kind, (most, _) in used.items():
         result.add(f"{kind}: peak", f"{most / 1e9:.2f} GB")
