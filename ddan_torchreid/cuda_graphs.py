@@ -6,6 +6,7 @@ the host has started the next. A graph starts all of them at once.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
@@ -44,8 +45,14 @@ def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
             raise ValueError(f"cuda_graphs 'on' {reason}; write cuda_graphs 'auto'")
     if any(reasons.values()) or settings.cuda_graphs == "off":
         return None
-    fits = torch.version.cuda and settings.accumulate_steps == 1 and settings.pool_device == "model"
-    if settings.cuda_graphs == "auto" and not (fits and all(map(_familiar, model.modules()))):
+    fits = (
+        torch.version.cuda is not None
+        and settings.accumulate_steps == 1
+        and settings.pool_device == "model"
+        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # somebody looks for an error
+        and all(map(_familiar, model.modules()))
+    )
+    if settings.cuda_graphs == "auto" and not fits:
         return None
     trained, read = [model, engine.discriminator], [engine.pool]
     return RecordedStep(
@@ -76,8 +83,9 @@ class RecordedStep:
     A replay starts the same kernels on the same memory, so it gives what the function would give,
     random numbers included. There is a new recording when something has changed that one holds
     fast: where tensors of the modules lie, which of them are trained, the modes of the layers, what
-    ``constants`` returns. With hooks on a layer or a parameter, which no replay would call, and
-    under autocast of the caller, which keeps converted weights, the function is called as it is.
+    ``constants`` returns. The function is called as it is with hooks on a layer or a parameter,
+    which no replay would call, under autocast of the caller, which keeps converted weights, and
+    while PyTorch looks for anomalies.
 
     Results and gradients lie in memory that the next call writes to.
 
@@ -105,7 +113,8 @@ class RecordedStep:
 
     def __call__(self, *inputs: Tensor) -> Any:
         held = self._holds_fast()
-        if held is None or torch.is_autocast_enabled(inputs[0].device.type):
+        autocast = torch.is_autocast_enabled(inputs[0].device.type)
+        if held is None or autocast or torch.is_anomaly_enabled():
             return self._step(*inputs)
         if held != self._held:
             self._recordings.clear()
@@ -116,10 +125,18 @@ class RecordedStep:
                 return self._step(*inputs)
             # Only one is replayed at a time, so they share their memory.
             memory = next((each.memory() for each in self._recordings.values()), None)
-            parameters = [each for module in self._trained for each in module.parameters()]
+            parameters = self._parameters()
             with _leaving_no_trace(self._trained, inputs[0].device):
                 self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
         return self._recordings[sizes].replay(inputs)
+
+    def forget(self) -> None:
+        """Gives the memory of the recordings and of the gradients back; they are made anew."""
+        self._recordings.clear()
+        _forget_gradients(self._parameters())
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [each for module in self._trained for each in module.parameters()]
 
     def _holds_fast(self) -> list | None:
         held: list = [self._constants()]

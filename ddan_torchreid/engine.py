@@ -262,6 +262,12 @@ class ImageDDANEngine(EpochLoop):
         images = images.contiguous(memory_format=torch.channels_last)
         return images, distributed.gather(pids), distributed.gather(domains)
 
+    def test(self, *args: Any, **keywords: Any) -> float:
+        """The loop's, which has the memory of the recorded step to itself."""
+        if self._recorded is not None:
+            self._recorded.forget()
+        return super().test(*args, **keywords)
+
     def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
         """torchreid's, which opens and freezes layers; they are then trained in parallel anew."""
         super().two_stepped_transfer_learning(*args, **keywords)

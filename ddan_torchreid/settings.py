@@ -101,7 +101,8 @@ class DDANSettings:
             so in one process with one NVIDIA GPU, ``accumulate_steps`` 1, the ID pool on it, and
             layers of PyTorch, torchvision, torchreid and this package only, for a replay runs no
             Python code; ``'on'`` whatever the layers, ``'off'`` not at all. A model with hooks is
-            not replayed. The memory of a step is kept during tests too.
+            not replayed, nor are the steps that ``log_gradients`` measures, which take their memory
+            beside that of the recorded one.
         log_gradients: every so many steps of an epoch, from its first one on, measure how large the
             gradient of each weighted term is on the mapping network (L2 norm), print it and write
             it to TensorBoard; 0 does not. It changes no result.
