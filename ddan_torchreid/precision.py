@@ -53,10 +53,10 @@ def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
 class GradientScaler(torch.amp.GradScaler):
     """PyTorch's scaler of float16's gradients, for a loop that knows itself whether they overflow.
 
-    ``GradScaler.step`` waits for the device to decide whether to skip the step. The engine has
-    the largest gradient on the host anyway, together with the losses, so :meth:`end_step` takes
-    it from there and a step waits no more often than without a scaler. For other types than
-    float16 every method leaves things as they are.
+    ``GradScaler.step`` waits for the device to decide whether to skip the step. The engine
+    tells the host anyway whether a gradient is not finite, together with the losses, so
+    :meth:`end_step` takes it from there and a step waits no more often than without a scaler. For
+    other types than float16 every method leaves things as they are.
 
     Attributes:
         overflows: steps in a row that were skipped.
