@@ -211,6 +211,8 @@ def _check_ddan(config: CfgNode) -> None:
             "PyTorch's gradients in bfloat16 on a CPU are wrong for images of so few pixels; write "
             "ddan.amp off, or data.width 32 or more"
         )
+    if settings.cuda_graphs == "on" and not on_gpu:  # before the data is read
+        raise ValueError("ddan.cuda_graphs 'on' needs a GPU; write ddan.cuda_graphs 'auto'")
     if not 0 <= config.ddan.dropout < 1:
         raise ValueError(f"ddan.dropout={config.ddan.dropout} must be in [0, 1)")
 
