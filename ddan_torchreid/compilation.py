@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+
+from .checkpoint import unwrapped
 
 
 def compile_encoder(model: nn.Module, device: torch.device) -> None:
@@ -36,8 +36,7 @@ def compile_encoder(model: nn.Module, device: torch.device) -> None:
             f"compile True does not work here ({reason.strip() or type(error).__name__}); "
             "write compile False"
         ) from error
-    bare: Any = model.module if isinstance(model, nn.DataParallel) else model
-    encoder = bare.encoder
+    encoder = unwrapped(model).encoder
     plain = encoder.forward
     # Through a function of this file: TorchDynamo does not begin in a file of torch.nn, so that
     # Module.compile makes a graph for each kind of block, up to eight, and leaves all further ones

@@ -7,8 +7,7 @@ the host has started the next. A graph starts all of them at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from . import distributed
+from .random_state import without_trace
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
@@ -34,10 +34,10 @@ def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
     Raises:
         ValueError: ``'on'`` where there can be no graphs; the message says why.
     """
-    settings, model, alone = engine.settings, engine.model, not distributed.active()
+    settings, model = engine.settings, engine.model
     reasons = {
         "needs a GPU": engine.device.type != "cuda",
-        "is for one process": not alone,
+        "is for one process": distributed.active(),
         "is for one GPU": isinstance(model, nn.DataParallel) and len(model.device_ids) > 1,
     }
     for reason, holds in reasons.items():
@@ -69,7 +69,8 @@ def _constants(engine: ImageDDANEngine) -> Hashable:
         return None
     objective, model = engine.objective, engine.bare_model
     terms = (engine.loss_terms, *objective.weights.items(), objective.central)
-    return (*terms, objective.seeks(engine.epoch), model.align, model.autocast_dtype)
+    network = (model.align, model.autocast_dtype, model.dropout.p)
+    return (*terms, objective.seeks(engine.epoch), *network)
 
 
 def _familiar(part: Any) -> bool:
@@ -126,7 +127,7 @@ class RecordedStep:
             # Only one is replayed at a time, so they share their memory.
             memory = next((each.memory() for each in self._recordings.values()), None)
             parameters = self._parameters()
-            with _leaving_no_trace(self._trained, inputs[0].device):
+            with without_trace(*self._trained):
                 self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
         return self._recordings[sizes].replay(inputs)
 
@@ -236,15 +237,3 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for parameter in parameters:
         parameter.grad = None
-
-
-@contextmanager
-def _leaving_no_trace(modules: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
-    """Training goes on as it would have without the passes in between."""
-    buffers = [(each, each.clone()) for module in modules for each in module.buffers()]
-    random_state = torch.cuda.get_rng_state(device)
-    yield
-    torch.cuda.set_rng_state(random_state, device)
-    with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)

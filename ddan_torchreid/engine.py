@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from . import distributed
 from .accumulation import averaging
+from .checkpoint import unwrapped
 from .compilation import compile_encoder
 from .cuda_graphs import recorded_step
 from .data import labels
@@ -60,8 +61,7 @@ class ImageDDANEngine(EpochLoop):
         self.settings = settings = DDANSettings.from_keywords(options)
         self.sources: list[str] = datamanager.sources
         settings.check_sources(self.sources)
-        bare: Any = model.module if isinstance(model, nn.DataParallel) else model
-        self.bare_model = bare
+        self.bare_model = bare = unwrapped(model)
         # torchreid's own models remember whatever loss they are given.
         parts = all(hasattr(bare, name) for name in ("mapping", "feature_dim"))
         if getattr(bare, "loss", None) != "ddan" or not parts:
@@ -149,18 +149,18 @@ class ImageDDANEngine(EpochLoop):
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
             with averaging(self._parallel, now=last):
-                tensors = self.parse_data_for_train(batch)
+                images, pids, domains = self.parse_data_for_train(batch)
                 if self._recorded is None or watched or len(batches) > 1:
-                    step = self.differentiate(*tensors, 1 / len(batches), watched)
+                    found = self.differentiate(images, pids, domains, 1 / len(batches), watched)
                 else:
-                    step = self._recorded(*tensors)
-                terms, features, rates = step
+                    found = self._recorded(images, pids, domains)
+                terms, features, rates = found
             if last:
                 self.scaler.unscale_(self.optimizer)
                 if self.discriminator is not None:
                     distributed.average_gradients(self.discriminator)
             values.append({**terms, "not_finite": not_finite(optimizers), **rates})
-            seen.append((features, tensors[1]))
+            seen.append((features, pids))
 
         # Before the weights change, and in the step's only wait for the device.
         summaries, finite = distributed.mean_numbers(values), True
@@ -205,9 +205,8 @@ class ImageDDANEngine(EpochLoop):
 
     def _add_gradients(self, terms: dict[str, Tensor], share: float) -> None:
         # L1 + L2 -> encoder, mapping network, identity head; L3 -> discriminator. One pass for all
-        # of them, that begins with the weights: the sum itself would be read by nobody. So would
-        # the gradient of the mapping's copy of its input, but to leave it out takes a list of all
-        # parameters.
+        # of them, that begins with the weights: nobody reads the sum itself. Nor the gradient of
+        # the mapping's copy of its input, but to leave it out takes a list of all parameters.
         roots, gradients = [], []
         for name, term in terms.items():
             if term.requires_grad:  # which it does not where all that it trains is frozen

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from . import distributed
+from .random_state import without_trace
 
 if TYPE_CHECKING:
     from .engine import ImageDDANEngine
@@ -66,17 +67,13 @@ def _terms_at_fault(engine: ImageDDANEngine, data: dict[str, Any]) -> str:
     """Names of the terms whose own gradients are not finite, from computing the batch again."""
     modules = [engine.model] + ([engine.discriminator] if engine.discriminator else [])
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    # The second pass must not move the running statistics of the batch norms.
-    buffers = [(each, each.clone()) for module in modules for each in module.buffers()]
-    terms, _, _ = engine.loss_terms(*engine.parse_data_for_train(data))
     at_fault = []
-    for name, term in terms.items():
-        weighted = engine.objective.weights.get(name, 1.0) * term
-        gradients = torch.autograd.grad(weighted, parameters, retain_graph=True, allow_unused=True)
-        if not all(bool(each.isfinite().all()) for each in gradients if each is not None):
-            at_fault.append(name)
-    with torch.no_grad():
-        for buffer, value in buffers:
-            buffer.copy_(value)
+    with without_trace(*modules):
+        terms, _, _ = engine.loss_terms(*engine.parse_data_for_train(data))
+        for name, term in terms.items():
+            loss = engine.objective.weights.get(name, 1.0) * term
+            found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+            if not all(bool(each.isfinite().all()) for each in found if each is not None):
+                at_fault.append(name)
     # Each may be finite while their sum is not, or dropout has drawn more kindly this time.
     return " and ".join(at_fault or [f"the sum of {', '.join(terms)}"])

@@ -1,21 +1,43 @@
-"""What the options of DDAN may be: their words and types, and hints for what is neither."""
+"""What the options of DDAN may be: their words, types and bounds, and hints for what is neither."""
 
 from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-ALIGNMENTS = ("central", "pairwise", "none")
-CONFUSIONS = ("uniform", "entropy", "central")
-REDUCTIONS = ("mean", "eq8")
-BAD_IMAGES = ("error", "skip")
-POOL_DEVICES = ("model", "cpu")
-EVALUATORS = ("ddan", "torchreid")
-PRECISIONS = ("auto", "off", "bf16", "fp16")
-GRAPHS = ("auto", "on", "off")
-PROGRESS = ("auto", "off")
+WORDS = {
+    "alignment": ("central", "pairwise", "none"),
+    "confusion": ("uniform", "entropy", "central"),
+    "similarity_reduction": ("mean", "eq8"),
+    "bad_images": ("error", "skip"),
+    "pool_device": ("model", "cpu"),
+    "evaluator": ("ddan", "torchreid"),
+    "amp": ("auto", "off", "bf16", "fp16"),
+    "cuda_graphs": ("auto", "on", "off"),
+    "progress": ("auto", "off"),
+}
+LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
+NOT_NEGATIVE = (
+    "weight_identity",
+    "weight_triplet",
+    "weight_adversarial",
+    "weight_similarity",
+    "margin",
+    "checkpoint_every_minutes",
+)
+LEAST = {
+    "top_k": 1,
+    "hidden_dim": 1,
+    "similarity_start_epoch": 0,
+    "evaluation_splits": 0,
+    "splits_seed": 0,
+    "checkpoint_every_epochs": 0,
+    "keep_checkpoints": 0,
+    "accumulate_steps": 1,
+    "log_gradients": 0,
+}
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -43,3 +65,36 @@ def check_kind(name: str, value: Any, default: Any) -> None:
     kind, words = kinds[type(default)]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")
+
+
+def check_words(values: Mapping[str, Any]) -> None:
+    """Refuses a word that an option does not know.
+
+    Args:
+        values: of all options, by name.
+
+    Raises:
+        ValueError: the message names the option and the nearest word.
+    """
+    for name, valid in WORDS.items():
+        if values[name] not in valid:
+            raise ValueError(
+                f"{name}={values[name]!r} is unknown; {nearest(str(values[name]), valid)}"
+            )
+
+
+def check_bounds(values: Mapping[str, Any]) -> None:
+    """Refuses numbers below the least that an option may be, and beyond float32.
+
+    Args:
+        values: of all options, by name.
+
+    Raises:
+        ValueError: the message names the option and its bound.
+    """
+    for name in NOT_NEGATIVE:
+        if not 0 <= values[name] <= LARGEST:
+            raise ValueError(f"{name}={values[name]} must be a finite number, 0 or more")
+    for name, least in LEAST.items():
+        if values[name] < least:
+            raise ValueError(f"{name}={values[name]} must be a whole number, {least} or more")

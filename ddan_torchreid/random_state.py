@@ -1,12 +1,15 @@
-"""The state of the global random generators, as a checkpoint holds it."""
+"""The state of the global random generators, as a checkpoint holds it or a trial leaves it."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 
 def capture() -> dict[str, Any]:
@@ -33,3 +36,19 @@ def restore(state: dict[str, Any]) -> None:
     random.setstate((version, tuple(words.tolist()), gauss))
     keys, *rest = state["numpy"]
     np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), *rest))
+
+
+@contextmanager
+def without_trace(*modules: nn.Module) -> Iterator[None]:
+    """Lets passes through some modules leave no trace, such as running statistics that have moved.
+
+    The random generators and the modules' buffers are afterwards as they were. Not when a pass
+    fails, for a device that has failed restores nothing.
+    """
+    buffers = [(each, each.clone()) for module in modules for each in module.buffers()]
+    generators = capture()
+    yield
+    restore(generators)
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)

@@ -9,21 +9,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from .option_values import (
-    ALIGNMENTS,
-    BAD_IMAGES,
-    CONFUSIONS,
-    EVALUATORS,
-    GRAPHS,
-    POOL_DEVICES,
-    PRECISIONS,
-    PROGRESS,
-    REDUCTIONS,
-    check_kind,
-    nearest,
-)
+from .option_values import LARGEST, check_bounds, check_kind, check_words, nearest
 
-_LARGEST = 3.4028234e38  # of float32, in which the losses are weighted
 # Below it the gradient of Eq. 8 leaves the range of float32.
 _LEAST_TEMPERATURE = 1e-8
 
@@ -155,31 +142,9 @@ class DDANSettings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             check_kind(field.name, getattr(self, field.name), field.default)
-        for name, valid in (
-            ("alignment", ALIGNMENTS),
-            ("confusion", CONFUSIONS),
-            ("similarity_reduction", REDUCTIONS),
-            ("bad_images", BAD_IMAGES),
-            ("pool_device", POOL_DEVICES),
-            ("evaluator", EVALUATORS),
-            ("amp", PRECISIONS),
-            ("cuda_graphs", GRAPHS),
-            ("progress", PROGRESS),
-        ):
-            value = getattr(self, name)
-            if value not in valid:
-                raise ValueError(f"{name}={value!r} is unknown; {nearest(str(value), valid)}")
-        for name in (
-            "weight_identity",
-            "weight_triplet",
-            "weight_adversarial",
-            "weight_similarity",
-            "margin",
-            "checkpoint_every_minutes",
-        ):
-            value = getattr(self, name)
-            if not 0 <= value <= _LARGEST:
-                raise ValueError(f"{name}={value} must be a finite number, 0 or more")
+        values = dataclasses.asdict(self)
+        check_words(values)
+        check_bounds(values)
         if self.weight_identity == 0 and self.weight_triplet == 0:
             raise ValueError(
                 "weight_identity and weight_triplet are both 0, so nothing would train the "
@@ -187,27 +152,13 @@ class DDANSettings:
             )
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing={self.label_smoothing} must be in [0, 1)")
-        if not _LEAST_TEMPERATURE <= self.temperature <= _LARGEST:
+        if not _LEAST_TEMPERATURE <= self.temperature <= LARGEST:
             raise ValueError(
                 f"temperature={self.temperature} must be above 0, from {_LEAST_TEMPERATURE} on; "
                 "the paper's is 0.002"
             )
         if not 0 <= self.update_rate <= 1:
             raise ValueError(f"update_rate={self.update_rate} must be in [0, 1]")
-        for name, least in (
-            ("top_k", 1),
-            ("hidden_dim", 1),
-            ("similarity_start_epoch", 0),
-            ("evaluation_splits", 0),
-            ("splits_seed", 0),
-            ("checkpoint_every_epochs", 0),
-            ("keep_checkpoints", 0),
-            ("accumulate_steps", 1),
-            ("log_gradients", 0),
-        ):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"{name}={value} must be a whole number, {least} or more")
         if self.seed is not None and not 0 <= self.seed < 2**32:
             raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
         on_cpu, graphs = self.pool_device == "cpu", self.cuda_graphs == "on"

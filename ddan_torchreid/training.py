@@ -159,7 +159,7 @@ def configure_model(config: CfgNode, model: nn.Module) -> None:
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
-    bare: Any = model.module if isinstance(model, nn.DataParallel) else model
+    bare = checkpoint.unwrapped(model)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
         bare.dropout.p = config.ddan.dropout
     # A wrong name would quietly train every layer at the rate of the base layers.

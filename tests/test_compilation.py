@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from ddan_torchreid.cli import main
+from ddan_torchreid.compilation import compile_encoder
 from tests.test_engine import first_batch, prepared
 
 
@@ -21,6 +23,16 @@ def test_without_a_compiler_it_is_one_line(small_config, monkeypatch, tmp_path, 
     (line,) = capsys.readouterr().err.splitlines()
     assert "No working C++ compiler found in" in line
     assert "write ddan.compile False" in line
+
+
+def test_one_process_with_two_gpus_is_refused():
+    class OnTwoGPUs(nn.DataParallel):
+        def __init__(self, module):
+            super().__init__(module)
+            self.device_ids = [0, 1]
+
+    with pytest.raises(ValueError, match=r"compile True needs a process for each GPU; .*torchrun"):
+        compile_encoder(OnTwoGPUs(nn.Linear(1, 1)), torch.device("cuda"))
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ddan_torchreid import checks, config, training
 from ddan_torchreid.config_values import convert
-from ddan_torchreid.settings import ALIGNMENTS, CONFUSIONS, REDUCTIONS, DDANSettings
+from ddan_torchreid.option_values import WORDS
+from ddan_torchreid.settings import DDANSettings
 
 SMALL = settings(
     max_examples=150,
@@ -176,9 +177,9 @@ NUMBERS = st.one_of(
         {},
         optional={
             name: {
-                "alignment": st.sampled_from(ALIGNMENTS) | GARBAGE,
-                "confusion": st.sampled_from(CONFUSIONS) | GARBAGE,
-                "similarity_reduction": st.sampled_from(REDUCTIONS) | GARBAGE,
+                "alignment": st.sampled_from(WORDS["alignment"]) | GARBAGE,
+                "confusion": st.sampled_from(WORDS["confusion"]) | GARBAGE,
+                "similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]) | GARBAGE,
             }.get(name, NUMBERS)
             for name in DDANSettings.names()
         },
@@ -200,9 +201,9 @@ def test_random_settings_are_refused_in_one_line_or_legal(options):
 
 
 CHOICES = {
-    "ddan.alignment": st.sampled_from(ALIGNMENTS),
-    "ddan.confusion": st.sampled_from(CONFUSIONS),
-    "ddan.similarity_reduction": st.sampled_from(REDUCTIONS),
+    "ddan.alignment": st.sampled_from(WORDS["alignment"]),
+    "ddan.confusion": st.sampled_from(WORDS["confusion"]),
+    "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
     "ddan.central_domain": st.sampled_from(["rendered_film", "rendered_mall", "rendered_x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),
