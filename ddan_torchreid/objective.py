@@ -139,6 +139,7 @@ class DDANObjective:
                 settings.temperature,
                 settings.similarity_reduction,
                 valid,
+                settings.similarity_log,
             )
         return terms
 

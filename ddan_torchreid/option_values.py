@@ -11,6 +11,7 @@ WORDS = {
     "alignment": ("central", "pairwise", "none"),
     "confusion": ("uniform", "entropy", "central"),
     "similarity_reduction": ("mean", "eq8"),
+    "similarity_log": ("exact", "released"),
     "bad_images": ("error", "skip"),
     "pool_device": ("model", "cpu"),
     "evaluator": ("ddan", "torchreid"),

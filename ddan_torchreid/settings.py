@@ -40,9 +40,13 @@ class DDANSettings:
         temperature: tau of Eq. 8.
         update_rate: alpha of Eq. 7.
         similarity_start_epoch: number of first epochs without L_SE (paper: "after the 4th epoch").
-        similarity_reduction: ``'mean'`` averages over batch, k and feature dimensions, which is
-            what the released lambda_3 was tuned for; ``'eq8'`` sums over batch and dimensions as
-            printed, and wants a weight that is smaller by their product (81,920 at 64 x 1280).
+        similarity_reduction: ``'mean'`` averages over batch, k and feature dimensions, as the
+            release does; ``'eq8'`` sums over batch and dimensions as printed, and wants a weight
+            that is smaller by their product (81,920 at 64 x 1280).
+        similarity_log: logarithms of Eq. 8, ``'exact'`` or ``'released'``: log(p + 1e-8), which
+            caps each log ratio near 18.4. The published lambda_3 was tuned with the released ones,
+            with which L_SE is many times weaker at the published tau and its gradient points
+            elsewhere.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
@@ -116,6 +120,7 @@ class DDANSettings:
     update_rate: float = 0.05
     similarity_start_epoch: int = 4
     similarity_reduction: str = "mean"
+    similarity_log: str = "exact"
     exclude_own_identity: bool = False
     seed: int | None = None
     bad_images: str = "error"

@@ -66,15 +66,25 @@ def kl(p, log_p, log_q):
     return math.fsum(a * (b - c) for a, b, c in zip(p, log_p, log_q, strict=True))
 
 
-def similarity_enhancement(features, neighbours, temperature, reduction, valid):
-    """Eq. 8: one pair of image and identity at a time, both directions of the KL divergence."""
+def similarity_enhancement(features, neighbours, temperature, reduction, valid, log="exact"):
+    """Eq. 8: one pair of image and identity at a time, both directions of the KL divergence.
+
+    ``log="released"`` adds 1e-8 to each probability of which the logarithm is taken.
+    """
+
+    def probabilities(values):
+        p = softmax(values, temperature)
+        if log == "released":
+            return p, [math.log(v + 1e-8) for v in p]
+        return p, log_softmax(values, temperature)
+
     total, pairs, per_image = 0.0, 0, 0.0
     for image, rows, flags in zip(features, neighbours, valid, strict=True):
-        p, log_p = softmax(image, temperature), log_softmax(image, temperature)
+        p, log_p = probabilities(image)
         of_image = []
         for row, flag in zip(rows, flags, strict=True):
             if flag:
-                q, log_q = softmax(row, temperature), log_softmax(row, temperature)
+                q, log_q = probabilities(row)
                 of_image.append(kl(p, log_p, log_q) + kl(q, log_q, log_p))
         total += math.fsum(of_image)
         pairs += len(of_image)

@@ -59,8 +59,10 @@ def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
     assert reached(domain_logits.logsumexp(1).sum(), engine) == {"discriminator"}
 
 
-def test_the_terms_are_the_equations(small_engine):
-    engine = prepared(small_engine("ddan.dropout", "0.0", "train.batch_size", "12"))
+@pytest.mark.parametrize("log", ["exact", "released"])
+def test_the_terms_are_the_equations(small_engine, log):
+    options = ("ddan.dropout", "0.0", "train.batch_size", "12", "ddan.similarity_log", log)
+    engine = prepared(small_engine(*options))
     batch = first_batch(engine)
     images, pids, domains = engine.parse_data_for_train(batch)
     with torch.no_grad():
@@ -86,6 +88,7 @@ def test_the_terms_are_the_equations(small_engine):
             2e-3,
             "mean",
             np.ones((len(nearest), 3), bool),
+            log,
         ),
         "loss_domain": reference.cross_entropy(
             domain_logits, [int(d == central) for d in domains.tolist()]

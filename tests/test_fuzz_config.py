@@ -180,6 +180,7 @@ NUMBERS = st.one_of(
                 "alignment": st.sampled_from(WORDS["alignment"]) | GARBAGE,
                 "confusion": st.sampled_from(WORDS["confusion"]) | GARBAGE,
                 "similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]) | GARBAGE,
+                "similarity_log": st.sampled_from(WORDS["similarity_log"]) | GARBAGE,
             }.get(name, NUMBERS)
             for name in DDANSettings.names()
         },
@@ -204,6 +205,7 @@ CHOICES = {
     "ddan.alignment": st.sampled_from(WORDS["alignment"]),
     "ddan.confusion": st.sampled_from(WORDS["confusion"]),
     "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
+    "ddan.similarity_log": st.sampled_from(WORDS["similarity_log"]),
     "ddan.central_domain": st.sampled_from(["rendered_film", "rendered_mall", "rendered_x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),

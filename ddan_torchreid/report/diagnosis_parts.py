@@ -147,7 +147,7 @@ def _reductions(experiment: Experiment) -> list[Block]:
         literal = ", ".join(f"{np.format_float_positional(w / (batch * dim), 2, fractional=False)}"
                             for w in weights)  # fmt: skip
         text = (
-            "L_SE is the released mean. Eq. 8's literal sum is B D = "
+            "L_SE is a mean over batch and dimensions. Eq. 8's literal sum is B D = "
             f"{batch} \N{MULTIPLICATION SIGN} {dim:,} = {batch * dim:,} times "
             f"as large: the weight{'s' * several} of {_listed(weights)} used here "
             f"{'are' if several else 'is'} {literal} of that sum, and {_listed(weights)} of that "

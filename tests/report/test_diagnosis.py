@@ -38,7 +38,7 @@ def test_gradients_of_each_term_and_their_share_of_the_identity_loss(experiment)
     assert picture.caption.startswith(f"{SE}. ")
 
 
-def test_the_weight_of_the_released_mean_in_the_scale_of_eq8(experiment):
+def test_the_weight_of_the_mean_in_the_scale_of_eq8(experiment):
     (note,) = (b.text for b in diagnosis_parts.gradients(experiment) if type(b) is Paragraph)
     # 24 images of 1,280 numbers; 0.05 / 30,720 and 0.05 * 30,720.
     assert "24 × 1,280 = 30,720 times as large" in note
