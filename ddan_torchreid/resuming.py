@@ -49,6 +49,7 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     states = read_set(path, engine.get_model_names())
     resume_checks.check_parts(engine, path, states)
     resume_checks.check_options(path, states["model"], engine.optimizer, engine.scheduler)
+    resume_checks.check_warmup(engine, path, states["model"])
     resume_checks.check_batch_size(engine, path, states["model"])
     if undecided and written.get("central_domain"):
         engine.objective.set_central_domain(written["central_domain"])
