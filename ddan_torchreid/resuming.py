@@ -55,6 +55,7 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
         engine.objective.set_central_domain(written["central_domain"])
     for name, state in states.items():
         _load(state, engine._models[name], engine._optims[name], engine._scheds[name])
+    engine.bare_model.weights_from = str(path)
     state = states["model"]
     for name, each in state.get("extra", {}).items():
         if name in engine.extra_states:
