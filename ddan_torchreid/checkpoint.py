@@ -129,6 +129,7 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
         and not (new_head and key.startswith("classifier."))
     }
     bare.load_state_dict(fitting, strict=False)
+    bare.weights_from = str(path)
     skipped = sorted(set(state) - set(fitting))
     print(
         f'Loaded {len(fitting)} of {len(own)} tensors from "{path}"'

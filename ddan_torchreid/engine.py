@@ -21,7 +21,7 @@ from .loop import EpochLoop
 from .losses import domain_discrimination_loss
 from .non_finite import stop
 from .objective import DDANObjective
-from .optim import FollowingSchedule, optimizer_like
+from .optim import FollowingSchedule, WarmUp, optimizer_like
 from .precision import GradientScaler, autocast_dtype
 from .settings import DDANSettings
 
@@ -86,6 +86,9 @@ class ImageDDANEngine(EpochLoop):
         self.scaler = GradientScaler(bare.autocast_dtype, self.device)
         if self.scaler.is_enabled():
             self.extra_states["scaler"] = self.scaler
+        self.warmup = WarmUp(settings.warmup_steps)
+        if settings.warmup_steps:
+            self.extra_states["warmup"] = self.warmup
         if settings.compile:
             compile_encoder(model, self.device)
 
@@ -172,8 +175,9 @@ class ImageDDANEngine(EpochLoop):
             ):
                 stop(self, batch, losses)
         if finite:
-            for optimizer in optimizers:
-                optimizer.step()
+            with self.warmup.applied(optimizers):
+                for optimizer in optimizers:
+                    optimizer.step()
         self.scaler.end_step(finite)
         if self.pool is not None:
             # Eqs. 6, 7: the losses above have read the pool as it was before this step.
@@ -260,6 +264,10 @@ class ImageDDANEngine(EpochLoop):
         )
         images = images.contiguous(memory_format=torch.channels_last)
         return images, distributed.gather(pids), distributed.gather(domains)
+
+    def get_current_lr(self, names: Any = None) -> float:
+        """Learning rate of the last step taken, which torchreid prints and writes."""
+        return super().get_current_lr(names) * self.warmup.share(max(1, self.warmup.taken))
 
     def test(self, *args: Any, **keywords: Any) -> float:
         """The loop's, which has the memory of the recorded step to itself."""

@@ -37,6 +37,7 @@ LEAST = {
     "checkpoint_every_epochs": 0,
     "keep_checkpoints": 0,
     "accumulate_steps": 1,
+    "warmup_steps": 0,
     "log_gradients": 0,
 }
 

@@ -101,6 +101,17 @@ def check_options(
         )
 
 
+def check_warmup(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -> None:
+    """Refuses another warm-up, as another schedule of the learning rate."""
+    now = engine.settings.warmup_steps
+    before = written.get("extra", {}).get("warmup", {}).get("steps", 0)
+    if before != now:
+        raise ValueError(
+            f"{path} was written with another learning-rate schedule: ddan.warmup_steps was "
+            f"{before}, now {now}; resume with the same"
+        )
+
+
 def check_batch_size(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -> None:
     """Refuses other batches for the rest of an epoch, which would begin at another image."""
     now = checkpoint.batch_size(engine.train_loader)

@@ -86,6 +86,8 @@ class DDANSettings:
             values are averaged. The triplet term and batch normalisation see one batch at a time,
             the ID pool is updated with all of them after the step, and the last step of an epoch
             takes the batches that are left.
+        warmup_steps: steps of the optimisers over which the learning rates rise linearly to what
+            the scheduler says; the paper has no such steps. Steps that float16 skips do not count.
         compile: ``torch.compile`` the encoder in training. Needs a compiler and a minute or more.
         cuda_graphs: record the step's part on the GPU as a CUDA graph and replay it: the same
             kernels and results, without the time that the host takes to start each. ``'auto'`` does
@@ -139,6 +141,7 @@ class DDANSettings:
     sync_batchnorm: bool = True
     amp: str = "auto"
     accumulate_steps: int = 1
+    warmup_steps: int = 0
     compile: bool = False
     cuda_graphs: str = "auto"
     log_gradients: int = 0

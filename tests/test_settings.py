@@ -20,6 +20,7 @@ SOURCES = ["cuhk02", "cuhk03", "cuhksysu"]
         ("margin", -0.3, "0 or more"),
         ("top_k", 0, "1 or more"),
         ("hidden_dim", 0, "1 or more"),
+        ("warmup_steps", -1, "0 or more"),
         ("similarity_start_epoch", -1, "0 or more"),
         ("update_rate", 1.5, "in [0, 1]"),
         ("label_smoothing", 1.0, "in [0, 1)"),

@@ -56,6 +56,11 @@ def map_and_align(mapping: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     return _InputGradient.apply(z, mapped, source), mapped
 
 
+def _forget_origin(model: DDANModel, _: Any) -> None:
+    # Who loads knows from where and says so afterwards.
+    model.weights_from = ""
+
+
 class DDANModel(nn.Module):
     """Encoder ``E``, mapping network ``M`` and identity head of DDAN (Sec. 3.1, Sec. 4.1).
 
@@ -74,6 +79,8 @@ class DDANModel(nn.Module):
         autocast_dtype: Half-precision type of encoder and classifier in a training forward; the
             mapping and all outputs are float32 all the same. None leaves the precision to the
             caller.
+        weights_from: Where the weights come from: ``'ImageNet'``, the path of a checkpoint, or
+            empty for neither and for what ``load_state_dict`` was given.
 
     Args:
         encoder: Module from images (B, 3, H, W) to maps (B, C, h, w).
@@ -106,6 +113,8 @@ class DDANModel(nn.Module):
         self.align = True
         self.name: str | None = None
         self.autocast_dtype: torch.dtype | None = None
+        self.weights_from = ""
+        self.register_load_state_dict_post_hook(_forget_origin)
         self.encoder = encoder
         self.mapping = mapping
         self.neck = nn.BatchNorm1d(feature_dim)

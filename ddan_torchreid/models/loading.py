@@ -51,6 +51,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
                     f"{path} says that it is of {name}, whose tensors have other names or shapes"
                 )
     model.load_state_dict(weights)
+    model.weights_from = str(path)
     return model.to(device).eval()
 
 
