@@ -19,6 +19,7 @@ from .data.reading import read_safely
 from .gradients import not_finite, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
+from .models.neck import apply_neck
 from .non_finite import stop
 from .objective import DDANObjective
 from .optim import FollowingSchedule, WarmUp, optimizer_like
@@ -38,7 +39,7 @@ class ImageDDANEngine(EpochLoop):
         datamanager: a ``torchreid.data.ImageDataManager`` with two sources or more. Identity
             labels are made independent of process, machine and data root before training.
         model: a model built with ``loss='ddan'``, wrapped in ``DataParallel`` or not.
-        optimizer: optimiser of the model.
+        optimizer: optimiser of the model. With ``neck='none'`` it loses the neck's parameters.
         scheduler: its learning-rate scheduler; None keeps the rate.
         use_gpu: as in torchreid's engines. The engine works on the device that the model is on.
         **options: see :class:`~ddan_torchreid.settings.DDANSettings`, such as
@@ -70,6 +71,7 @@ class ImageDDANEngine(EpochLoop):
                 "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan'), or in a "
                 "configuration write model.name ddan_mobilenetv2_x1_0"
             )
+        apply_neck(settings.neck, bare, optimizer)
         stabilise_train_loader(datamanager, seed=settings.seed)
         order_train_loader(datamanager, seed=settings.seed)
         read_safely(datamanager)

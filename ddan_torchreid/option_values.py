@@ -9,6 +9,7 @@ from typing import Any
 
 WORDS = {
     "alignment": ("central", "pairwise", "none"),
+    "neck": ("bn", "none"),
     "confusion": ("uniform", "entropy", "central"),
     "similarity_reduction": ("mean", "eq8"),
     "similarity_log": ("exact", "released"),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .engine import ImageDDANEngine
 
 # What must be as it was for the rows of the identity head and of the ID pool to mean the same.
-_MUST_EQUAL = ("model", "sources", "identities", "labels", "central_domain")
+_MUST_EQUAL = ("model", "neck", "sources", "identities", "labels", "central_domain")
 # Settings of an optimiser that its saved state replaces in silence, and the keys that set them.
 _SETTINGS = {
     "weight_decay": "train.weight_decay",

@@ -40,7 +40,8 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     path = Path(path)
     # All is read and compared before anything is loaded, so what is refused leaves the engine
     # whole.
-    written = read(path, mmap=True).get("ddan", {})
+    # Files from before the option are of models with a neck.
+    written = {"neck": "bn"} | read(path, mmap=True).get("ddan", {})
     now = checkpoint.describe(engine)
     undecided = engine.settings.needs_central_domain and engine.objective.central is None
     if undecided:

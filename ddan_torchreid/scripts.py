@@ -155,7 +155,7 @@ def _prepare(configuration: Any) -> None:
 def _build_engine(
     configuration: Any, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    training.configure_model(configuration, model)
+    training.configure_model(configuration, model, optimizer)
     if configuration.model.load_weights:
         training.load_weights(configuration, model)
     engine = training.build_engine(configuration, datamanager, model, optimizer, scheduler)

@@ -33,6 +33,9 @@ class DDANSettings:
         label_smoothing: of L_IDE, in [0, 1); the paper uses none.
         margin: margin of L_Triplet.
         normalize_triplet: compute L_Triplet on L2-normalised features, as the release does.
+        neck: a batch-norm neck (``'bn'``) before the classifier, whose output is the test-time
+            feature, or ``'none'``: both are of the features m themselves. In the paper the neck
+            comes with L_Triplet (Sec. 4.5), so Table 5's first row has none.
         confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
             (the paper's words) or cross-entropy to the ``'central'`` class.
         hidden_dim: width of the domain discriminator's hidden layer.
@@ -115,6 +118,7 @@ class DDANSettings:
     label_smoothing: float = 0.0
     margin: float = 0.3
     normalize_triplet: bool = True
+    neck: str = "bn"
     confusion: str = "uniform"
     hidden_dim: int = 128
     top_k: int = 8

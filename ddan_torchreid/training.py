@@ -21,6 +21,7 @@ from .data.reading import read_safely
 from .data.sharding import check_shares
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
+from .models.neck import apply_neck
 from .settings import nearest
 
 
@@ -114,7 +115,8 @@ def load_weights(config: CfgNode, model: nn.Module) -> None:
     if config.model.resume:
         return
     new_head = config.loss.name == "ddan" and config.ddan.fine_tune
-    checkpoint.load_weights(model, config.model.load_weights, new_head)
+    path, tested = config.model.load_weights, config.test.evaluate
+    checkpoint.load_weights(model, path, new_head, tested)
 
 
 def build_datamanager(config: CfgNode) -> Any:
@@ -148,18 +150,23 @@ def build_model(config: CfgNode, num_identities: int) -> nn.Module:
     return model
 
 
-def configure_model(config: CfgNode, model: nn.Module) -> None:
+def configure_model(
+    config: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> None:
     """Applies what torchreid's ``build_model`` has no argument for, and checks the layer names.
 
     Args:
         config: the configuration.
         model: wrapped in ``DataParallel`` or not.
+        optimizer: the model's, where it has one already.
 
     Raises:
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
     bare = checkpoint.unwrapped(model)
+    if config.loss.name == "ddan":
+        apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
         bare.dropout.p = config.ddan.dropout
     # A wrong name would quietly train every layer at the rate of the base layers.

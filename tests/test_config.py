@@ -60,6 +60,7 @@ DIFFERENCES = {
     "ddan_mobilenetv2_in_bn": {"model.name": "ddan_mobilenetv2_in_bn_x1_0"},
     "ddan_no_duke": {"data.sources": ["cuhk02", "cuhk03", "market1501", "cuhksysu"]},
     "table5_identity": {
+        "ddan.neck": "none",
         "ddan.weight_triplet": 0.0,
         "ddan.weight_adversarial": 0.0,
         "ddan.weight_similarity": 0.0,

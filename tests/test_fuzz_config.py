@@ -178,6 +178,7 @@ NUMBERS = st.one_of(
         optional={
             name: {
                 "alignment": st.sampled_from(WORDS["alignment"]) | GARBAGE,
+                "neck": st.sampled_from(WORDS["neck"]) | GARBAGE,
                 "confusion": st.sampled_from(WORDS["confusion"]) | GARBAGE,
                 "similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]) | GARBAGE,
                 "similarity_log": st.sampled_from(WORDS["similarity_log"]) | GARBAGE,
@@ -203,6 +204,7 @@ def test_random_settings_are_refused_in_one_line_or_legal(options):
 
 CHOICES = {
     "ddan.alignment": st.sampled_from(WORDS["alignment"]),
+    "ddan.neck": st.sampled_from(WORDS["neck"]),
     "ddan.confusion": st.sampled_from(WORDS["confusion"]),
     "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
     "ddan.similarity_log": st.sampled_from(WORDS["similarity_log"]),

@@ -10,6 +10,7 @@ SOURCES = ["cuhk02", "cuhk03", "cuhksysu"]
     [
         ("alignment", "centre", "did you mean 'central'?"),
         ("confusion", "unifrom", "did you mean 'uniform'?"),
+        ("neck", "bnn", "did you mean 'bn'?"),
         ("similarity_reduction", "sum", "write one of mean, eq8"),
         ("similarity_log", "release", "did you mean 'released'?"),
         ("temperature", 0.0, "must be above 0"),

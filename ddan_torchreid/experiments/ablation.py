@@ -8,6 +8,7 @@ from typing import Any
 Changes = dict[str, Any]
 
 IDENTITY: Changes = {
+    "ddan.neck": "none",  # it comes with L_Triplet (Sec. 4.5)
     "ddan.weight_triplet": 0.0,
     "ddan.weight_adversarial": 0.0,
     "ddan.weight_similarity": 0.0,

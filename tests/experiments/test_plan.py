@@ -105,6 +105,7 @@ def test_pretraining_sees_none_of_the_other_domains(options):
         assert not used & {name for group in others for name in group}
         assert job.config.ddan.weight_adversarial == job.config.ddan.weight_similarity == 0
         assert job.config.ddan.weight_triplet == 0
+        assert job.config.ddan.neck == "bn"  # rows with and without can start from it
     for run in made.runs:
         weights = Path(run.job.config.model.load_weights)
         assert weights.parent in [job.folder for job in jobs]
