@@ -25,6 +25,7 @@ CURVES = {
     "balanced_acc_domain": ("Balanced accuracy of the discriminator", "%; guessing: 100 / classes"),
     "acc_domain": ("Accuracy of the discriminator", "% of the batch"),
     "loss_similarity": ("Similarity enhancement L_SE", "nats, mean over entries"),
+    "pool_largest_channels": ("Distinct largest channels in the ID pool", "channels"),
 }
 PARAMETERS = {"top_k": "k, similar identities", "temperature": "temperature tau"}
 
