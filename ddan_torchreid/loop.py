@@ -196,7 +196,7 @@ class EpochLoop(TestingEngine):
     def watched(self, loader: Any) -> Any:
         """A test loader between whose batches a signal can stop the run."""
         ended = Position(self.epoch + 1)
-        return _Watched(loader, lambda: self._stop_if_asked(ended, untested=True))
+        return _Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
 
     def save_model(self, epoch: int, rank1: float, save_dir: str, is_best: bool = False) -> None:
         """Saves every registered model in torchreid's layout, ``save_dir/<name>/model.pth.tar-N``.
@@ -263,6 +263,3 @@ class _Watched:
 
     def __len__(self) -> int:
         return len(self._loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import integration, state_files, training
+from .. import distributed, integration, state_files, training
 from ..config import arguments as config_arguments
 from ..config import changes, engine_options, options_named_as_keys
 from ..evaluation import evaluate_configured
 from ..only_testing import forget_training
+from ..progress import with_test_bar
 from ..settings import DDANSettings, nearest
 from . import configuration
 
@@ -92,6 +94,8 @@ def run(arguments: argparse.Namespace) -> None:
     # Not through the engine, so that models of torchreid's own engines are scored alike.
     output = arguments.output or Path(config.data.save_dir) / "evaluation"
     options = config_arguments(config, "run")
+    shown = settings.progress == "auto" and distributed.is_first()
+    options["watched"] = functools.partial(with_test_bar, shown=shown)
     with training.log_file(config):
         print(f"Configuration, where it is not the default\n{changes(config)}\n")
         evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
