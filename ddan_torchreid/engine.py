@@ -19,6 +19,7 @@ from .data.reading import read_safely
 from .gradients import not_finite, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
+from .models import balanced_accuracy
 from .models.neck import apply_neck
 from .non_finite import stop
 from .objective import DDANObjective
@@ -136,10 +137,11 @@ class ImageDDANEngine(EpochLoop):
                 or a list of such batches, of equal size.
 
         Returns:
-            Unweighted loss terms, accuracy of the identity head (%) and of the domain
-            discriminator (%), the share of each source in the batch, with float16 how often (%)
-            the step was skipped because the gradient overflowed, and at the steps that
-            ``log_gradients`` chooses each term's ``gradient_<term>`` on the mapping network.
+            Unweighted loss terms, accuracy of the identity head (%), balanced accuracy of the
+            domain discriminator (%; guessing gives 50, with S domains in pairs 100 / S), the share
+            of each source in the batch, with float16 how often (%) the step was skipped because
+            the gradient overflowed, and at the steps that ``log_gradients`` chooses each term's
+            ``gradient_<term>`` on the mapping network.
 
         Raises:
             FloatingPointError: a loss term or a gradient is not finite; the weights are left as
@@ -251,7 +253,7 @@ class ImageDDANEngine(EpochLoop):
             domain_labels = self.objective.domain_labels(domains)
             domain_logits = self.discriminator(features)
             terms["loss_domain"] = domain_discrimination_loss(domain_logits, domain_labels)
-            rates["acc_domain"] = _accuracy(domain_logits, domain_labels)
+            rates["balanced_acc_domain"] = balanced_accuracy(domain_logits, domain_labels)
         shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
         rates |= dict(zip(self._share_names, shares.mean(0, dtype=torch.float32), strict=True))
         return terms, features, rates

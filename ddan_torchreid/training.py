@@ -22,6 +22,7 @@ from .data.sharding import check_shares
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
 from .models.neck import apply_neck
+from .only_testing import forget_training
 from .settings import nearest
 
 
@@ -39,6 +40,8 @@ def build(config: CfgNode) -> Any:
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.checks.check`; the message is one
             line that says what to write instead.
     """
+    if config.test.evaluate:
+        forget_training(config)
     checks.check(config)
     find_weights(config)
     distributed.check_alike(_same_everywhere(config))
@@ -89,6 +92,8 @@ def _same_everywhere(config: CfgNode) -> dict[str, Any]:
 def find_weights(config: CfgNode) -> None:
     """Finds the checkpoint that ``model.resume`` means; no other weights are needed then.
 
+    With ``test.evaluate`` they are all that is needed of it, so it becomes ``model.load_weights``.
+
     Raises:
         FileNotFoundError: a file that ``model.resume`` or, where nothing is resumed,
             ``model.load_weights`` names is missing.
@@ -105,6 +110,8 @@ def find_weights(config: CfgNode) -> None:
         raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
     if path:
         config.model.pretrained = False
+    if config.test.evaluate and config.model.resume:
+        config.model.load_weights, config.model.resume = config.model.resume, ""
 
 
 def load_weights(config: CfgNode, model: nn.Module) -> None:

@@ -34,6 +34,15 @@ def cross_entropy(logits, labels, label_smoothing=0.0):
     return math.fsum(losses) / len(losses)
 
 
+def balanced_accuracy(logits, labels):
+    """In percent, a mean over the classes that some label names."""
+    rates = []
+    for each in set(labels):
+        rows = [row for row, label in zip(logits, labels, strict=True) if label == each]
+        rates.append(sum(row.index(max(row)) == each for row in rows) / len(rows))
+    return 100 * sum(rates) / len(rates)
+
+
 def batch_hard_triplet(features, pids, margin, normalize):
     """Eq. 2 with a hinge, mean over the anchors that have a negative."""
     points = [[float(v) for v in row] for row in features]

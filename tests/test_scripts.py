@@ -176,3 +176,10 @@ def test_other_modules_of_that_name_are_left_alone(script):
     once = script.get_default_config
     scripts.extend(script)
     assert script.get_default_config is once
+
+
+def test_the_script_shows_the_keys_that_differ(script):
+    configuration = script.get_default_config()
+    configuration.merge_from_list(["loss.name", "ddan", "ddan.top_k", "5", "train.lr", "0.1"])
+    assert str(configuration) == "train.lr: 0.1\nloss.name: ddan\nddan.top_k: 5"
+    assert "weight_similarity" in configuration.dump()  # which a checkpoint keeps

@@ -10,8 +10,10 @@ a JSON object with
 - ``versions``, ``git`` (``commit``, ``dirty``; null outside a checkout), ``machine``, ``seconds``
   (of training and scoring), ``steps``, ``run`` (folder with weights and log), ``finished`` (UTC);
 - ``curves``: means over each epoch of what the training step returns, ``epoch`` beside them.
-  ``acc`` and ``acc_domain`` are in percent, ``gradient_<term>`` is the L2 norm of the weighted
-  term's gradient on the mapping network; null where a term was off in that epoch;
+  ``acc`` and ``balanced_acc_domain`` (mean over the classes; older records have ``acc_domain``, the
+  share of all images) are in percent, ``gradient_<term>`` is the L2 norm of the weighted term's
+  gradient on the mapping network, ``pool_largest_channels`` the number of distinct largest
+  channels in the ID pool at the end of the epoch; null where a term was off in that epoch;
 - ``scores``: for each target ``rank-1``, ``rank-5``, ``rank-10``, ``rank-20``, ``mAP``, ``mINP`` as
   fractions, and where a target has several splits ``std`` with the same keys;
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``),

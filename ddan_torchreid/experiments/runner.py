@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,17 +83,17 @@ def _carry_out(plan: Plan) -> None:
     with tqdm(
         total=epochs,
         desc=options.experiment,
-        disable=not epochs,
+        disable=None if epochs else True,  # None: where there is no terminal
         bar_format=PROGRESS,
-        # Into a log that is kept, a line now and then.
-        mininterval=0.1 if sys.stderr.isatty() else 10,
     ) as bar:
 
         def report(part: float) -> None:
             bar.update(min(part, bar.total - bar.n))  # parts of an epoch are rounded
 
         for jobs in (first, list(todo.values())):
-            for job in train_all(jobs, options.jobs, report):
+            for number, job in enumerate(train_all(jobs, options.jobs, report), 1):
+                kind = "pretraining runs" if jobs is first else "runs"
+                tqdm.write(f"{number} of {len(jobs)} {kind} done: {job.folder.name}")
                 again.discard(job.folder)
                 missing = _report_finished(plan, missing, again, rescored)
 

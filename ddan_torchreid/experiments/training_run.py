@@ -76,7 +76,7 @@ def train(job: Job, report: Report) -> None:
         (job.folder / LOG).open("a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
     ):
-        print(config)
+        print(configuration.changes(config))
         engine = training.build(config)
         average = WeightAverage(engine.model, job.average_last, config.train.max_epoch)
         watch = Watch(engine, average, report)

@@ -50,6 +50,9 @@ class Watch:
     def end_epoch(self) -> None:
         """Called when the next epoch begins, and to be called once after the last one."""
         if self._epochs:
+            if self._engine.pool is not None:
+                channels = self._engine.pool.distinct_largest_channels()
+                self._epochs[-1][1]["pool_largest_channels"] = [channels, 1]
             self.average.end_epoch(self._epochs[-1][0])
 
     @property
@@ -58,7 +61,10 @@ class Watch:
         return self._earlier + time.perf_counter() - self._started
 
     def curves(self) -> dict[str, list[float | None]]:
-        """Mean of each quantity over each epoch, None where it was not there."""
+        """Mean of each quantity over each epoch, None where it was not there.
+
+        ``pool_largest_channels``: number of distinct largest channels in the ID pool at its end.
+        """
         keys = {key: None for _, sums in self._epochs for key in sums}
         curves: dict[str, list[float | None]] = {"epoch": [epoch + 1 for epoch, _ in self._epochs]}
         for key in keys:

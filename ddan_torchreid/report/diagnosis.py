@@ -64,8 +64,9 @@ def identity_accuracy(record: Record) -> float | None:
 
 
 def discriminator(record: Record) -> float | None:
-    """Accuracy of the domain discriminator in the last epoch, in percent."""
-    return next(iter(_curve(record, "acc_domain")[-1:]), None)
+    """Accuracy of the domain discriminator in the last epoch, in percent: balanced where known."""
+    curve = _curve(record, "balanced_acc_domain") or _curve(record, "acc_domain")
+    return next(iter(curve[-1:]), None)
 
 
 def larger_class(record: Record) -> float | None:
@@ -73,6 +74,8 @@ def larger_class(record: Record) -> float | None:
     if discriminator(record) is None:
         return None
     settings = record.get("config", {}).get("ddan", {})
+    if _curve(record, "balanced_acc_domain"):
+        return 100 / (len(record["sources"]) if settings.get("alignment") == "pairwise" else 2)
     prefix = "share_"
     last = {
         key.removeprefix(prefix): values[-1]

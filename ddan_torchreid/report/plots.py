@@ -22,8 +22,10 @@ CURVES = {
     "loss_triplet": ("Triplet loss L_Triplet", "distance"),
     "loss_confusion": ("Domain confusion L_DA, mapping", "nats"),
     "loss_domain": ("Domain loss L_DA, discriminator", "nats"),
+    "balanced_acc_domain": ("Balanced accuracy of the discriminator", "%; guessing: 100 / classes"),
     "acc_domain": ("Accuracy of the discriminator", "% of the batch"),
     "loss_similarity": ("Similarity enhancement L_SE", "nats, mean over entries"),
+    "pool_largest_channels": ("Distinct largest channels in the ID pool", "channels"),
 }
 PARAMETERS = {"top_k": "k, similar identities", "temperature": "temperature tau"}
 

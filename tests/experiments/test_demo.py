@@ -45,7 +45,7 @@ def test_both_models_see_the_same_batches_from_the_same_weights(output):
     for row in ("baseline", "ddan"):
         lines = (output / row / "train.log").read_text().splitlines()
         (first[row], *_) = (line for line in lines if line.startswith("epoch: [1/1][1/"))
-    losses = {row: line.split("loss_id ")[1].split()[0] for row, line in first.items()}
+    losses = {row: line.split(" id ")[1].split()[0] for row, line in first.items()}
     assert losses["baseline"] == losses["ddan"]
 
 

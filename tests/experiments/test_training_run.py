@@ -66,6 +66,7 @@ def test_it_leaves_what_the_tables_need(job):
     assert outcome["curves"]["epoch"] == [1, 2]
     assert outcome["curves"]["loss_similarity"][0] is None  # not in the first epoch
     assert outcome["curves"]["loss_similarity"][1] > 0
+    assert min(outcome["curves"]["pool_largest_channels"]) >= 1
     assert all(len(curve) == 2 for curve in outcome["curves"].values())
     for scores in outcome["scores"].values():
         assert 0 <= scores["rank-1"] <= scores["rank-5"] <= scores["rank-10"] <= 1

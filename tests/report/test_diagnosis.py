@@ -83,6 +83,14 @@ def test_the_larger_class_of_both_alignments():
     assert diagnosis.discriminator(each) is None
 
 
+def test_the_balanced_accuracy_counts_where_it_is_recorded():
+    each = record()
+    each["curves"]["balanced_acc_domain"] = [50.0, 51.0, 55.0]
+    assert (diagnosis.discriminator(each), diagnosis.larger_class(each)) == (55.0, 50.0)
+    each["config"]["ddan"]["alignment"] = "pairwise"
+    assert diagnosis.larger_class(each) == pytest.approx(100 / len(each["sources"]))
+
+
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
