@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         config.model.pretrained = False
     config.loss.name = "ddan"
     config.ddan.central_domain = "auto"
+    config.test.rerank = False  # nothing is ranked, so its memory need not be there
     engine = builder.build(config)
     choice = central_domain_choice.choose_central_domain(
         engine.model,

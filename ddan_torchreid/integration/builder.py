@@ -22,6 +22,7 @@ from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import EVALUATORS
+from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
 from ..training import checkpoint, resuming
 from ..training.checkpoint_store import find, newest
@@ -202,7 +203,14 @@ def configure_model(
 def build_engine(
     config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
+    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet.
+
+    Raises:
+        ValueError: an option is not valid, or there is no memory for ``test.rerank``.
+    """
+    if config.test.rerank and distributed.is_first():
+        for name, parts in datamanager.test_dataset.items():
+            check_memory(len(parts["query"]), len(parts["gallery"]), name)
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
         options = common | engine_options(config)
