@@ -36,13 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> CfgNode:
+def load(arguments: argparse.Namespace, reads: Sequence[str] = ("sources", "targets")) -> CfgNode:
     """Merges file, flags and pairs, in this order, into the default configuration.
+
+    Args:
+        arguments: of the command line.
+        reads: the lists of datasets that the command reads: no other ``--dataset`` needs be there.
 
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
-    registry.register_own(arguments.dataset)
     pairs = arguments.rest + _unknown_among_names(arguments)
     configuration = schema.get_default_config()
     if arguments.config_file:
@@ -55,6 +58,8 @@ def load(arguments: argparse.Namespace) -> CfgNode:
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
     schema.merge_options(configuration, pairs)
+    read = {name for key in reads for name in configuration.data[key]}
+    registry.register_own(arguments.dataset, read)
     return configuration
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torchreid
@@ -59,8 +59,12 @@ def register() -> None:
     after_import("default_config", _extend_default_config)
 
 
-def register_own(flags: Sequence[str]) -> None:
+def register_own(flags: Sequence[str], read: Collection[str]) -> None:
     """Registers datasets of the user's own, each given as ``NAME=PATH``.
+
+    Args:
+        flags: what follows each ``--dataset``.
+        read: names of the datasets that are wanted; the files of others are left alone.
 
     Raises:
         ValueError: see :func:`ddan_torchreid.data.datasets.own.dataset_classes`; also for a known
@@ -69,15 +73,14 @@ def register_own(flags: Sequence[str]) -> None:
     datasets = _registry(torchreid.data.datasets, "__image_datasets")
     # An own name may be given again, for another run in the same process.
     known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
-    datasets.update(dataset_classes(flags, known))
+    datasets.update(dataset_classes(flags, known, read))
 
 
-def register_stand_in(target: str) -> str:
-    """Registers a source for tests of a target without any source; returns its name."""
-    name = f"stand-in:{target}"
-    datasets = _registry(torchreid.data.datasets, "__image_datasets")
-    datasets.setdefault(name, stand_in(target))
-    return name
+def register_stand_in(name: str, mode: str) -> str:
+    """Registers :func:`ddan_torchreid.data.datasets.own.stand_in`; returns its name."""
+    registered = f"stand-in:{name}"
+    _registry(torchreid.data.datasets, "__image_datasets")[registered] = stand_in(name, mode)
+    return registered
 
 
 def model_names() -> list[str]:

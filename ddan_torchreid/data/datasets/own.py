@@ -125,17 +125,21 @@ def _restore(attributes: dict[str, Any]) -> OwnDataset:
     return dataset
 
 
-def dataset_classes(flags: Iterable[str], known: Collection[str]) -> dict[str, type[OwnDataset]]:
-    """The datasets of all flags ``--dataset NAME=PATH``.
+def dataset_classes(
+    flags: Iterable[str], known: Collection[str], read: Collection[str] | None = None
+) -> dict[str, type[OwnDataset]]:
+    """The datasets of the flags ``--dataset NAME=PATH`` that are wanted.
 
     Args:
         flags: what follows each ``--dataset``.
         known: names that are taken.
+        read: names of the wanted ones, None for all; of others the disk is not looked at.
 
     Raises:
         ValueError, FileNotFoundError: a flag, a name or the data is not valid.
     """
     classes: dict[str, type[OwnDataset]] = {}
+    names: set[str] = set()
     for flag in flags:
         name, equals, path = flag.partition("=")
         if not (equals and path.strip() and _DATASET_NAME.fullmatch(name)):
@@ -143,9 +147,11 @@ def dataset_classes(flags: Iterable[str], known: Collection[str]) -> dict[str, t
                 f"--dataset {flag!r} is not NAME=PATH with a name of letters, digits, _ and -; "
                 "write, for example, --dataset shop=crops.csv"
             )
-        if name in known or name in classes:
+        if name in known or name in names:
             raise ValueError(f"--dataset {name}=...: this name is taken; choose another")
-        classes[name] = dataset_class(name, path)
+        names.add(name)
+        if read is None or name in read:
+            classes[name] = dataset_class(name, path)
     return classes
 
 
@@ -170,25 +176,26 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
     return type(name, (OwnDataset,), members)
 
 
-def stand_in(target: str) -> type[torchreid.data.ImageDataset]:
-    """A dataset to name as the source where a target is tested and no source is at hand.
+def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
+    """One image of a dataset as a dataset, for a data manager that wants a set nobody reads.
 
-    Its training list is one query image of the target, which need not have training images.
+    It is the source where targets are tested, and the target where sources are compared.
 
     Args:
-        target: name of a registered dataset.
+        name: of a registered dataset.
+        mode: 'query' or 'train', of which it has images.
     """
 
     class StandIn(torchreid.data.ImageDataset):
-        # There on every machine: of a target that is missing, the target's own name is said.
+        # There on every machine: of a dataset that is missing, its own name is said.
         dataset_dir = os.path.abspath(os.sep)
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            tested = torchreid.data.datasets.init_image_dataset(
-                target, root=root, **kwargs | {"mode": "query"}
+            dataset = torchreid.data.datasets.init_image_dataset(
+                name, root=root, **kwargs | {"mode": mode}
             )
-            item = (tested.query[0][0], 0, 0)
+            item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
 
     return StandIn
