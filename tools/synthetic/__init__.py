@@ -8,18 +8,15 @@ image, and place, fashion, weather and cameras from domain to domain::
     register(draw("data", SOURCES) | draw("data", TARGETS, identities=0))
 """
 
-from .dataset import FIRST_TEST_IDENTITY, draw, register
-from .domains import DOMAINS, SOURCES, TARGETS, Domain, find_domain
+from .dataset import draw, register
+from .domains import DOMAINS, SOURCES, TARGETS, find_domain
 from .image import draw_image
-from .people import Look, look_of
+from .people import look_of
 
 __all__ = [
     "DOMAINS",
-    "FIRST_TEST_IDENTITY",
     "SOURCES",
     "TARGETS",
-    "Domain",
-    "Look",
     "draw",
     "draw_image",
     "find_domain",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -20,17 +22,11 @@ VERSION = 1
 """Of the drawings; a folder of another version is refused."""
 
 FIRST_TEST_IDENTITY = 5001
-_GALLERY_IMAGES = 2
 _SETTINGS = "synthetic.json"
 
 
-class _Shot(NamedTuple):
-    path: Path
-    domain: str
-    identity: int
-    camera: int
-    index: int
-    size: tuple[int, int]
+_Job = tuple[Path, tuple[str, int, int, int, int, int]]
+"""A file, and the arguments of :func:`draw_image` for what it holds."""
 
 
 def draw(
@@ -46,9 +42,9 @@ def draw(
     """Draws domains into folders ``<root>/<name>``, unless they are there already.
 
     A folder has Market-1501's layout: ``bounding_box_train``, ``query`` and ``bounding_box_test``
-    with files ``<pid>_c<camera>_<index>.jpg``. The query has one image of each test identity by each
-    camera, the gallery two. A folder appears when all of it is there, and an image depends on the
-    names and numbers in its path and on ``size`` only.
+    with files ``<pid>_c<camera>_<index>.jpg``. The query has one image of each test identity by
+    each camera, the gallery two. A folder appears when all of it is there, and an image depends on
+    the names and numbers in its path and on ``size`` only.
 
     Args:
         root: where the folders go.
@@ -74,44 +70,51 @@ def draw(
     ):  # fmt: skip
         if number < least:
             raise ValueError(f"{what}={number} must be a whole number, {least} or more")
-    if identities + test_identities == 0:
+    if not identities + test_identities:
         raise ValueError("identities=0 and test_identities=0 draw nothing; give one of them")
     if identities >= FIRST_TEST_IDENTITY:
         raise ValueError(f"identities={identities} must be below {FIRST_TEST_IDENTITY}")
     root = Path(root).expanduser().absolute()
     folders = {name: root / find_domain(name).name for name in names}
-    settings = {
-        "version": VERSION, "identities": identities, "images": images,
-        "test_identities": test_identities, "size": list(size),
-    }  # fmt: skip
+    settings = json.dumps(
+        {
+            "version": VERSION, "identities": identities, "images": images,
+            "test_identities": test_identities, "size": size,
+        }
+    )  # fmt: skip
     missing = [name for name, folder in folders.items() if not folder.exists()]
     for name in folders.keys() - set(missing):
-        _check_settings(folders[name], settings)
+        file = folders[name] / _SETTINGS
+        found = file.read_text() if file.is_file() else "nothing that says its numbers"
+        if found != settings:
+            raise FileExistsError(
+                f"{folders[name]} is there, with {found} instead of {settings}; delete it, or "
+                "choose another root"
+            )
     if not missing:
         return folders
 
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drawing-", dir=root) as scratch:
-        shots = [
-            shot
+        jobs = [
+            job
             for name in missing
-            for shot in _shots(Path(scratch, name), name, identities, images, test_identities, size)
+            for job in _jobs(Path(scratch, name), identities, images, test_identities, size)
         ]
-        for folder in {shot.path.parent for shot in shots}:
+        for folder in {path.parent for path, _ in jobs}:
             folder.mkdir(parents=True)
-        hidden = None if progress else True  # None: shown on a terminal only
-        with tqdm(total=len(shots), desc="drawing pedestrians", disable=hidden) as bar:
-            if workers == 1:
-                for shot in shots:
-                    _save(shot)
-                    bar.update()
-            else:
+        with contextlib.ExitStack() as stack:
+            run: Any = map
+            if workers > 1:
                 spawn = multiprocessing.get_context("spawn")
-                with ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-                    for _ in pool.map(_save, shots, chunksize=32):
-                        bar.update()
+                pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=spawn))
+                run = functools.partial(pool.map, chunksize=32)
+            # None leaves the bar out where there is no terminal.
+            hidden = None if progress else True
+            for _ in tqdm(run(_save, jobs), "drawing pedestrians", len(jobs), disable=hidden):
+                pass
         for name in missing:
-            Path(scratch, name, _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
+            Path(scratch, name, _SETTINGS).write_text(settings)
             os.rename(Path(scratch, name), folders[name])
     return folders
 
@@ -123,35 +126,27 @@ def register(folders: dict[str, Path]) -> None:
     integration.register_own([f"{name}={path}" for name, path in folders.items()])
 
 
-def _shots(
-    folder: Path, name: str, identities: int, images: int, tests: int, size: tuple[int, int]
-) -> Iterator[_Shot]:
-    def shot(part: str, identity: int, camera: int, index: int) -> _Shot:
-        path = folder / part / f"{identity:04d}_c{camera + 1}_{index}.jpg"
-        return _Shot(path, name, identity, camera, index, size)
+def _jobs(
+    folder: Path, identities: int, images: int, test_identities: int, size: tuple[int, int]
+) -> list[_Job]:
+    trained = range(1, 1 + identities)
+    tested = range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)
+    return [
+        (
+            folder / part / f"{identity:04d}_c{camera + 1}_{index}.jpg",
+            (folder.name, identity, camera, index, *size),
+        )
+        for part, people, numbers in (
+            ("bounding_box_train", trained, range(images)),
+            ("query", tested, range(1)),
+            ("bounding_box_test", tested, range(1, 3)),
+        )
+        for camera in range(len(DOMAINS[folder.name].scenes))
+        for identity in people
+        for index in numbers
+    ]
 
-    for camera in range(len(DOMAINS[name].scenes)):
-        for identity in range(1, identities + 1):
-            for index in range(images):
-                yield shot("bounding_box_train", identity, camera, index)
-        for identity in range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + tests):
-            yield shot("query", identity, camera, 0)
-            for index in range(1, 1 + _GALLERY_IMAGES):
-                yield shot("bounding_box_test", identity, camera, index)
 
-
-def _save(shot: _Shot) -> None:
-    image = draw_image(shot.domain, shot.identity, shot.camera, shot.index, *shot.size)
-    image.save(shot.path, quality=DOMAINS[shot.domain].jpeg)
-
-
-def _check_settings(folder: Path, wanted: dict[str, object]) -> None:
-    remedy = "delete it, or choose another root"
-    try:
-        found = json.loads((folder / _SETTINGS).read_text())
-    except (OSError, ValueError) as error:
-        raise FileExistsError(f"{folder} has no readable {_SETTINGS}; {remedy}") from error
-    differing = [key for key in wanted if found.get(key) != wanted[key]]
-    if differing:
-        what = ", ".join(f"{key}={found.get(key)}" for key in differing)
-        raise FileExistsError(f"{folder} was drawn with {what}; {remedy}")
+def _save(job: _Job) -> None:
+    path, arguments = job
+    draw_image(*arguments).save(path, quality=DOMAINS[arguments[0]].jpeg)

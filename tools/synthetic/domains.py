@@ -24,7 +24,6 @@ class Domain:
         tilt: how far the cameras look down, 0 to 0.4.
         white: gains of red, green and blue.
         gamma: exponent of the tone curve; above 1 is darker.
-        contrast: slope around middle grey.
         saturation: 0 is grey, 1 is natural.
         haze: grey levels that mist or stray light adds to black.
         sharpness: share of the pixels that each side keeps; the rest is interpolated.
@@ -32,7 +31,7 @@ class Domain:
         jpeg: quality of the files.
         crowd: chance that somebody else is in the image.
         occlusion: chance that something hides a part of the person.
-        weather: 'snow', 'rain' or nothing.
+        snowfall: whether it snows.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Domain:
     tilt: float = 0.12
     white: Colour = (1.0, 1.0, 1.0)
     gamma: float = 1.0
-    contrast: float = 1.0
     saturation: float = 1.0
     haze: int = 0
     sharpness: float = 0.8
@@ -51,7 +49,7 @@ class Domain:
     jpeg: int = 75
     crowd: float = 0.25
     occlusion: float = 0.1
-    weather: str = ""
+    snowfall: bool = False
 
 
 SOURCES = ("plaza", "campus", "mall", "station", "film")
@@ -63,16 +61,16 @@ TARGETS = ("snow", "subway", "airport", "night")
 _DOMAINS = (
     Domain(
         "plaza", ("plaza", "facade", "plaza"), (45, 225, 110), seasons=(6, 2, 0), sun=0.9,
-        white=(1.07, 1.0, 0.86), gamma=0.88, contrast=1.15, saturation=1.15, sharpness=0.95,
+        white=(1.07, 1.0, 0.86), gamma=0.88, saturation=1.15, sharpness=0.95,
         noise=2, jpeg=85,
     ),
     Domain(
-        "campus", ("lawn", "brick", "lawn"), (0, 180, 280), seasons=(2, 5, 1), sun=0.5, tilt=0.2,
+        "campus", ("lawn", "facade", "lawn"), (0, 180, 280), seasons=(2, 5, 1), sun=0.5, tilt=0.2,
         white=(0.94, 1.06, 0.93), gamma=1.1, saturation=0.9, sharpness=0.6, jpeg=60,
     ),
     Domain(
         "mall", ("shops", "hall", "shops"), (20, 170, 85), seasons=(2, 4, 2), sun=0.1, tilt=0.32,
-        white=(1.15, 0.97, 0.82), gamma=0.9, contrast=0.94, haze=10, crowd=0.4, jpeg=60,
+        white=(1.15, 0.97, 0.82), gamma=0.9, haze=10, crowd=0.4, jpeg=60,
     ),
     Domain(
         "station", ("platform", "hall", "platform"), (90, 270, 180), seasons=(0, 2, 6), sun=0.05,
@@ -85,22 +83,22 @@ _DOMAINS = (
     ),
     Domain(
         "snow", ("snow", "snow"), (60, 190), seasons=(0, 0, 1), sun=0.1, tilt=0.16,
-        white=(0.95, 1.0, 1.08), contrast=0.85, saturation=0.7, haze=26, sharpness=0.55,
-        noise=4, weather="snow",
+        white=(0.95, 1.0, 1.08), saturation=0.7, haze=26, sharpness=0.55,
+        noise=4, snowfall=True,
     ),
     Domain(
-        "subway", ("tunnel", "platform"), (180, 20), seasons=(1, 4, 3), sun=0.05, tilt=0.3,
-        white=(0.95, 1.08, 0.85), gamma=1.3, contrast=1.15, saturation=0.8, sharpness=0.7, noise=7,
-        jpeg=45, crowd=0.5, occlusion=0.25,
+        "subway", ("platform", "hall", "platform"), (200, 20, 80), seasons=(1, 4, 3),
+        sun=0.05, tilt=0.3, white=(0.96, 1.07, 0.86), gamma=1.15, saturation=0.85, sharpness=0.7,
+        noise=6, jpeg=45, crowd=0.4, occlusion=0.2,
     ),
     Domain(
-        "airport", ("hall", "gate"), (55, 210), seasons=(2, 5, 2), sun=0.05, tilt=0.2,
-        white=(0.93, 1.06, 1.0), gamma=0.9, contrast=0.9, saturation=0.85, haze=12, sharpness=0.5,
-        jpeg=35, crowd=0.6, occlusion=0.3,
+        "airport", ("gate", "hall", "gate"), (55, 210, 340), seasons=(2, 5, 2), sun=0.05, tilt=0.2,
+        white=(0.93, 1.06, 1.0), gamma=0.9, saturation=0.85, haze=12, sharpness=0.55,
+        jpeg=40, crowd=0.5, occlusion=0.25,
     ),
     Domain(
         "night", ("night", "night"), (10, 80), seasons=(3, 4, 2), sun=0.4, white=(1.12, 0.98, 0.8),
-        gamma=1.05, contrast=0.95, saturation=0.9, noise=9, jpeg=65, crowd=0.15, weather="rain",
+        gamma=1.05, saturation=0.9, noise=9, jpeg=65, crowd=0.15,
     ),
 )  # fmt: skip
 DOMAINS = {domain.name: domain for domain in _DOMAINS}
@@ -129,3 +127,8 @@ def jittered(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
     """A colour whose channels are each moved by up to ``amount`` grey levels."""
     red, green, blue = np.clip(np.add(colour, rng.uniform(-amount, amount, 3)), 2, 253)
     return float(red), float(green), float(blue)
+
+
+def whole(colour: Colour) -> tuple[int, int, int]:
+    """A colour as Pillow takes it."""
+    return int(colour[0]), int(colour[1]), int(colour[2])

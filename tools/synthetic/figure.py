@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from .domains import Colour
-from .people import Look, pick
+from .domains import Colour, whole
+from .people import Look
 
 Point = tuple[float, float]
 Joint = tuple[float, float, float]
 """A point of the body, in statures: to the person's left, up from the ground, forward."""
 
 # Heights of the torso's outline with its half width from the front and from the side.
-_OUTLINE = ((0.845, 0.062, 0.05), (0.82, 0.118, 0.062), (0.74, 0.112, 0.072), (0.62, 0.092, 0.068),
-            (0.52, 0.102, 0.074), (0.3, 0.125, 0.09))  # fmt: skip
+_OUTLINE = ((0.85, 0.045, 0.04), (0.828, 0.095, 0.056), (0.8, 0.112, 0.064), (0.74, 0.108, 0.072),
+            (0.62, 0.092, 0.068), (0.52, 0.102, 0.074), (0.3, 0.125, 0.09))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Pose:
         yaw: where to, in radians: 0 towards the camera, a quarter turn to the right.
         phase: position in the walking cycle, in radians.
         stride: largest angle between a thigh and the vertical, in radians.
-        arms: 'swing', 'pockets' or 'phone'.
+        pockets: whether the hands are in there.
         tilt: how far the camera looks down.
         light: side that the light comes from, -1 (left) to 1.
     """
@@ -37,7 +37,7 @@ class Pose:
     yaw: float
     phase: float
     stride: float
-    arms: str
+    pockets: bool
     tilt: float
     light: float
 
@@ -46,28 +46,28 @@ def random_pose(rng: np.random.Generator, view: int, tilt: float, light: float) 
     """A pose of somebody who walks along ``view`` (degrees), or, every fourth, back."""
     yaw = view + rng.uniform(-28, 28) + (180 if rng.random() < 0.25 else 0)
     stride = 0.08 if rng.random() < 0.15 else rng.uniform(0.25, 0.5)
-    arms = pick(rng, ("swing", "pockets", "phone"), (6, 2, 1))
-    return Pose(math.radians(yaw), rng.uniform(0, 2 * math.pi), stride, arms, tilt, light)
+    phase, pockets = rng.uniform(0, 2 * math.pi), bool(rng.random() < 0.25)
+    return Pose(math.radians(yaw), phase, stride, pockets, tilt, light)
 
 
 def draw_person(picture: Image.Image, look: Look, pose: Pose, foot: Point, size: float) -> None:
-    """Draws a person into a picture.
+    """Draws a person into an RGB picture.
 
     Args:
-        picture: RGB, changed in place.
-        look: of the person.
-        pose: of the person.
+        picture: changed in place.
         foot: point between the feet, in pixels.
         size: pixels of an average stature.
     """
     figure = _Figure(picture.size, look, pose, foot, size)
     figure.draw()
     # Rounder bodies: darker towards their edges, and on the side that the light does not reach.
-    inside = np.asarray(figure.mask.filter(ImageFilter.GaussianBlur(0.022 * size)), np.float32)
-    across = (np.arange(picture.width) - foot[0]) / (0.2 * size)
-    shade = (0.62 + 0.4 * inside / 255) * (1 + 0.16 * pose.light * np.clip(across, -1, 1))
-    shaded = np.clip(np.asarray(figure.layer) * shade[:, :, None], 0, 255).astype(np.uint8)
-    picture.paste(Image.fromarray(shaded), (0, 0), figure.mask)
+    coarse = figure.mask.reduce(4)
+    inside = np.asarray(coarse.filter(ImageFilter.GaussianBlur(0.0055 * size)), np.float32) / 255
+    across = np.clip((np.arange(coarse.width) * 4 - foot[0]) / (0.2 * size), -1, 1)
+    shade = (0.62 + 0.38 * inside) * (1 + 0.16 * (pose.light * across - abs(pose.light)))
+    light = Image.fromarray((255 * shade).astype(np.uint8)).resize(picture.size)
+    shaded = ImageChops.multiply(figure.layer, light.convert("RGB"))
+    picture.paste(shaded, (0, 0), figure.mask)
 
 
 class _Figure:
@@ -88,15 +88,14 @@ class _Figure:
         return self.foot[0] + x * self.size, self.foot[1] + y * self.size
 
     def polygon(self, points: Sequence[Point], colour: Colour) -> None:
-        rgb = (int(colour[0]), int(colour[1]), int(colour[2]))
-        self.pens[0].polygon(points, fill=rgb)
+        self.pens[0].polygon(points, fill=whole(colour))
         self.pens[1].polygon(points, fill=255)
 
     def oval(self, centre: Point, rx: float, ry: float, colour: Colour) -> None:
         """Radii in statures."""
         (x, y), rx, ry = centre, rx * self.size, ry * self.size
-        turns = [2 * math.pi * k / 20 for k in range(20)]
-        self.polygon([(x + rx * math.cos(t), y + ry * math.sin(t)) for t in turns], colour)
+        self.pens[0].ellipse((x - rx, y - ry, x + rx, y + ry), fill=whole(colour))
+        self.pens[1].ellipse((x - rx, y - ry, x + rx, y + ry), fill=255)
 
     def capsule(self, start: Joint, end: Joint, first: float, last: float, colour: Colour) -> None:
         """A limb with radii in statures."""
@@ -137,7 +136,6 @@ class _Figure:
             self.long_hair()
         self.leg(far, 0.84)
         self.leg(-far, 1.0)
-        self.skirt()
         self.torso()
         self.head()
         if not behind:
@@ -161,22 +159,17 @@ class _Figure:
         self.capsule(knee, ankle, 0.04, 0.03 if trousers else 0.022, lower if trousers else skin)
         self.capsule(hip, knee, 0.06, 0.041, skin if look.lower_kind == "skirt" else lower)
 
-    def skirt(self) -> None:
-        if self.look.lower_kind == "skirt":
-            self.band(0.53, 0.3, -1.05, 1.05, self.look.lower)
-
     def torso(self) -> None:
         look = self.look
         top, hem = _OUTLINE[0][0], look.hem
+        if look.lower_kind == "skirt":
+            self.band(0.53, 0.3, -1.05, 1.05, look.lower)
         self.capsule((0, 0.84, 0), (0, 0.87, 0.01), 0.035, 0.032, _lit(look.skin, 0.85))
         self.band(0.55, min(hem, 0.5), -0.95, 0.95, look.lower)
         self.band(top, hem, -1, 1, look.upper)
-        if look.pattern in ("stripes", "check"):
+        if look.pattern == "stripes":
             for height in np.arange(0.79, hem + 0.02, -0.062):
                 self.band(height, height - 0.026, -1, 1, look.accent)
-        if look.pattern == "check":
-            for share in (-0.62, 0.02, 0.66):
-                self.band(0.81, hem, share - 0.12, share + 0.12, _lit(look.accent, 0.8))
         elif look.pattern == "halves":
             self.band(0.68, hem, -1, 1, look.accent)
         # What is on the chest moves out of sight as the person turns.
@@ -190,11 +183,9 @@ class _Figure:
         look, pose = self.look, self.pose
         swing = -side * 0.8 * pose.stride * math.sin(pose.phase)
         bend = swing + 0.35
-        if pose.arms == "pockets":
+        if pose.pockets:
             swing, bend = -0.35, 0.35
-        elif pose.arms == "phone" and side == 1:
-            swing, bend = 0.35, 2.1
-        shoulder = (0.118 * look.girth * side, 0.795, 0.0)
+        shoulder = (0.106 * look.girth * side, 0.795, 0.0)
         elbow = _step((shoulder[0] + 0.015 * side, *shoulder[1:]), 0.16, swing)
         hand = _step(elbow, 0.145, bend)
         sleeve, skin = _lit(look.upper, light), _lit(look.skin, light)
@@ -204,10 +195,9 @@ class _Figure:
 
     def head(self) -> None:
         look, sin, cos = self.look, self.sin, self.cos
+        hair = {"bald": look.skin, "hat": look.accent}.get(look.hair_style, look.hair)
         skull = self.at((0, 0.938, -0.008))
-        self.oval(skull, 0.06, 0.07, look.skin if look.hair_style == "bald" else look.hair)
-        if look.hair_style == "bun":
-            self.oval(self.at((0, 0.985, -0.05)), 0.028, 0.028, look.hair)
+        self.oval(skull, 0.06, 0.07, hair)
         if cos > -0.5:
             x, y = skull
             face = x + 0.03 * sin * self.size, y + 0.018 * self.size
@@ -215,14 +205,6 @@ class _Figure:
             for eye in (-0.02, 0.02) if cos > 0.2 else ():
                 where = face[0] + (eye * cos + 0.012 * sin) * self.size, face[1] - 0.01 * self.size
                 self.oval(where, 0.006, 0.005, (40, 30, 30))
-        if look.hair_style in ("cap", "beanie"):
-            crown = [self.at((0, 0.95 + 0.064 * math.sin(t), 0)) for t in (0.0, 0.7, 1.57)]
-            widths = [0.064 * math.cos(t) * self.size for t in (0.0, 0.7, 1.3)]
-            points = [(x - w, y) for (x, y), w in zip(crown, widths, strict=True)]
-            points += [(x + w, y) for (x, y), w in zip(crown, widths, strict=True)][::-1]
-            self.polygon(points, look.accent)
-            if look.hair_style == "cap":
-                self.capsule((0, 0.955, 0.05), (0, 0.95, 0.09), 0.02, 0.016, look.accent)
 
     def long_hair(self) -> None:
         if self.look.hair_style == "long":
@@ -232,15 +214,13 @@ class _Figure:
     def backpack(self) -> None:
         if self.look.bag == "backpack":
             colour, back = self.look.bag_colour, -0.1
-            half = 0.068 * abs(self.cos) + 0.04 * abs(self.sin)
-            for top, bottom, light in ((0.81, 0.6, 1.0), (0.69, 0.62, 0.75)):
+            half = self.size * (0.068 * abs(self.cos) + 0.04 * abs(self.sin))
+            for top, bottom, share, light in ((0.81, 0.6, 1, 1.0), (0.7, 0.63, 0.7, 0.75)):
                 (x, y0), (_, y1) = self.at((0, top, back)), self.at((0, bottom, back))
-                w = half * self.size * (1 if light == 1 else 0.75)
-                corner = 0.02 * self.size
-                self.polygon(
-                    [(x - w, y0 + corner), (x - w + corner, y0), (x + w - corner, y0),
-                     (x + w, y0 + corner), (x + w, y1), (x - w, y1)], _lit(colour, light),
-                )  # fmt: skip
+                w, corner = share * half, 0.02 * self.size
+                outline = [(x - w, y1), (x - w, y0 + corner), (x - w + corner, y0)]
+                outline += [(2 * x - px, py) for px, py in reversed(outline)]
+                self.polygon(outline, _lit(colour, light))
 
     def hand_and_shoulder_bag(self, side: int) -> None:
         look = self.look
@@ -252,19 +232,17 @@ class _Figure:
         if look.bag not in ("shoulder", "handbag"):
             return
         # Carried on the left: behind the body when that is the far side.
-        left = 0.15 * look.girth
+        left, height, half = 0.15 * look.girth, 0.43, 0.055
         if look.bag == "shoulder":
-            self.capsule((-0.07, 0.83, 0), (left, 0.56, 0.0), 0.01, 0.01, look.bag_colour)
             height, half = 0.56, 0.06
-        else:
-            height, half = 0.43, 0.055
+            self.capsule((-0.07, 0.83, 0), (left, height, 0.0), 0.01, 0.01, look.bag_colour)
         if side == 1 or abs(self.sin) < 0.6:
             x, y = self.at((left, height, 0.02))
             w, h = half * self.size, 0.05 * self.size
-            points = [(x - 0.8 * w, y - h), (x + 0.8 * w, y - h), (x + w, y + h), (x - w, y + h)]
-            self.polygon(points, look.bag_colour)
-            flap = [(x - 0.8 * w, y - h), (x + 0.8 * w, y - h), (x + 0.85 * w, y - 0.2 * h)]
-            self.polygon([*flap, (x - 0.85 * w, y - 0.2 * h)], _lit(look.bag_colour, 0.75))
+            for bottom, light in ((h, 1.0), (-0.2 * h, 0.75)):  # the bag and its flap
+                upper = [(x - 0.8 * w, y - h), (x + 0.8 * w, y - h)]
+                lower = [(x + w, y + bottom), (x - w, y + bottom)]
+                self.polygon(upper + lower, _lit(look.bag_colour, light))
 
 
 def _step(joint: Joint, length: float, angle: float) -> Joint:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from .domains import Domain, find_domain, generator, jittered
+from .domains import Domain, find_domain, generator, jittered, whole
 from .figure import Point, draw_person, random_pose
 from .people import look_of, pick
 from .scenes import HORIZON, picture_of
@@ -58,8 +58,8 @@ def draw_image(
         draw_person(picture, look_of(domain, number), pose, where, tall)
     if rng.random() < network.occlusion:
         _obstacle(picture, rng)
-    if network.weather:
-        _weather(picture, network.weather, rng)
+    if network.snowfall:
+        _snowfall(picture, rng)
     return _recorded(picture.reduce(_SUPERSAMPLING), network, own, rng)
 
 
@@ -80,39 +80,30 @@ def _shadow(picture: Image.Image, foot: Point, size: float, sun: float, light: f
     away = -math.copysign(1, light)
     length = size * (0.12 + 0.3 * sun)
     left, right = sorted((foot[0] - away * 0.1 * size, foot[0] + away * length))
-    mask = Image.new("L", picture.size)
+    mask = Image.new("L", (picture.width // 4, picture.height // 4))
     edges = (left, foot[1] - 0.035 * size, right, foot[1] + 0.02 * size)
-    ImageDraw.Draw(mask).ellipse(edges, fill=round(90 + 100 * sun))
-    mask = mask.filter(ImageFilter.GaussianBlur(0.012 * size))
-    picture.paste((22, 22, 30), (0, 0), mask)
+    ImageDraw.Draw(mask).ellipse([edge / 4 for edge in edges], fill=round(90 + 100 * sun))
+    mask = mask.filter(ImageFilter.GaussianBlur(0.003 * size))
+    picture.paste((22, 22, 30), (0, 0), mask.resize(picture.size))
 
 
 def _obstacle(picture: Image.Image, rng: np.random.Generator) -> None:
-    """A post, a railing or a suitcase in front of the person."""
+    """A post or a suitcase in front of the person."""
     columns, rows = picture.size
-    red, green, blue = jittered(rng, pick(rng, ((90, 94, 98), (150, 130, 90), (160, 56, 48))), 20)
-    colour = int(red), int(green), int(blue)
-    pen, kind = ImageDraw.Draw(picture), pick(rng, ("post", "railing", "case"))
-    if kind == "post":
-        x = columns * rng.uniform(0.15, 0.85)
-        pen.rectangle((x, 0, x + 0.1 * columns, rows), fill=colour)
-    elif kind == "railing":
-        for y in rows * (rng.uniform(0.62, 0.75) + np.array([0, 0.12])):
-            pen.rectangle((0, y, columns, y + 0.025 * rows), fill=colour)
+    colour = whole(jittered(rng, pick(rng, ((90, 94, 98), (150, 130, 90), (160, 56, 48))), 20))
+    pen, x = ImageDraw.Draw(picture), columns * rng.uniform(-0.2, 0.8)
+    if rng.random() < 0.5:
+        pen.rectangle((x + 0.2 * columns, 0, x + 0.3 * columns, rows), fill=colour)
     else:
-        x, y = columns * rng.uniform(-0.2, 0.7), rows * rng.uniform(0.7, 0.82)
-        pen.rounded_rectangle((x, y, x + 0.5 * columns, 1.1 * rows), 0.05 * columns, fill=colour)
+        edges = (x, rows * rng.uniform(0.68, 0.8), x + 0.5 * columns, 1.1 * rows)
+        pen.rounded_rectangle(edges, 0.05 * columns, fill=colour)
 
 
-def _weather(picture: Image.Image, kind: str, rng: np.random.Generator) -> None:
-    columns, rows = picture.size
-    pen = ImageDraw.Draw(picture)
-    for x, y in rng.uniform(0, 1, (70, 2)) * (columns, rows):
-        if kind == "snow":
-            radius = rows * rng.uniform(0.003, 0.008)
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(244, 246, 250))
-        else:
-            pen.line((x, y, x - 0.01 * rows, y + 0.06 * rows), fill=(128, 132, 140), width=2)
+def _snowfall(picture: Image.Image, rng: np.random.Generator) -> None:
+    pen, rows = ImageDraw.Draw(picture), picture.height
+    for x, y in rng.uniform(0, 1, (70, 2)) * picture.size:
+        radius = rows * rng.uniform(0.003, 0.008)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(244, 246, 250))
 
 
 def _recorded(
@@ -130,9 +121,8 @@ def _recorded(
         picture = small.resize((width, height), Image.Resampling.BILINEAR)
     light = np.asarray(picture, np.float32) / 255
     gain = network.white * own.uniform(0.94, 1.06, 3) * rng.uniform(0.97, 1.03, 3)
-    light = np.clip(light * gain * rng.uniform(0.86, 1.14), 0, 1)
+    light = np.clip(light * gain * rng.uniform(0.9, 1.1), 0, 1)
     value = light ** (network.gamma * own.uniform(0.9, 1.1))
-    value = (value - 0.46) * (network.contrast * own.uniform(0.93, 1.07)) + 0.46
     grey = value @ np.array([0.3, 0.59, 0.11])
     value = grey[:, :, None] + (value - grey[:, :, None]) * network.saturation
     value = network.haze + value * (255 - network.haze)

@@ -22,26 +22,18 @@ _MUTED = (
     (34, 36, 42), (84, 86, 90), (146, 148, 150), (44, 60, 104), (112, 40, 48), (72, 84, 56),
     (150, 118, 84), (196, 178, 148), (96, 110, 134), (60, 96, 96),
 )  # fmt: skip
-_DARK = (
-    (20, 20, 24), (38, 40, 46), (26, 34, 62), (54, 46, 42), (62, 30, 36), (40, 52, 42),
-    (92, 70, 50), (128, 128, 132), (120, 28, 36), (178, 156, 120),
-)  # fmt: skip
+_DARK = tuple((red // 2, green // 2, blue // 2) for red, green, blue in _MUTED)
 _LOWER = (
     (28, 28, 32), (36, 44, 70), (66, 86, 126), (118, 140, 172), (74, 74, 78), (150, 148, 144),
     (176, 156, 122), (88, 72, 56), (70, 80, 60), (222, 220, 214),
 )  # fmt: skip
 
-PATTERNS = ("plain", "stripes", "check", "halves", "print", "open")
-LOWER = ("trousers", "shorts", "skirt")
-BAGS = ("none", "backpack", "shoulder", "handbag")
-HAIR = ("short", "long", "bun", "bald", "cap", "beanie")
-
-# For summer, mild and winter: colours, then weights of patterns, LOWER and HAIR, the chance of
-# long sleeves and the heights of the hem, as shares of the stature.
+# For summer, mild and winter: colours; weights of patterns, of lower_kind and of hair_style, in the
+# order of look_of; the chance of long sleeves; heights of the hem, as shares of the stature.
 _SEASONS: tuple[tuple[Any, ...], ...] = (
-    (_BRIGHT, (9, 4, 1, 2, 3, 1), (5, 4, 3), (6, 5, 2, 1, 2, 0), 0.1, (0.5, 0.47)),
-    (_MUTED, (9, 3, 2, 3, 2, 4), (8, 1, 2), (7, 6, 2, 1, 1, 1), 0.75, (0.5, 0.46, 0.43)),
-    (_DARK, (9, 1, 1, 3, 0, 4), (9, 0, 1), (5, 5, 1, 0, 1, 4), 1.0, (0.47, 0.42, 0.33)),
+    (_BRIGHT, (9, 5, 2, 3, 1), (5, 4, 3), (6, 5, 1, 2), 0.1, (0.5, 0.47)),
+    (_MUTED, (9, 4, 3, 2, 4), (8, 1, 2), (7, 6, 1, 2), 0.75, (0.5, 0.46, 0.43)),
+    (_DARK, (9, 2, 3, 0, 4), (9, 0, 1), (5, 5, 0, 5), 1.0, (0.47, 0.42, 0.33)),
 )
 
 
@@ -50,7 +42,7 @@ class Look:
     """What makes an identity.
 
     Attributes:
-        accent: colour of the pattern, of what is under an open jacket, and of cap or beanie.
+        accent: colour of the pattern, of what is under an open jacket, and of the hat.
         hem: height of the lower edge of the jacket, as a share of the stature.
         stature: relative to the average, as ``girth``.
     """
@@ -88,16 +80,16 @@ def look_of(domain: str, identity: int) -> Look:
     return Look(
         skin=jittered(rng, pick(rng, _SKIN), 8),
         hair=jittered(rng, pick(rng, _HAIR), 8),
-        hair_style=pick(rng, HAIR, hair),
+        hair_style=pick(rng, ("short", "long", "bald", "hat"), hair),
         upper=jittered(rng, pick(rng, colours if rng.random() < 0.75 else _BRIGHT + _DARK), 16),
         accent=jittered(rng, pick(rng, _BRIGHT + _MUTED), 14),
-        pattern=pick(rng, PATTERNS, patterns),
+        pattern=pick(rng, ("plain", "stripes", "halves", "print", "open"), patterns),
         long_sleeves=bool(rng.random() < long_sleeves),
         hem=pick(rng, hems),
         lower=jittered(rng, pick(rng, _LOWER), 14),
-        lower_kind=pick(rng, LOWER, lower),
+        lower_kind=pick(rng, ("trousers", "shorts", "skirt"), lower),
         shoes=jittered(rng, pick(rng, _SHOES), 8),
-        bag=pick(rng, BAGS, (4, 3, 2, 2)),
+        bag=pick(rng, ("none", "backpack", "shoulder", "handbag"), (4, 3, 2, 2)),
         bag_colour=jittered(rng, pick(rng, _MUTED + _BRIGHT[1:8]), 12),
         stature=float(rng.uniform(0.94, 1.06)),
         girth=float(rng.uniform(0.88, 1.22)),

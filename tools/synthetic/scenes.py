@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .domains import Colour, generator, jittered
+from .domains import Colour, generator, jittered, whole
 from .people import pick
 
 WIDE = 2.2
@@ -31,7 +30,7 @@ class Place:
 
     def polygon(self, points: list[tuple[float, float]], colour: Colour) -> None:
         scaled = [(x * self.rows, y * self.rows) for x, y in points]
-        self.pen.polygon(scaled, fill=tuple(int(c) for c in colour))
+        self.pen.polygon(scaled, fill=whole(colour))
 
     def box(self, left: float, top: float, right: float, bottom: float, colour: Colour) -> None:
         self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)], colour)
@@ -39,7 +38,7 @@ class Place:
     def oval(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         n = self.rows
         edges = (n * (x - rx), n * (y - ry), n * (x + rx), n * (y + ry))
-        self.pen.ellipse(edges, fill=tuple(int(c) for c in colour))
+        self.pen.ellipse(edges, fill=whole(colour))
 
     def columns(self, width: float) -> list[float]:
         """Left edges of parts of equal width, of which the first may be cut."""
@@ -49,28 +48,14 @@ class Place:
 # ---- walls: from the top to the horizon ------------------------------------------------------
 
 
-def _facade(place: Place, colour: Colour) -> None:
+def _facade(place: Place, colour: Colour, lit: float = 0) -> None:
     place.box(0, 0, WIDE, HORIZON, colour)
     place.box(0, HORIZON - 0.06, WIDE, HORIZON, _shade(colour, 0.75))
     for x in place.columns(0.2):
         for y in (-0.02, 0.22):
+            glass = (236, 196, 112) if place.rng.random() < lit else (92, 112, 130)
             place.box(x + 0.035, y, x + 0.145, y + 0.16, _shade(colour, 0.8))
-            place.box(x + 0.045, y + 0.01, x + 0.135, y + 0.15,
-                      jittered(place.rng, (92, 112, 130), 22))  # fmt: skip
-
-
-def _lit_facade(place: Place, colour: Colour) -> None:
-    _facade(place, colour)
-    for x in place.columns(0.2):
-        if place.rng.random() < 0.55:
-            place.box(x + 0.045, 0.23, x + 0.135, 0.37, jittered(place.rng, (236, 196, 112), 18))
-
-
-def _bricks(place: Place, colour: Colour) -> None:
-    place.box(0, 0, WIDE, HORIZON, _shade(colour, 0.7))
-    for row, y in enumerate(np.arange(0, HORIZON, 0.035)):
-        for x in np.arange(-0.08 + 0.04 * (row % 2), WIDE, 0.08):
-            place.box(x, y, x + 0.072, y + 0.028, jittered(place.rng, colour, 14))
+            place.box(x + 0.045, y + 0.01, x + 0.135, y + 0.15, jittered(place.rng, glass, 20))
 
 
 def _trees(place: Place, colour: Colour) -> None:
@@ -85,10 +70,7 @@ def _trees(place: Place, colour: Colour) -> None:
 
 def _bare_trees(place: Place, colour: Colour) -> None:
     place.box(0, 0, WIDE, HORIZON, (206, 212, 220))
-    for x in place.columns(0.5):  # houses under snow
-        place.box(x, 0.2, x + 0.34, HORIZON, jittered(place.rng, colour, 12))
-        place.polygon([(x - 0.03, 0.21), (x + 0.17, 0.06), (x + 0.37, 0.21)], (238, 241, 246))
-        place.box(x + 0.07, 0.28, x + 0.15, 0.4, (86, 92, 104))
+    place.box(0, 0.2, WIDE, HORIZON, colour)
     for x in place.columns(0.37):
         place.box(x, 0, x + 0.03, HORIZON + 0.05, (70, 62, 58))
         for dx in (-0.1, 0.12):
@@ -110,18 +92,14 @@ def _panels(place: Place, colour: Colour) -> None:
     place.box(0, 0, WIDE, HORIZON, colour)
     for x in place.columns(0.3):
         place.box(x, 0, x + 0.012, HORIZON, _shade(colour, 0.7))
-        if place.rng.random() < 0.5:
-            place.box(x + 0.06, 0.12, x + 0.24, 0.32, jittered(place.rng, pick(place.rng, _GOODS),
-                                                               20))  # fmt: skip
+        poster = jittered(place.rng, pick(place.rng, _GOODS), 20)
+        place.box(x + 0.06, 0.12, x + 0.24, 0.32, poster)
     place.box(0, HORIZON - 0.03, WIDE, HORIZON, _shade(colour, 0.6))
 
 
 def _glass(place: Place, colour: Colour) -> None:
     place.box(0, 0, WIDE, HORIZON, (196, 218, 236))
     place.box(0, 0.36, WIDE, HORIZON, (150, 156, 158))
-    for x in place.columns(0.8):  # an aeroplane outside
-        place.oval(x + 0.35, 0.3, 0.32, 0.055, (240, 242, 244))
-        place.polygon([(x + 0.05, 0.29), (x + 0.01, 0.12), (x + 0.12, 0.27)], (58, 96, 170))
     for x in place.columns(0.24):
         place.box(x, 0, x + 0.02, HORIZON, colour)
     place.box(0, 0.18, WIDE, 0.2, colour)
@@ -134,14 +112,6 @@ def _train(place: Place, colour: Colour) -> None:
         place.box(x + 0.03, 0.08, x + 0.2, 0.26, (52, 62, 74))
         place.box(x + 0.23, 0.04, x + 0.235, HORIZON, _shade(colour, 0.6))
     place.box(0, HORIZON - 0.04, WIDE, HORIZON, (40, 40, 44))
-
-
-def _tiles(place: Place, colour: Colour) -> None:
-    place.box(0, 0, WIDE, HORIZON, _shade(colour, 0.7))
-    for y in np.arange(0, HORIZON, 0.06):
-        for x in np.arange(0, WIDE, 0.06):
-            place.box(x, y, x + 0.054, y + 0.054, jittered(place.rng, colour, 6))
-    place.box(0, 0.2, WIDE, 0.26, (40, 92, 150))
 
 
 # ---- ground: from the horizon to the bottom --------------------------------------------------
@@ -163,8 +133,7 @@ def _asphalt(place: Place, colour: Colour) -> None:
     place.box(0, HORIZON, WIDE, HORIZON + 0.05, (150, 148, 142))
     place.box(0, HORIZON + 0.05, WIDE, HORIZON + 0.065, (92, 90, 88))
     for x in place.columns(0.5):
-        place.polygon([(x, 0.78), (x + 0.22, 0.78), (x + 0.25, 0.81), (x, 0.81)],
-                      (206, 204, 196))  # fmt: skip
+        place.box(x, 0.78, x + 0.24, 0.81, (206, 204, 196))
 
 
 def _specks(place: Place, colour: Colour) -> None:
@@ -179,7 +148,7 @@ def _specks(place: Place, colour: Colour) -> None:
 def _polished(place: Place, colour: Colour) -> None:
     """A floor that mirrors the wall."""
     wall = place.picture.crop((0, 0, place.picture.width, round(HORIZON * place.rows)))
-    floor = Image.new("RGB", wall.size, tuple(int(c) for c in colour))
+    floor = Image.new("RGB", wall.size, whole(colour))
     mirrored = Image.blend(floor, wall.transpose(Image.Transpose.FLIP_TOP_BOTTOM), 0.3)
     place.picture.paste(mirrored, (0, round(HORIZON * place.rows)))
 
@@ -210,23 +179,8 @@ def _bench(place: Place, x: float) -> None:
         place.box(x + leg, HORIZON, x + leg + 0.02, HORIZON + 0.1, (60, 60, 64))
 
 
-def _plant(place: Place, x: float) -> None:
-    for _ in range(14):
-        dx, dy = place.rng.uniform(-0.07, 0.07, 2)
-        leaf = jittered(place.rng, (66, 112, 60), 18)
-        place.oval(x + 0.08 + dx, HORIZON - 0.05 + dy, 0.03, 0.05, leaf)
-    place.box(x + 0.02, HORIZON, x + 0.14, HORIZON + 0.12, (150, 92, 66))
-
-
 def _lamp(place: Place, x: float) -> None:
     place.box(x, 0, x + 0.025, HORIZON + 0.08, (56, 60, 62))
-
-
-def _seats(place: Place, x: float) -> None:
-    for seat in range(4):
-        left = x + 0.1 * seat
-        place.box(left, HORIZON - 0.08, left + 0.085, HORIZON + 0.02, (48, 76, 128))
-    place.box(x, HORIZON + 0.03, x + 0.4, HORIZON + 0.05, (110, 114, 118))
 
 
 def _shade(colour: Colour, light: float) -> Colour:
@@ -234,33 +188,18 @@ def _shade(colour: Colour, light: float) -> Colour:
     return red, green, blue
 
 
-Painter = Callable[[Place, Colour], None]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A wall and a ground with their colours, and what stands in front of the wall."""
-
-    wall: Painter
-    wall_colour: Colour
-    ground: Painter
-    ground_colour: Colour
-    things: tuple[Callable[[Place, float], None], ...]
-
-
-SCENES = {
-    "plaza": Scene(_facade, (214, 186, 140), _slabs, (200, 190, 170), (_bench, _plant, _lamp)),
-    "facade": Scene(_facade, (206, 150, 118), _asphalt, (126, 124, 122), (_car, _lamp, _car)),
-    "lawn": Scene(_trees, (86, 128, 66), _specks, (112, 146, 80), (_bench, _lamp)),
-    "brick": Scene(_bricks, (150, 84, 66), _slabs, (164, 160, 152), (_plant, _bench)),
-    "shops": Scene(_shops, (206, 186, 160), _polished, (216, 202, 180), (_plant, _bench)),
-    "hall": Scene(_panels, (186, 188, 186), _polished, (176, 176, 174), (_seats, _plant)),
-    "platform": Scene(_train, (176, 182, 190), _kerb, (136, 136, 138), (_bench, _lamp)),
-    "street": Scene(_facade, (168, 162, 154), _asphalt, (104, 106, 110), (_car, _lamp)),
-    "snow": Scene(_bare_trees, (132, 116, 108), _specks, (232, 236, 242), (_car, _lamp)),
-    "tunnel": Scene(_tiles, (204, 200, 178), _slabs, (112, 110, 104), (_bench,)),
-    "gate": Scene(_glass, (110, 116, 122), _specks, (96, 104, 128), (_seats, _seats)),
-    "night": Scene(_lit_facade, (66, 60, 72), _asphalt, (58, 58, 66), (_car, _lamp)),
+# The wall and its colour, the ground and its colour, and what stands before the wall.
+SCENES: dict[str, tuple[Any, Any, Any, Any, Any]] = {
+    "plaza": (_facade, (214, 186, 140), _slabs, (200, 190, 170), (_bench, _lamp, _lamp)),
+    "facade": (_facade, (206, 150, 118), _asphalt, (126, 124, 122), (_car, _lamp, _car)),
+    "lawn": (_trees, (86, 128, 66), _specks, (112, 146, 80), (_bench, _lamp)),
+    "shops": (_shops, (206, 186, 160), _polished, (216, 202, 180), (_bench, _lamp)),
+    "hall": (_panels, (186, 188, 186), _polished, (176, 176, 174), (_bench, _lamp)),
+    "platform": (_train, (176, 182, 190), _kerb, (136, 136, 138), (_bench, _lamp)),
+    "street": (_facade, (168, 162, 154), _asphalt, (104, 106, 110), (_car, _lamp)),
+    "snow": (_bare_trees, (132, 116, 108), _specks, (232, 236, 242), (_car, _lamp)),
+    "gate": (_glass, (110, 116, 122), _specks, (96, 104, 128), (_bench, _lamp)),
+    "night": (partial(_facade, lit=0.4), (66, 60, 72), _asphalt, (58, 58, 66), (_car, _lamp)),
 }
 
 
@@ -271,12 +210,12 @@ def picture_of(scene: str, domain: str, camera: int, rows: int) -> Image.Image:
     Returns:
         RGB, ``rows`` high and ``WIDE`` times as wide; its lower half is the ground.
     """
-    kind = SCENES[scene]
+    wall, wall_colour, ground, ground_colour, things = SCENES[scene]
     rng = generator("place", domain, camera)
     place = Place(rows, rng)
-    kind.wall(place, jittered(rng, kind.wall_colour, 16))
-    kind.ground(place, jittered(rng, kind.ground_colour, 12))
+    wall(place, jittered(rng, wall_colour, 16))
+    ground(place, jittered(rng, ground_colour, 12))
     for number in range(4):
-        thing = kind.things[number % len(kind.things)]
+        thing = things[number % len(things)]
         thing(place, (number + rng.uniform(0.1, 0.6)) * WIDE / 4)
     return place.picture
