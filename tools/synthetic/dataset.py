@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import multiprocessing
 import os
 import tempfile
@@ -18,12 +17,9 @@ from tqdm import tqdm
 from .domains import DOMAINS, SOURCES, TARGETS, find_domain
 from .image import draw_image
 
-VERSION = 1
-"""Of the drawings; a folder of another version is refused."""
-
+VERSION = 1  # of the drawings; a folder of another version is refused
 FIRST_TEST_IDENTITY = 5001
-_SETTINGS = "synthetic.json"
-
+_SETTINGS = "synthetic.txt"
 
 _Job = tuple[Path, tuple[str, int, int, int, int, int]]
 """A file, and the arguments of :func:`draw_image` for what it holds."""
@@ -76,21 +72,14 @@ def draw(
         raise ValueError(f"identities={identities} must be below {FIRST_TEST_IDENTITY}")
     root = Path(root).expanduser().absolute()
     folders = {name: root / find_domain(name).name for name in names}
-    settings = json.dumps(
-        {
-            "version": VERSION, "identities": identities, "images": images,
-            "test_identities": test_identities, "size": size,
-        }
-    )  # fmt: skip
+    settings = f"version {VERSION}: {identities=} {images=} {test_identities=} {size=}\n"
     missing = [name for name, folder in folders.items() if not folder.exists()]
     for name in folders.keys() - set(missing):
         file = folders[name] / _SETTINGS
-        found = file.read_text() if file.is_file() else "nothing that says its numbers"
+        found = file.read_text() if file.is_file() else "nothing that says how it was drawn"
         if found != settings:
-            raise FileExistsError(
-                f"{folders[name]} is there, with {found} instead of {settings}; delete it, or "
-                "choose another root"
-            )
+            there = f"{folders[name]} is there, with {found.strip()}, not {settings.strip()}"
+            raise FileExistsError(f"{there}; delete it, or choose another root")
     if not missing:
         return folders
 
@@ -132,18 +121,15 @@ def _jobs(
     trained = range(1, 1 + identities)
     tested = range(FIRST_TEST_IDENTITY, FIRST_TEST_IDENTITY + test_identities)
     return [
-        (
-            folder / part / f"{identity:04d}_c{camera + 1}_{index}.jpg",
-            (folder.name, identity, camera, index, *size),
-        )
+        (folder / part / f"{i:04d}_c{c + 1}_{n}.jpg", (folder.name, i, c, n, *size))
         for part, people, numbers in (
             ("bounding_box_train", trained, range(images)),
             ("query", tested, range(1)),
             ("bounding_box_test", tested, range(1, 3)),
         )
-        for camera in range(len(DOMAINS[folder.name].scenes))
-        for identity in people
-        for index in numbers
+        for c in range(len(DOMAINS[folder.name].scenes))
+        for i in people
+        for n in numbers
     ]
 
 

@@ -13,8 +13,7 @@ from .people import look_of, pick
 from .scenes import HORIZON, picture_of
 
 _SUPERSAMPLING = 4
-_PASSERS_BY = 100_000
-"""Numbers of people who are in the way, and have no identity, start here."""
+_PASSERS_BY = 100_000  # people in the way, who are nobody's match, have numbers from here on
 
 
 def draw_image(

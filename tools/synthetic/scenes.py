@@ -102,7 +102,6 @@ def _glass(place: Place, colour: Colour) -> None:
     place.box(0, 0.36, WIDE, HORIZON, (150, 156, 158))
     for x in place.columns(0.24):
         place.box(x, 0, x + 0.02, HORIZON, colour)
-    place.box(0, 0.18, WIDE, 0.2, colour)
 
 
 def _train(place: Place, colour: Colour) -> None:
