@@ -9,21 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from . import distributed
-from .accumulation import averaging
-from .checkpoint import unwrapped
-from .compilation import compile_encoder
-from .cuda_graphs import recorded_step
+from .config.settings import DDANSettings
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
-from .gradients import not_finite, term_gradients
-from .loop import EpochLoop
-from .losses import domain_discrimination_loss
-from .non_finite import stop
-from .objective import DDANObjective
-from .optim import FollowingSchedule, optimizer_like
-from .precision import GradientScaler, autocast_dtype
-from .settings import DDANSettings
+from .method.losses import domain_discrimination_loss
+from .method.objective import DDANObjective
+from .training.acceleration.compilation import compile_encoder
+from .training.acceleration.cuda_graphs import recorded_step
+from .training.accumulation import averaging
+from .training.checkpoint import unwrapped
+from .training.discriminator_optimizer import FollowingSchedule, optimizer_like
+from .training.gradients import not_finite, term_gradients
+from .training.loop import EpochLoop
+from .training.non_finite import stop
+from .training.precision import GradientScaler, autocast_dtype
 
 
 class ImageDDANEngine(EpochLoop):
@@ -41,7 +41,7 @@ class ImageDDANEngine(EpochLoop):
         optimizer: optimiser of the model.
         scheduler: its learning-rate scheduler; None keeps the rate.
         use_gpu: as in torchreid's engines. The engine works on the device that the model is on.
-        **options: see :class:`~ddan_torchreid.settings.DDANSettings`, such as
+        **options: see :class:`~ddan_torchreid.config.settings.DDANSettings`, such as
             ``central_domain='cuhksysu'``, ``weight_adversarial=0.18``, ``top_k=8``.
 
     Raises:

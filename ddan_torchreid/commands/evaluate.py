@@ -7,11 +7,12 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import checks, integration, state_files, training
-from ..config import arguments as config_arguments
-from ..config import engine_options, options_named_as_keys
+from ..config.schema import arguments as config_arguments
+from ..config.schema import engine_options, options_named_as_keys
+from ..config.settings import DDANSettings, nearest
 from ..evaluation import evaluate_configured
-from ..settings import DDANSettings, nearest
+from ..integration import builder, checks, registry
+from ..system import state_files
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     if absent and config.data.targets:
         print(f"Sources unknown or not under the data root: {absent}; testing without them.")
         _without_sources(config)
-    engine = training.build(config)
+    engine = builder.build(config)
     _say_other_size(config)
     # torchreid prints for each target whether it is one of the sources.
     config.data.sources = engine.datamanager.sources = sources
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     # Not through the engine, so that models of torchreid's own engines are scored alike.
     output = arguments.output or Path(config.data.save_dir) / "evaluation"
     options = config_arguments(config, "run")
-    with training.log_file(config):
+    with builder.log_file(config):
         print(f"Configuration\n{config}\n")
         evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
 
@@ -127,7 +128,7 @@ def _say_other_size(config: CfgNode) -> None:
 
 
 def _absent_sources(config: CfgNode) -> str:
-    known = integration.dataset_names()
+    known = registry.dataset_names()
     for name in config.data.targets:
         # Before the stand-in, which reads the first target.
         if name not in known:
@@ -141,7 +142,7 @@ def _absent_sources(config: CfgNode) -> str:
 def _without_sources(config: CfgNode) -> None:
     # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
     # it may have none, and images that are listed without splits must not be in both.
-    config.data.sources = [integration.register_stand_in(config.data.targets[0])]
+    config.data.sources = [registry.register_stand_in(config.data.targets[0])]
     config.data.combineall = False
     config.sampler.train_sampler = "RandomSampler"
     # No loss is computed; all of them at 0 would be refused.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..atomic import replacing
 from ..report import contents, markdown, page, results
+from ..system.files import replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from ..settings import nearest
+from ..config.settings import nearest
 from .ablation import BASELINE, DDAN, Row
 
 LEFT_OUT = ("market1501", "msmt17", "cuhk03")

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
-from .. import config as configuration
-from .. import training
+from ..config import schema as configuration
 from ..data import rendered
 from ..evaluation import Scores, as_row, mean_scores
+from ..integration import builder
 from .machine import machine
 from .ranking_picture import ranking_picture
 
@@ -99,7 +99,7 @@ def _train(row: str, base: CfgNode, changes: dict[str, Any], output: Path) -> An
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         print(config)
-        engine = training.build(config)
+        engine = builder.build(config)
         engine.run(**configuration.arguments(config, "run"))
     return engine
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
-from ..domains import wasserstein_distance
+from ..method.central_domain import wasserstein_distance
 from . import samples
 from .probes import by_domain
 from .ranking_sheet import ranking_sheet

@@ -10,10 +10,10 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from .. import checks, training
-from .. import config as configuration
+from ..config import schema as configuration
+from ..config.settings import nearest
 from ..data import rendered
-from ..settings import nearest
+from ..integration import builder, checks
 from . import benchmarks
 from .ablation import IDENTITY, Changes, Row
 from .rows import rows
@@ -147,7 +147,7 @@ def _drawn_counts(config: CfgNode) -> dict[str, Any]:
 
 
 def _count(config: CfgNode, allow: bool) -> dict[str, Any]:
-    manager = training.build_datamanager(config)
+    manager = builder.build_datamanager(config)
     sources, targets = benchmarks.found(manager)
     facts: dict[str, Any] = {"counts": {"sources": sources, "targets": targets}}
     different = benchmarks.differences(config, manager)

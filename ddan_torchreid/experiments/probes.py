@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..data import rendered
-from ..domains import central_domain, domain_distances, self_distances
+from ..method.central_domain import central_domain, domain_distances, self_distances
 from .samples import Sample, lookalikes
 
 NEIGHBOURS = 8

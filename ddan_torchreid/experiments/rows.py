@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from yacs.config import CfgNode
 
-from ..precision import TOO_NARROW_ON_CPU, autocast_dtype
+from ..training.precision import TOO_NARROW_ON_CPU, autocast_dtype
 from . import search
 from .ablation import ABLATION, ALIGNMENT, BASELINE, DDAN, PAIRWISE, Row, in_bn_model, short
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from .. import checks
-from .. import config as configuration
-from ..settings import nearest
+from ..config import schema as configuration
+from ..config.settings import nearest
+from ..integration import checks
 from . import paper
 from .ablation import Row
 from .rows import TITLES

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..atomic import replacing
 from ..data import rendered
 from ..data.loader import source_loaders
 from ..evaluation import extract_features
+from ..system.files import replacing
 
 FILE = "features.npz"
 IMAGES = 1000

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import config as configuration
-from .. import resuming, state_files, training
-from ..atomic import replacing
-from ..checkpoint_files import newest, written_files
+from ..config import schema as configuration
 from ..evaluation import TargetResult, as_row, evaluate_protocol
+from ..integration import builder
+from ..system import state_files
+from ..system.files import replacing
+from ..training import resuming
+from ..training.checkpoint_store import newest, written_files
 from . import samples
 from .averaging import WeightAverage
 from .erasure import erased
@@ -77,7 +79,7 @@ def train(job: Job, report: Report) -> None:
         contextlib.redirect_stdout(log),
     ):
         print(config)
-        engine = training.build(config)
+        engine = builder.build(config)
         average = WeightAverage(engine.model, job.average_last, config.train.max_epoch)
         watch = Watch(engine, average, report)
         if checkpoint_file is not None:
@@ -115,7 +117,7 @@ def _score_again(job: Job, finished: dict[str, Any]) -> None:
         (job.folder / LOG).open("a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
     ):
-        engine = training.build(config)
+        engine = builder.build(config)
         _write_outcome(job, finished | _scored(engine, config, job))
 
 

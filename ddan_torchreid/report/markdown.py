@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ..atomic import replacing
+from ..system.files import replacing
 from .blocks import Block, Commands, Finding, Heading, Paragraph, Picture, Pictures, Report, Table
 from .page import plain
 

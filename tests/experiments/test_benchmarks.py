@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import training
-from ddan_torchreid.data import published
+from ddan_torchreid.config import schema as configuration
+from ddan_torchreid.data.datasets import published
 from ddan_torchreid.experiments import benchmarks, plan, records, runner
 from ddan_torchreid.experiments.runs import Options
+from ddan_torchreid.integration import builder
 from tests import miniatures
 from tests.experiments import msmt17
 
@@ -86,7 +86,7 @@ def test_what_is_loaded_is_counted(benchmark_root, name):
     config = configuration.get_default_config()
     configuration.merge_file(config, configuration.find_file(name))
     config.data.root, config.data.workers = str(benchmark_root), 0
-    sources, targets = benchmarks.found(training.build_datamanager(config))
+    sources, targets = benchmarks.found(builder.build_datamanager(config))
     whole = name.startswith("protocol3")
     assert sources["msmt17"] == (msmt17.ALL if whole else msmt17.TRAIN)
     assert sources["cuhksysu"] == miniatures.SOURCES["cuhksysu"]
@@ -113,7 +113,7 @@ def test_published_counts_are_no_difference(benchmark_root, monkeypatch):
     config = configuration.get_default_config()
     configuration.merge_file(config, configuration.find_file("ddan_no_duke"))
     config.data.root, config.data.workers = str(benchmark_root), 0
-    manager = training.build_datamanager(config)
+    manager = builder.build_datamanager(config)
     assert benchmarks.differences(config, manager)
     small = {name: ((0, 0), counts) for name, counts in miniatures.SOURCES.items()}
     monkeypatch.setattr(benchmarks, "TRAINING", small)

@@ -4,9 +4,9 @@ import pytest
 import torchreid
 from torch import nn
 
-from ddan_torchreid import training
 from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments.home import home_scores
+from ddan_torchreid.integration import builder
 
 
 class Pixels(nn.Module):
@@ -23,7 +23,7 @@ class Pixels(nn.Module):
 def engine_of(job, targets):
     config = job.config.clone()
     config.data.save_dir, config.data.targets = str(job.folder), list(targets)
-    engine = training.build(config)
+    engine = builder.build(config)
     engine.model = Pixels()
     return engine, config
 

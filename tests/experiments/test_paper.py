@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ddan_torchreid.data import published
+from ddan_torchreid.data.datasets import published
 from ddan_torchreid.experiments import paper
 
 

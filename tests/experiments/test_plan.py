@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ddan_torchreid import config as configuration
+from ddan_torchreid.config import schema as configuration
 from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments import plan, records, rows, runner
 from ddan_torchreid.experiments.ablation import ABLATION

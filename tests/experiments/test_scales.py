@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ddan_torchreid import config as configuration
+from ddan_torchreid.config import schema as configuration
 from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments import scales
 from ddan_torchreid.experiments.scales import SCALES, draw

@@ -7,10 +7,11 @@ import shutil
 import pytest
 import torch
 
-from ddan_torchreid import state_files, training
-from ddan_torchreid.checkpoint_files import newest
 from ddan_torchreid.data import rendered
 from ddan_torchreid.experiments import averaging, plan, samples, training_run
+from ddan_torchreid.integration import builder
+from ddan_torchreid.system import state_files
+from ddan_torchreid.training.checkpoint_store import newest
 
 
 class StoppedError(Exception):
@@ -36,7 +37,7 @@ def test_rows_start_from_the_same_weights_and_see_the_same_batches(options):
     for job in jobs:
         config = job.config.clone()
         config.data.save_dir = str(job.folder)
-        engine = training.build(config)
+        engine = builder.build(config)
         starts.append({k: v.clone() for k, v in engine.model.state_dict().items()})
         seen = []
         for epoch in range(2):
@@ -152,7 +153,7 @@ def test_checkpoints_that_cannot_be_used_are_not_deleted(job, monkeypatch, damag
     def stop(config):
         raise StoppedError
 
-    monkeypatch.setattr(training, "build", stop)
+    monkeypatch.setattr(builder, "build", stop)
     with pytest.raises(StoppedError if damaged else OSError):
         training_run.train(one, lambda part: None)
     assert file.read_bytes() == before
@@ -196,7 +197,7 @@ def test_pretrained_weights_come_without_their_identity_head(options):
     assert not (pretraining.folder / samples.FILE).exists()
     config = made.job_of("triplet", 1).config.clone()
     config.data.save_dir = str(made.job_of("triplet", 1).folder)
-    own = training.build(config).model.state_dict()
+    own = builder.build(config).model.state_dict()
     assert all(torch.equal(own[key], value) for key, value in weights(pretraining).items())
 
 
