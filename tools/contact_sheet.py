@@ -1,7 +1,7 @@
 """Writes a contact sheet of the synthetic domains: a row for each identity, by camera.
 
-    python tools/contact_sheet.py sheet.png
-    python tools/contact_sheet.py plaza.png --domains plaza --identities 8 --images 4
+python tools/contact_sheet.py sheet.png
+python tools/contact_sheet.py plaza.png --domains plaza --identities 8 --images 4
 """
 
 from __future__ import annotations

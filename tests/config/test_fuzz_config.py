@@ -205,7 +205,7 @@ CHOICES = {
     "ddan.alignment": st.sampled_from(WORDS["alignment"]),
     "ddan.confusion": st.sampled_from(WORDS["confusion"]),
     "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
-    "ddan.central_domain": st.sampled_from(["rendered_film", "rendered_mall", "rendered_x"]),
+    "ddan.central_domain": st.sampled_from(["film", "mall", "x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),
     "ddan.weight_adversarial": st.floats(0, 1),

@@ -110,9 +110,9 @@ def draw(
 
 def register(folders: dict[str, Path]) -> None:
     """Makes folders known to torchreid by their names, as ``--dataset NAME=PATH`` does."""
-    from ddan_torchreid import integration
+    from ddan_torchreid.integration.registry import register_own
 
-    integration.register_own([f"{name}={path}" for name, path in folders.items()])
+    register_own([f"{name}={path}" for name, path in folders.items()])
 
 
 def _jobs(
