@@ -173,8 +173,8 @@ def test_bad_numbers_and_names(tmp_path, changes, says):
 
 
 def test_a_camera_that_there_is_not():
-    with pytest.raises(ValueError, match="snow has cameras 0 to 1, not 2"):
-        draw_image("snow", 0, 2, 0)
+    with pytest.raises(ValueError, match="night has cameras 0 to 1, not 2"):
+        draw_image("night", 0, 2, 0)
 
 
 def test_sources_and_targets_are_all_domains():

@@ -82,7 +82,7 @@ _DOMAINS = (
         tilt=0.08, saturation=0.95, sharpness=1.0, noise=4, jpeg=85,
     ),
     Domain(
-        "snow", ("snow", "snow"), (60, 190), seasons=(0, 0, 1), sun=0.1, tilt=0.16,
+        "snow", ("snow", "snow", "snow"), (60, 190, 40), seasons=(0, 0, 1), sun=0.1, tilt=0.16,
         white=(0.95, 1.0, 1.08), saturation=0.7, haze=26, sharpness=0.55,
         noise=4, snowfall=True,
     ),
