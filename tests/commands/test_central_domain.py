@@ -15,9 +15,9 @@ def words(small_root, tmp_path):
 
 
 def rows_of(text):
-    """The rows of the table of distances."""
+    """The rows of the table of distances, below its header."""
     rows = [line.split() for line in text.splitlines()]
-    return [row for row in rows if row and row[0] in SOURCES]
+    return [row for row in rows if row and row[0] in SOURCES and row[1] not in SOURCES]
 
 
 def test_auto_is_decided_before_training_and_again_from_the_trained_model(words, tmp_path, capsys):
