@@ -35,7 +35,6 @@ COMMANDS = {
     "export": "write a model as ONNX or torch.export, compared with PyTorch",
     "extract": "features of your own image files, without labels",
     "search": "rank the images of a gallery by similarity to a query image",
-    "render": "draw the pedestrians of one domain or more",
     "check-data": "check the datasets under a data root, every image included",
     "doctor": "print what is installed, which data is there and what is missing",
 }

@@ -15,6 +15,7 @@ from ddan_torchreid import __version__, cli
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.commands import configuration
 from ddan_torchreid.system import state_files
+from tests.small_data import CONFIG, SOURCES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -54,12 +55,11 @@ def test_help_and_version(capsys):
         (["train", "ddan.top_k"], "'ddan.top_k' has no value"),
         (["train", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
         (["train", "-t", "viper", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
-        (["evaluate", "--config-file", "rendered"], "give --weights FILE"),
+        (["evaluate", "--config-file", CONFIG], "give --weights FILE"),
         (["central-domain", "--samples", "1"], "--samples 1 is too few"),
         (["demo", "--epochs", "0"], "--epochs 0 must be"),
         (["demo", "--epochs", "many"], "invalid int value"),
         (["demo", "extra"], "unknown argument 'extra'"),
-        (["render", "rendered_plazza"], "did you mean 'rendered_plaza'?"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, says, capsys):
@@ -156,21 +156,12 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     assert main(["demo"]) == 130
 
 
-def test_the_distances_between_sources_are_printed(small_config, small_root, capsys, tmp_path):
-    config = small_config()
-    status = main(
-        [
-            *("central-domain", "--config-file", "rendered", "--root", str(small_root)),
-            *("--samples", "20", "model.name", "ddan_mobilenetv2_x0_35"),
-            *("data.height", "64", "data.width", "32", "data.workers", "0", "ddan.top_k", "3"),
-            *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
-            *("train.batch_size", "24"),
-        ]
-    )
+def test_the_distances_between_sources_are_printed(small_root, capsys):
+    status = main(["central-domain", "--config-file", CONFIG, "--samples", "20"])
     output = capsys.readouterr().out
     assert status == 0
-    assert output.splitlines()[-1].removeprefix("Central domain: ") in config.data.sources
-    assert all(name in output for name in config.data.sources)
+    assert output.splitlines()[-1].removeprefix("Central domain: ") in SOURCES
+    assert all(name in output for name in SOURCES)
 
 
 def test_evaluating_needs_no_sources(real_root, tmp_path, capsys):

@@ -12,8 +12,7 @@ from tests import miniatures
 from tests.experiments import msmt17
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
-REAL = [path for path in SHIPPED if path.stem != "rendered"]
-CLASSIC = [path for path in REAL if not path.stem.startswith("protocol")]
+CLASSIC = [path for path in SHIPPED if not path.stem.startswith("protocol")]
 
 
 def load(path, root, output):
@@ -43,7 +42,7 @@ def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in REAL if path not in CLASSIC], ids=lambda path: path.stem
+    "path", [path for path in SHIPPED if path not in CLASSIC], ids=lambda path: path.stem
 )
 def test_a_leave_one_out_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
     for folder in real_root.iterdir():

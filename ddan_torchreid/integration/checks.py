@@ -14,7 +14,6 @@ from ..config.settings import DDANSettings, nearest
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
 from ..data.loose_images import printable
-from ..data.rendered import DOMAINS as RENDERED
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU
 from . import registry
 
@@ -238,8 +237,6 @@ def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
         ) from None
     absent = {}
     for name in names:
-        if name in RENDERED:
-            continue
         if name in DATASETS:
             paths = missing(name, root)
         else:

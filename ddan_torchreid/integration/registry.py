@@ -16,7 +16,6 @@ from typing import Any
 
 import torchreid
 
-from ..data import rendered
 from ..data.datasets.own import OwnDataset, dataset_classes, stand_in
 from ..data.labels import stable_labels
 from ..data.sampler import MultiDomainIdentitySampler
@@ -39,17 +38,13 @@ TORCHREID_TRANSFORMS = (
 
 
 def register() -> None:
-    """Makes DDAN's models, datasets, engine, sampler and transforms known to torchreid.
+    """Makes DDAN's models, engine, sampler and transforms known to torchreid.
 
     Importing :mod:`ddan_torchreid` calls it; calling it again changes nothing.
     """
     models = _registry(torchreid.models, "__model_factory")
     for name, factory in (FACTORIES | BACKBONES).items():
         models.setdefault(name, functools.partial(build_named, name, factory))
-    datasets = _registry(torchreid.data.datasets, "__image_datasets")
-    for name in rendered.DOMAINS:
-        if name not in datasets:
-            torchreid.data.register_image_dataset(name, rendered.dataset_class(name))
     torchreid.engine.ImageDDANEngine = ImageDDANEngine
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
     # The same figures as torchreid's own in a fraction of the time; every engine calls it here.

@@ -7,6 +7,7 @@ import torch
 import torchreid
 
 from ddan_torchreid.cli import main
+from tests.small_data import CONFIG
 
 MODEL = ["model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"]
 
@@ -61,9 +62,9 @@ def test_without_splits_it_is_torchreids_test(words, capsys):
 
 
 def own_words(small_root, weights, folder, *columns):
-    """A listing of drawn images, an image for each person and camera, and its test."""
+    """A listing of synthetic images, an image for each person and camera, and its test."""
     rows = []
-    for image in sorted((small_root / "rendered" / "rendered_mall" / "train").glob("*_*_0*")):
+    for image in sorted((small_root / "mall" / "bounding_box_train").glob("*_*_0*")):
         person, camera, _ = image.stem.split("_")
         first = not any(row["pid"] == person for row in rows)
         split = "query" if first else "gallery"
@@ -72,7 +73,7 @@ def own_words(small_root, weights, folder, *columns):
     lines = [",".join(row[column] for column in columns) for row in rows]
     (folder / "shop.csv").write_text("\n".join([",".join(columns), *lines]))
     return [
-        *("evaluate", "--config-file", "rendered", "--dataset", f"shop={folder / 'shop.csv'}"),
+        *("evaluate", "--config-file", CONFIG, "--dataset", f"shop={folder / 'shop.csv'}"),
         *("-t", "shop", "-s", "market1501", "--root", str(folder), "--weights", str(weights)),
         *(*MODEL, "data.workers", "0", "data.save_dir", str(folder / "log")),
     ]

@@ -19,7 +19,6 @@ from typing import NamedTuple
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from ..rendered import dataset as rendered
 from . import listing
 from .layouts import Count, list_images
 from .listing import Shot
@@ -126,28 +125,6 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = listing.read(path)
-    return _check_unpublished(name, place, shots, workers, progress)
-
-
-def check_rendered(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
-    """Checks a drawn domain; arguments as above.
-
-    Raises:
-        FileNotFoundError: a split has no images.
-    """
-    folder = Path(os.path.abspath(root)) / rendered.FOLDER / name
-    shots = [
-        # Training persons are renumbered from 0, and so could pass for other splits' persons.
-        Shot(file, f"{split}/{pid}" if split == "train" else str(pid), str(camera), split)
-        for split, items in zip(listing.FOLDERS, rendered.read_domain(folder), strict=True)
-        for file, pid, camera in items
-    ]
-    return _check_unpublished(name, folder, shots, workers, progress)
-
-
-def _check_unpublished(
-    name: str, place: Path, shots: list[Shot], workers: int, progress: bool
-) -> Report:
     report = Report(name, place)
     splits: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:

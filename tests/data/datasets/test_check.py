@@ -220,8 +220,8 @@ def test_cuhk03_before_and_after_torchreid_unpacks_it(tmp_path):
     assert "is not the new protocol of CUHK03" in damaged.problems[0].text
 
 
-def test_drawn_domains_and_own_data(small_root, tmp_path):
-    assert not check.check_rendered("rendered_mall", small_root, progress=False).problems
+def test_own_data(small_root, tmp_path):
+    assert not check.check_own("mall", str(small_root / "mall"), progress=False).problems
     for folder, name in (("query", "1_c1.jpg"), ("bounding_box_test", "1_c1.jpg")):
         (tmp_path / folder).mkdir()
         noise(tmp_path / folder / name, seed=len(folder))
