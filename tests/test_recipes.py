@@ -7,8 +7,7 @@ import pytest
 from ddan_torchreid import config as configuration
 from ddan_torchreid import integration, training
 from ddan_torchreid.cli import main
-from tests import miniatures
-from tests.experiments import msmt17
+from tests import miniatures, msmt17
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 REAL = [path for path in SHIPPED if path.stem != "rendered"]
