@@ -33,6 +33,8 @@ from typing import Any
 
 from machine import git_state, machine
 
+from .older_records import translated
+
 FILE = "results.jsonl"
 PACKAGES = ("ddan_torchreid", "torch", "torchvision", "torchreid", "numpy")
 
@@ -48,7 +50,7 @@ def read(folder: str | Path) -> list[Record]:
     if not path.exists():
         return []
     *lines, _torn = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines]
+    return [translated(json.loads(line)) for line in lines]
 
 
 def append(folder: str | Path, record: Record) -> None:

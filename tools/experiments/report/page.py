@@ -71,9 +71,9 @@ class Study:
         """See :func:`.tables.scores`."""
         return tables.scores(self._chosen(keys), metrics)
 
-    def means(self, metrics: Sequence[str], keys: Sequence[str] = ()) -> str:
-        """See :func:`.tables.means`."""
-        return tables.means(self._chosen(keys), metrics)
+    def beside(self, keys: Sequence[str], metrics: Sequence[str], printed: Mapping) -> str:
+        """See :func:`.tables.beside`."""
+        return tables.beside(self._chosen(keys), metrics, printed)
 
     def printed(self, title: str, rows: Mapping[str, Sequence[float]]) -> str:
         """See :func:`.tables.printed`; on the paper's targets."""

@@ -58,13 +58,24 @@ def scores(rows: Rows, metrics: Sequence[str] = ("rank-1",)) -> str:
     return markdown(header, lines)
 
 
-def means(rows: Rows, metrics: Sequence[str]) -> str:
-    """A line for each row: several metrics, each a mean over the targets, in percent."""
-    lines = [
-        [records[0]["label"], *(mean_std(cells(records, m).mean(1)) for m in metrics)]
+def beside(rows: Rows, metrics: Sequence[str], printed: Mapping[str, Sequence]) -> str:
+    """Several metrics in a cell, means over the seeds, above the same of others.
+
+    Args:
+        rows: ours, on the targets that the others name too.
+        metrics: of a cell.
+        printed: by name, for each target the values of some of the metrics.
+    """
+    targets = next(iter(rows.values()))[0]["targets"]
+    values = {
+        f"ours: {records[0]['label']}": np.mean([cells(records, m) for m in metrics], axis=1).T
         for records in rows.values()
+    }
+    lines = [
+        [name, *(" / ".join(f"{v:.1f}" for v in cell) for cell in [*own, np.mean(own, axis=0)])]
+        for name, own in {**values, **printed}.items()
     ]
-    return markdown(["mean of the targets", *metrics], lines)
+    return markdown([" / ".join(metrics), *map(short, targets), "mean"], lines)
 
 
 def printed(title: str, rows: Mapping[str, Sequence[float]], targets: Sequence[str]) -> str:
@@ -90,11 +101,11 @@ def differences(rows: Rows, pairs: Sequence[Pair], metrics: Sequence[str]) -> st
         found = paired(rows[a], rows[b], first)
         if not len(found):
             continue
-        line = [label, f"{found.mean():+.1f}", ends(seed_interval(found))]
+        line = [label, signed(found.mean()), ends(seed_interval(found))]
         line.append(ends(crossed_interval(found)))
         for metric in others:
             other = paired(rows[a], rows[b], metric)
-            line += [f"{other.mean():+.1f}", ends(seed_interval(other))]
+            line += [signed(other.mean()), ends(seed_interval(other))]
         smallest = smallest_shown(found)
         lines.append([*line, str(len(found)), DASH if np.isnan(smallest) else f"{smallest:.1f}"])
     return markdown(header, lines)
@@ -102,7 +113,12 @@ def differences(rows: Rows, pairs: Sequence[Pair], metrics: Sequence[str]) -> st
 
 def ends(interval: Interval) -> str:
     """The ends of an interval; a dash where there is none."""
-    return DASH if np.isnan(interval.low) else f"{interval.low:+.1f} to {interval.high:+.1f}"
+    return DASH if np.isnan(interval.low) else f"{signed(interval.low)} to {signed(interval.high)}"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign; two digits where one would print a zero that is none."""
+    return f"{value:+.{2 if abs(value) < 0.05 else 1}f}"
 
 
 def distances(records: Sequence[Record], moved: Sequence[Record] = ()) -> str:
@@ -170,7 +186,8 @@ def provenance(rows: Rows) -> str:
         ["commits", ", ".join(sorted(each[:9] for each in commits))],
     ]  # fmt: skip
     failed = [f"{r['label']}, seed {r['seed']}: {r['failed']}" for r in records if "failed" in r]
-    return markdown(["", ""], [*lines, *([["failed", "; ".join(failed)]] if failed else [])])
+    lines += [["failed", "; ".join(failed)]] if failed else []
+    return "\n".join(["|  |  |", "|---|---|", *(f"| {name} | {text} |" for name, text in lines)])
 
 
 def _counted(counts: Mapping[str, Sequence[int]], first: str, second: str) -> str:
