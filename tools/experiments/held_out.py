@@ -31,7 +31,14 @@ def held_out_scores(engine: Any, config: CfgNode) -> dict[str, dict[str, float]]
         )
         for name in config.data.sources
     }
-    sets = {name: each for name, each in sets.items() if each.query and each.gallery}
+    # Own data may have no query, and CUHK-SYSU's is a training image.
+    sets = {
+        name: each
+        for name, each in sets.items()
+        if each.query and not {item[0] for item in each.query} & {item[0] for item in each.train}
+    }
+    if not sets:
+        return {}
     # As the targets are read: their transform, their size of a batch.
     loaders = next(iter(datamanager.test_loader.values()))
     at_home = SimpleNamespace(

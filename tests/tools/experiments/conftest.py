@@ -14,7 +14,7 @@ TINY = [
     *("data.sources", "['market1501', 'cuhksysu']", "data.targets", "['ilids']"),
     *("data.height", "32", "data.width", "16", "data.workers", "0", "data.combineall", "False"),
     *("model.name", "ddan_mobilenetv2_x0_35", "model.pretrained", "False"),
-    *("train.max_epoch", "2", "train.batch_size", "16", "ddan.similarity_start_epoch", "1"),
+    *("train.max_epoch", "2", "train.batch_size", "32", "ddan.similarity_start_epoch", "1"),
 ]
 
 

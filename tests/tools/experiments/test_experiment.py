@@ -13,7 +13,7 @@ import pytest
 from experiments import follow, records, runner
 
 ROWS = ("--rows", "triplet,similarity", "--seeds", "2")
-STEPS = 8
+STEPS = 14
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def test_a_record_says_what_was_run_and_where(finished, tiny_root):
         assert record["steps"] == STEPS
         assert record["curves"]["epoch"] == [1, 2]
         assert record["counts"] == {
-            "sources": {"market1501": [8, 42], "cuhksysu": [40, 100]}, "targets": {"ilids": [60, 60]},
+            "sources": {"market1501": [8, 47], "cuhksysu": [40, 100]},
+            "targets": {"ilids": [60, 60]},
         }  # fmt: skip
         # Its query and gallery were not trained on; CUHK-SYSU has none.
         assert list(record["held_out"]) == ["market1501"]
@@ -100,7 +101,7 @@ def test_rows_of_another_table_share_its_runs_and_are_compared(finished, study, 
     assert 0 <= triples["mended"] + triples["broken"] <= triples["all"]
 
 
-@pytest.mark.parametrize("steps", [6, STEPS + 3])
+@pytest.mark.parametrize("steps", [STEPS // 2 + 1, STEPS + 2])
 def test_a_killed_study_goes_on_where_it_was(finished, study, tmp_path, monkeypatch, steps):
     with monkeypatch.context() as patch:
         killed_after(steps, patch)
@@ -163,7 +164,7 @@ def test_rescoring_measures_anew_and_says_who_trained(finished, study, tmp_path,
 
 def test_a_run_that_diverges_has_a_record(study, tmp_path):
     folder = tmp_path / "diverged"
-    assert study("table5", folder, *ROWS, "--seeds", "1", "train.lr", "1e30") == 0
+    assert study("table5", folder, *ROWS, "--seeds", "1", "train.lr", "1e15") == 0
     first, second = records.read(folder)
     assert first["scores"] == second["scores"] == {}
     assert "not finite" in first["failed"] or "nan" in first["failed"]
