@@ -94,32 +94,42 @@ def save(
     print(f'Checkpoint saved to "{path}"')
 
 
-def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> None:
+def load_weights(
+    model: nn.Module, path: str | Path, new_head: bool = False, tested: bool = False
+) -> None:
     """Loads the weights of a checkpoint into a model, all but an identity head of another size.
 
     Args:
         model: wrapped in ``DataParallel`` or not.
         path: a checkpoint with or without ``module.`` prefixes.
         new_head: leave the classifier as it is, even if its size fits: it is of other identities.
+            A neck that the file lacks stays new too.
+        tested: the weights are tested as they are, so a neck of theirs is not left out.
 
     Raises:
-        ValueError: weights that the model has are missing in the file or have another shape; the
-            message names them.
+        ValueError: weights that the model has are missing in the file or have another shape, or
+            only one of them has a neck; the message says what to write.
     """
     saved = read(path)
     state = unprefixed(saved)
     bare = unwrapped(model)
     own = bare.state_dict()
+    has_neck, neck = (any(key.startswith("neck.") for key in each) for each in (own, state))
+    head = ("classifier.",) if neck else ("classifier.", "neck.")
     wrong = [
         key
         for key, value in own.items()
-        if not key.startswith("classifier.")
-        and (key not in state or state[key].shape != value.shape)
+        if not key.startswith(head) and (key not in state or state[key].shape != value.shape)
     ]
     if wrong:
         raise ValueError(
             f"{path} does not fit the model: {len(wrong)} of {len(own)} tensors are missing or "
             f"have another shape, such as {wrong[0]}; {_model_to_write(saved)}"
+        )
+    if (has_neck and not neck and not new_head) or (neck and not has_neck and tested):
+        raise ValueError(
+            f"{path} is of a model {'with a' if neck else 'without'} neck; write loss.name ddan "
+            f"and ddan.neck {'bn' if neck else 'none'}"
         )
     fitting = {
         key: value
@@ -129,6 +139,7 @@ def load_weights(model: nn.Module, path: str | Path, new_head: bool = False) -> 
         and not (new_head and key.startswith("classifier."))
     }
     bare.load_state_dict(fitting, strict=False)
+    bare.weights_from = str(path)
     skipped = sorted(set(state) - set(fitting))
     print(
         f'Loaded {len(fitting)} of {len(own)} tensors from "{path}"'
@@ -156,6 +167,7 @@ def describe(engine: ImageDDANEngine) -> dict[str, Any]:
     index = engine.objective.central
     metadata = {
         "model": bare.name,
+        "neck": engine.settings.neck,
         "height": data.height,
         "width": data.width,
         "sources": list(engine.sources),

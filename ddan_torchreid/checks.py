@@ -54,6 +54,9 @@ LEAST = {
 def check(config: CfgNode) -> None:
     """Checks names, sizes and their combinations, then that the data is where it should be.
 
+    With ``test.evaluate``, what matters to training only has been reset before: see
+    :func:`~ddan_torchreid.only_testing.forget_training`.
+
     Raises:
         ValueError: something cannot work; the message says what to write instead.
         FileNotFoundError: a dataset is not under the data root.
@@ -78,7 +81,7 @@ def check(config: CfgNode) -> None:
         for name in names:
             _check_name(key, name, integration.dataset_names())
         twice = {name for name in names if names.count(name) > 1}
-        if twice:
+        if twice and not (key == "data.sources" and config.test.evaluate):
             raise ValueError(f"{key} names {', '.join(sorted(twice))} twice; write it once")
     for name in config.data.transforms:
         _check_name("data.transforms", name, integration.transform_names())
@@ -89,7 +92,7 @@ def check(config: CfgNode) -> None:
                 f"{', '.join(both)} is both source and target under data.combineall, so its query "
                 "and gallery would be trained on; write data.combineall False or other targets"
             )
-    for name in config.data.targets:
+    for name in [] if config.test.evaluate else config.data.targets:
         # A listing without splits takes its queries from the images that it trains on.
         if name in config.data.sources and not getattr(
             integration.dataset_class(name), "is_split", True

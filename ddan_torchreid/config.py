@@ -244,6 +244,20 @@ def known_keys(config: CfgNode, prefix: str = "") -> list[str]:
     return keys
 
 
+def changes(config: CfgNode) -> str:
+    """The keys that differ from torchreid's defaults and DDAN's, one a line, for people.
+
+    Keys without a default here, such as those of another version of torchreid, are left out.
+    """
+    defaults = get_default_config()
+    lines = [
+        f"{key}: {value_of(config, key)}"
+        for key in known_keys(defaults)
+        if value_of(config, key) != value_of(defaults, key)
+    ]
+    return "\n".join(lines)
+
+
 def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
     keys = known_keys(config)
     if key not in keys:

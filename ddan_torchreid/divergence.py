@@ -20,14 +20,15 @@ class SymmetricDivergence(torch.autograd.Function):
     """KL divergences in both directions between images and neighbours, of each image the sum.
 
     With t = m / tau of an image, s = r / tau of a neighbour, p = softmax(t) and q = softmax(s),
-    a pair has the sum over the dimensions of (p - q)(log p - log q). In place of the logarithms
-    stand t and s, which differ from them by what is the same in all dimensions: the sum of p - q
-    is zero. The derivative by t is, with P = sum of p - q and T = sum of t - s over the neighbours,
+    a pair has the sum over the dimensions of (p - q)(log(p + e) - log(q + e)). Where e is 0, t and
+    s stand in place of the logarithms, from which they differ by what is the same in all
+    dimensions: the sum of p - q is zero. With P and L, the sums over the neighbours of p - q and of
+    the differences of logarithms, the derivative by t is
 
-        P + p * (T - <p, T>)
+        v - p * <1, v>  with  v = P * p / (p + e) + p * L
 
-    and both sums are over the neighbours only, so that the backward pass has k times less to do
-    than one through every operator. It cannot be differentiated again.
+    It is written by hand because P and L are all that it needs of the neighbours: k times less to
+    keep and to do than in a backward pass through every operator. It has no derivative itself.
 
     Args:
         features: (B, D) m, float32 or float64.
@@ -35,14 +36,20 @@ class SymmetricDivergence(torch.autograd.Function):
         valid: (B, k) bool; a pair that is not valid adds zero to the sum and to its gradient,
             whatever the neighbour holds.
         temperature: tau > 0.
+        epsilon: e >= 0, what the logarithms add to a probability.
 
     Returns:
-        (B,) in nats; finite for finite input.
+        (B,) in nats; finite for finite input, as is the gradient.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, features: Tensor, neighbours: Tensor, valid: Tensor, temperature: float
+        ctx: Any,
+        features: Tensor,
+        neighbours: Tensor,
+        valid: Tensor,
+        temperature: float,
+        epsilon: float,
     ) -> Tensor:
         batch, k, dim = neighbours.shape
         dtype = torch.result_type(features, neighbours)
@@ -59,17 +66,21 @@ class SymmetricDivergence(torch.autograd.Function):
         tempered.clamp_(-_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)
         tempered -= tempered.amax(dim=2, keepdim=True)
         torch.softmax(tempered.clamp(min=_LEAST_EXPONENT), dim=2, out=probabilities)
+        if epsilon:
+            torch.add(probabilities, epsilon, out=tempered).log_()
         p = probabilities[:, k]
         differences = torch.sub(both[:, :, k:], both[:, :, :k], out=both[:, :, :k])
         ctx.save_for_backward(p, *differences.sum(dim=2))
-        ctx.temperature = temperature
+        ctx.temperature, ctx.epsilon = temperature, epsilon
         log_differences, probability_differences = differences
         return log_differences.mul_(probability_differences).sum(dim=(1, 2))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         p, log_differences, differences = ctx.saved_tensors
-        products = p * log_differences
-        by_tempered = differences + products - p * products.sum(dim=1, keepdim=True)
-        return by_tempered * (gradient / ctx.temperature)[:, None], None, None, None
+        if ctx.epsilon:
+            differences = differences * (p / (p + ctx.epsilon))
+        v = differences + p * log_differences
+        by_tempered = v - p * v.sum(dim=1, keepdim=True)
+        return by_tempered * (gradient / ctx.temperature)[:, None], None, None, None, None

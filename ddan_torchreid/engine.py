@@ -19,9 +19,11 @@ from .data.reading import read_safely
 from .gradients import not_finite, term_gradients
 from .loop import EpochLoop
 from .losses import domain_discrimination_loss
+from .models import balanced_accuracy
+from .models.neck import apply_neck
 from .non_finite import stop
 from .objective import DDANObjective
-from .optim import FollowingSchedule, optimizer_like
+from .optim import FollowingSchedule, WarmUp, optimizer_like
 from .precision import GradientScaler, autocast_dtype
 from .settings import DDANSettings
 
@@ -38,7 +40,7 @@ class ImageDDANEngine(EpochLoop):
         datamanager: a ``torchreid.data.ImageDataManager`` with two sources or more. Identity
             labels are made independent of process, machine and data root before training.
         model: a model built with ``loss='ddan'``, wrapped in ``DataParallel`` or not.
-        optimizer: optimiser of the model.
+        optimizer: optimiser of the model. With ``neck='none'`` it loses the neck's parameters.
         scheduler: its learning-rate scheduler; None keeps the rate.
         use_gpu: as in torchreid's engines. The engine works on the device that the model is on.
         **options: see :class:`~ddan_torchreid.settings.DDANSettings`, such as
@@ -70,6 +72,7 @@ class ImageDDANEngine(EpochLoop):
                 "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan'), or in a "
                 "configuration write model.name ddan_mobilenetv2_x1_0"
             )
+        apply_neck(settings.neck, bare, optimizer)
         stabilise_train_loader(datamanager, seed=settings.seed)
         order_train_loader(datamanager, seed=settings.seed)
         read_safely(datamanager)
@@ -86,6 +89,9 @@ class ImageDDANEngine(EpochLoop):
         self.scaler = GradientScaler(bare.autocast_dtype, self.device)
         if self.scaler.is_enabled():
             self.extra_states["scaler"] = self.scaler
+        self.warmup = WarmUp(settings.warmup_steps)
+        if settings.warmup_steps:
+            self.extra_states["warmup"] = self.warmup
         if settings.compile:
             compile_encoder(model, self.device)
 
@@ -131,10 +137,11 @@ class ImageDDANEngine(EpochLoop):
                 or a list of such batches, of equal size.
 
         Returns:
-            Unweighted loss terms, accuracy of the identity head (%) and of the domain
-            discriminator (%), the share of each source in the batch, with float16 how often (%)
-            the step was skipped because the gradient overflowed, and at the steps that
-            ``log_gradients`` chooses each term's ``gradient_<term>`` on the mapping network.
+            Unweighted loss terms, accuracy of the identity head (%), balanced accuracy of the
+            domain discriminator (%; guessing gives 50, with S domains in pairs 100 / S), the share
+            of each source in the batch, with float16 how often (%) the step was skipped because
+            the gradient overflowed, and at the steps that ``log_gradients`` chooses each term's
+            ``gradient_<term>`` on the mapping network.
 
         Raises:
             FloatingPointError: a loss term or a gradient is not finite; the weights are left as
@@ -172,8 +179,9 @@ class ImageDDANEngine(EpochLoop):
             ):
                 stop(self, batch, losses)
         if finite:
-            for optimizer in optimizers:
-                optimizer.step()
+            with self.warmup.applied(optimizers):
+                for optimizer in optimizers:
+                    optimizer.step()
         self.scaler.end_step(finite)
         if self.pool is not None:
             # Eqs. 6, 7: the losses above have read the pool as it was before this step.
@@ -245,7 +253,7 @@ class ImageDDANEngine(EpochLoop):
             domain_labels = self.objective.domain_labels(domains)
             domain_logits = self.discriminator(features)
             terms["loss_domain"] = domain_discrimination_loss(domain_logits, domain_labels)
-            rates["acc_domain"] = _accuracy(domain_logits, domain_labels)
+            rates["balanced_acc_domain"] = balanced_accuracy(domain_logits, domain_labels)
         shares = domains[:, None] == torch.arange(len(self.sources), device=self.device)
         rates |= dict(zip(self._share_names, shares.mean(0, dtype=torch.float32), strict=True))
         return terms, features, rates
@@ -260,6 +268,10 @@ class ImageDDANEngine(EpochLoop):
         )
         images = images.contiguous(memory_format=torch.channels_last)
         return images, distributed.gather(pids), distributed.gather(domains)
+
+    def get_current_lr(self, names: Any = None) -> float:
+        """Learning rate of the last step taken, which torchreid prints and writes."""
+        return super().get_current_lr(names) * self.warmup.share(max(1, self.warmup.taken))
 
     def test(self, *args: Any, **keywords: Any) -> float:
         """The loop's, which has the memory of the recorded step to itself."""

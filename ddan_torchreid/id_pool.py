@@ -142,6 +142,25 @@ class IdentityPool(nn.Module):
             candidates[self.central_domain] = own - 1 if self.exclude_own_identity else own
         return candidates
 
+    @torch.no_grad()
+    def distinct_largest_channels(self) -> int:
+        """How many channels are the largest one of some identity that has been seen.
+
+        With a small temperature the softmax of Eq. 8 is almost all on the largest channel. Where
+        one channel is the largest of every identity the pool has collapsed: L_SE and its gradient
+        are zero.
+
+        Returns:
+            0 (no identity has been seen) .. D.
+        """
+        return int(self._largest_channels().sum())
+
+    def _largest_channels(self) -> Tensor:
+        """(D,) bool."""
+        largest = self.representations.argmax(1)[self.seen]
+        found = self.seen.new_zeros(self.representations.shape[1])
+        return found.index_fill_(0, largest, True)
+
     def _domain_sizes(self) -> Tensor:
         return torch.bincount(self.identity_domains)
 

@@ -21,6 +21,7 @@ from .data.sharding import ShardedSampler, shard_train_loader
 from .interruption import StopSignals
 from .progress import TrainingBar
 from .testing import TestingEngine
+from .training_log import LEGEND, EpochLog, pool_line
 
 
 class EpochLoop(TestingEngine):
@@ -41,6 +42,7 @@ class EpochLoop(TestingEngine):
         configuration: text of the configuration that the engine was built from, for checkpoints.
         started: names the run in its checkpoints, in nanoseconds; a resumed run goes on with it.
         resumed: where a checkpoint left off, until the loop is there.
+        batch_idx: step of the epoch, from 0.
     """
 
     def __init__(self, datamanager: Any, use_gpu: bool = True) -> None:
@@ -53,17 +55,7 @@ class EpochLoop(TestingEngine):
         self._signals = StopSignals()
         self._bar: TrainingBar | None = None
         self._test_follows: Callable[[], bool] = lambda: False
-        self._first_batch = 0
-        self._batch_idx = 0
-
-    @property
-    def batch_idx(self) -> int:
-        """Step of the epoch, from 0. torchreid counts from where a resumed epoch goes on."""
-        return self._first_batch + self._batch_idx
-
-    @batch_idx.setter
-    def batch_idx(self, index: int) -> None:
-        self._batch_idx = index
+        self.batch_idx = 0
 
     def run(self, *args: Any, **keywords: Any) -> None:
         """torchreid's ``Engine.run``, with L2-normalised features by default as DDAN compares them.
@@ -121,15 +113,21 @@ class EpochLoop(TestingEngine):
         )
         try:
             with StopSignals() as self._signals, bar as self._bar:
+                print(LEGEND)
                 super().run(**options)
         finally:
             self.keeper, self._signals, self._bar = None, StopSignals(), None
-            self._first_batch = 0
             if self.writer is not None:
                 self.writer.close()
 
-    def train(self, *args: Any, **keywords: Any) -> None:
-        """One epoch of torchreid's loop, or the rest of one that a checkpoint was written in."""
+    def train(self, print_freq: int = 10, fixbase_epoch: int = 0, open_layers: Any = None) -> None:
+        """One epoch as torchreid has it, or the rest of one that a checkpoint was written in.
+
+        Args:
+            print_freq: steps for a line, see :class:`~ddan_torchreid.training_log.EpochLog`.
+            fixbase_epoch: number of first epochs that train the layers of ``open_layers`` only.
+            open_layers: their names.
+        """
         resumed, self.resumed = self.resumed, None
         if resumed is not None and resumed.untested:
             return
@@ -141,25 +139,45 @@ class EpochLoop(TestingEngine):
             torchreid.utils.set_random_seed(seed)
         batches = self.settings.accumulate_steps
         # Of a checkpoint that was written with another number, a part of a step is done again.
-        self._first_batch = position.batch // batches
+        first = position.batch // batches
         loader = self.train_loader
         if isinstance(loader.sampler, (EpochOrder, ShardedSampler)):
-            images = self._first_batch * batches * loader.batch_size
+            images = first * batches * loader.batch_size
             loader.sampler.set_epoch(self.epoch, images)
         if self.pool is not None and position.batch == 0:
             self.pool.start_epoch()
 
         if self._bar is not None:
             self._bar.begin_epoch(self.epoch)
-        self.train_loader = _Watched(in_groups(loader, batches), self._after_step)
-        try:
-            super().train(*args, **keywords)
-        finally:
-            self.train_loader = loader
-        self._first_batch = 0
+        self.set_model_mode("train")
+        self.two_stepped_transfer_learning(self.epoch, fixbase_epoch, open_layers)
+        self._train_on(in_groups(loader, batches), first, print_freq)
+        self.update_lr()
+        if self.pool is not None:
+            channels = self.pool.distinct_largest_channels()
+            print(pool_line(self.epoch + 1, channels, self.objective.num_identities))
+            if self.writer is not None:
+                steps = (self.epoch + 1) * self.num_batches
+                self.writer.add_scalar("Train/pool_largest_channels", channels, steps - 1)
         every = self.settings.checkpoint_every_epochs
         if every and (self.epoch + 1) % every == 0 and not self._test_follows():
             self._save(Position(self.epoch + 1))
+
+    def _train_on(self, loader: Any, first: int, print_freq: int) -> None:
+        """The steps of an epoch, from one on."""
+        log = EpochLog(self)
+        self.num_batches = len(loader)
+        start = time.perf_counter()
+        for self.batch_idx, data in enumerate(loader, first):
+            loaded = time.perf_counter()
+            summary = self.forward_backward(data)
+            log.add(summary, time=time.perf_counter() - start, data=loaded - start)
+            if (self.batch_idx + 1) % print_freq == 0:
+                print(log.line())
+            if self.writer is not None:
+                log.write(self.writer, self.epoch * self.num_batches + self.batch_idx)
+            start = time.perf_counter()
+            self._after_step()
 
     def test(self, *args: Any, **keywords: Any) -> float:
         """Tests on every target. Returns the mean rank-1 (torchreid's returns the last one's)."""
@@ -178,7 +196,7 @@ class EpochLoop(TestingEngine):
     def watched(self, loader: Any) -> Any:
         """A test loader between whose batches a signal can stop the run."""
         ended = Position(self.epoch + 1)
-        return _Watched(loader, lambda: self._stop_if_asked(ended, untested=True))
+        return _Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
 
     def save_model(self, epoch: int, rank1: float, save_dir: str, is_best: bool = False) -> None:
         """Saves every registered model in torchreid's layout, ``save_dir/<name>/model.pth.tar-N``.
@@ -227,7 +245,7 @@ class EpochLoop(TestingEngine):
 
 
 class _Watched:
-    """A loader that calls back after each of its batches has been worked on.
+    """A test loader that calls back after each of its batches has been worked on.
 
     Args:
         loader: the loader.
@@ -245,6 +263,3 @@ class _Watched:
 
     def __len__(self) -> int:
         return len(self._loader)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)

@@ -25,6 +25,7 @@ class DDANObjective:
         central: index of the central domain among the sources; None for pairwise alignment, for
             the baseline, and until ``central_domain='auto'`` is decided.
         weights: factor of each term of L1 and L2.
+        num_identities: N, of all sources.
 
     Args:
         settings: the options.
@@ -47,6 +48,7 @@ class DDANObjective:
     ) -> None:
         self.settings = settings
         self.sources = list(sources)
+        self.num_identities = len(identity_domains)
         self.weights = {
             "loss_id": settings.weight_identity,
             "loss_triplet": settings.weight_triplet,
@@ -139,6 +141,7 @@ class DDANObjective:
                 settings.temperature,
                 settings.similarity_reduction,
                 valid,
+                settings.similarity_log,
             )
         return terms
 

@@ -1,8 +1,10 @@
-"""The discriminator's optimiser, which follows the model's."""
+"""The discriminator's optimiser, which follows the model's, and the warm-up of both."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -51,3 +53,50 @@ class FollowingSchedule:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes the leader's rate, which its own checkpoint has restored."""
         self.step()
+
+
+class WarmUp:
+    """Learning rates that rise linearly over the first steps, to what their schedulers say.
+
+    The groups hold a smaller rate while the optimisers step and at no other time, so no scheduler
+    computes from it, whatever its kind, and no checkpoint holds it. PyTorch's ``LinearLR`` would
+    change the rates for good: it is undone by schedulers in closed form, such as ``LambdaLR``, and
+    leaves rounding errors to the others.
+
+    Attributes:
+        taken: steps so far; skipped ones do not count.
+
+    Args:
+        steps: N; step n of the run has n / N of the rate, from step N on it has all. 0: all of it
+            from the first one on.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.taken = 0
+
+    def share(self, step: int) -> float:
+        """Share of the scheduler's rate that a step has; the first step is number 1."""
+        return min(1.0, step / self.steps) if self.steps else 1.0
+
+    @contextlib.contextmanager
+    def applied(self, optimizers: Iterable[torch.optim.Optimizer]) -> Iterator[None]:
+        """The rates of the next step, for as long as the optimisers take it."""
+        groups = [group for each in optimizers for group in each.param_groups]
+        rates = [group["lr"] for group in groups]
+        try:
+            for group in groups:
+                group["lr"] = group["lr"] * self.share(self.taken + 1)
+            yield
+        finally:
+            for group, rate in zip(groups, rates, strict=True):
+                group["lr"] = rate
+        self.taken += 1
+
+    def state_dict(self) -> dict[str, int]:
+        """What a run needs to go on."""
+        return {"steps": self.steps, "taken": self.taken}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on where a checkpoint was written."""
+        self.taken = state["taken"]

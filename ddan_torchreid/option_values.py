@@ -9,8 +9,10 @@ from typing import Any
 
 WORDS = {
     "alignment": ("central", "pairwise", "none"),
+    "neck": ("bn", "none"),
     "confusion": ("uniform", "entropy", "central"),
     "similarity_reduction": ("mean", "eq8"),
+    "similarity_log": ("exact", "released"),
     "bad_images": ("error", "skip"),
     "pool_device": ("model", "cpu"),
     "evaluator": ("ddan", "torchreid"),
@@ -36,6 +38,7 @@ LEAST = {
     "checkpoint_every_epochs": 0,
     "keep_checkpoints": 0,
     "accumulate_steps": 1,
+    "warmup_steps": 0,
     "log_gradients": 0,
 }
 

@@ -1,4 +1,4 @@
-"""The progress bar of a training run: images per second and the time left."""
+"""Progress bars: of a training run with images per second and the time left, and of tests."""
 
 from __future__ import annotations
 
@@ -64,6 +64,12 @@ class TrainingBar:
     ) -> None:
         self._output.__exit__(kind, error, trace)
         self._bar.close()
+
+
+def with_test_bar(loader: Any, shown: bool) -> Any:
+    """The batches of a test loader, with a bar on a terminal that is gone when it ends."""
+    off = None if shown else True  # None: where there is no terminal
+    return tqdm(loader, "testing", unit=" batches", leave=False, dynamic_ncols=True, disable=off)
 
 
 class _Above:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .engine import ImageDDANEngine
 
 # What must be as it was for the rows of the identity head and of the ID pool to mean the same.
-_MUST_EQUAL = ("model", "sources", "identities", "labels", "central_domain")
+_MUST_EQUAL = ("model", "neck", "sources", "identities", "labels", "central_domain")
 # Settings of an optimiser that its saved state replaces in silence, and the keys that set them.
 _SETTINGS = {
     "weight_decay": "train.weight_decay",
@@ -98,6 +98,17 @@ def check_options(
             f"{path} was written with another learning-rate schedule: {'; '.join(changes)}; resume "
             "with the same train.max_epoch, train.lr, train.lr_scheduler, train.stepsize and "
             "train.gamma"
+        )
+
+
+def check_warmup(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -> None:
+    """Refuses another warm-up, as another schedule of the learning rate."""
+    now = engine.settings.warmup_steps
+    before = written.get("extra", {}).get("warmup", {}).get("steps", 0)
+    if before != now:
+        raise ValueError(
+            f"{path} was written with another learning-rate schedule: ddan.warmup_steps was "
+            f"{before}, now {now}; resume with the same"
         )
 
 

@@ -40,7 +40,8 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     path = Path(path)
     # All is read and compared before anything is loaded, so what is refused leaves the engine
     # whole.
-    written = read(path, mmap=True).get("ddan", {})
+    # Files from before the option are of models with a neck.
+    written = {"neck": "bn"} | read(path, mmap=True).get("ddan", {})
     now = checkpoint.describe(engine)
     undecided = engine.settings.needs_central_domain and engine.objective.central is None
     if undecided:
@@ -49,11 +50,13 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     states = read_set(path, engine.get_model_names())
     resume_checks.check_parts(engine, path, states)
     resume_checks.check_options(path, states["model"], engine.optimizer, engine.scheduler)
+    resume_checks.check_warmup(engine, path, states["model"])
     resume_checks.check_batch_size(engine, path, states["model"])
     if undecided and written.get("central_domain"):
         engine.objective.set_central_domain(written["central_domain"])
     for name, state in states.items():
         _load(state, engine._models[name], engine._optims[name], engine._scheds[name])
+    engine.bare_model.weights_from = str(path)
     state = states["model"]
     for name, each in state.get("extra", {}).items():
         if name in engine.extra_states:

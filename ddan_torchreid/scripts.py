@@ -26,6 +26,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from . import checks, config, resuming, training
+from .only_testing import forget_training
 
 # The functions of torchreid's default_config.py that this module relies on.
 FUNCTIONS = ("get_default_config", "imagedata_kwargs", "videodata_kwargs")
@@ -66,6 +67,10 @@ class ScriptConfig(CfgNode):
     # those below this one are CfgNode.
     load_cfg = CfgNode.load_cfg
     _decode_cfg_value = CfgNode._decode_cfg_value
+
+    def __str__(self) -> str:
+        """What the script shows of it: for DDAN only what differs from the defaults."""
+        return config.changes(self) if "ddan" in self else super().__str__()
 
     def merge_from_file(self, cfg_filename: str) -> None:
         """Merges a YAML file: a path, or the name of one that ships with this package."""
@@ -134,6 +139,8 @@ def _prepare(configuration: Any) -> None:
     """Checks the configuration, and makes the script build DDAN's engine from it."""
     add_ddan_node(configuration)
     _check_names(configuration)
+    if configuration.test.evaluate:
+        forget_training(configuration)
     checks.check(configuration)
     training.find_weights(configuration)
     weights = {key: configuration.model[key] for key in ("load_weights", "resume")}
@@ -155,7 +162,7 @@ def _prepare(configuration: Any) -> None:
 def _build_engine(
     configuration: Any, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    training.configure_model(configuration, model)
+    training.configure_model(configuration, model, optimizer)
     if configuration.model.load_weights:
         training.load_weights(configuration, model)
     engine = training.build_engine(configuration, datamanager, model, optimizer, scheduler)

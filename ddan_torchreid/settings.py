@@ -33,6 +33,9 @@ class DDANSettings:
         label_smoothing: of L_IDE, in [0, 1); the paper uses none.
         margin: margin of L_Triplet.
         normalize_triplet: compute L_Triplet on L2-normalised features, as the release does.
+        neck: a batch-norm neck (``'bn'``) before the classifier, whose output is the test-time
+            feature, or ``'none'``: both are of the features m themselves. In the paper the neck
+            comes with L_Triplet (Sec. 4.5), so Table 5's first row has none.
         confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
             (the paper's words) or cross-entropy to the ``'central'`` class.
         hidden_dim: width of the domain discriminator's hidden layer.
@@ -40,9 +43,13 @@ class DDANSettings:
         temperature: tau of Eq. 8.
         update_rate: alpha of Eq. 7.
         similarity_start_epoch: number of first epochs without L_SE (paper: "after the 4th epoch").
-        similarity_reduction: ``'mean'`` averages over batch, k and feature dimensions, which is
-            what the released lambda_3 was tuned for; ``'eq8'`` sums over batch and dimensions as
-            printed, and wants a weight that is smaller by their product (81,920 at 64 x 1280).
+        similarity_reduction: ``'mean'`` averages over batch, k and feature dimensions, as the
+            release does; ``'eq8'`` sums over batch and dimensions as printed, and wants a weight
+            that is smaller by their product (81,920 at 64 x 1280).
+        similarity_log: logarithms of Eq. 8, ``'exact'`` or ``'released'``: log(p + 1e-8), which
+            caps each log ratio near 18.4. The published lambda_3 was tuned with the released ones,
+            with which L_SE is many times weaker at the published tau and its gradient points
+            elsewhere.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
@@ -82,6 +89,8 @@ class DDANSettings:
             values are averaged. The triplet term and batch normalisation see one batch at a time,
             the ID pool is updated with all of them after the step, and the last step of an epoch
             takes the batches that are left.
+        warmup_steps: steps of the optimisers over which the learning rates rise linearly to what
+            the scheduler says; the paper has no such steps. Steps that float16 skips do not count.
         compile: ``torch.compile`` the encoder in training. Needs a compiler and a minute or more.
         cuda_graphs: record the step's part on the GPU as a CUDA graph and replay it: the same
             kernels and results, without the time that the host takes to start each. ``'auto'`` does
@@ -109,6 +118,7 @@ class DDANSettings:
     label_smoothing: float = 0.0
     margin: float = 0.3
     normalize_triplet: bool = True
+    neck: str = "bn"
     confusion: str = "uniform"
     hidden_dim: int = 128
     top_k: int = 8
@@ -116,6 +126,7 @@ class DDANSettings:
     update_rate: float = 0.05
     similarity_start_epoch: int = 4
     similarity_reduction: str = "mean"
+    similarity_log: str = "exact"
     exclude_own_identity: bool = False
     seed: int | None = None
     bad_images: str = "error"
@@ -134,6 +145,7 @@ class DDANSettings:
     sync_batchnorm: bool = True
     amp: str = "auto"
     accumulate_steps: int = 1
+    warmup_steps: int = 0
     compile: bool = False
     cuda_graphs: str = "auto"
     log_gradients: int = 0

@@ -17,6 +17,7 @@ from .evaluation import (
     print_scores,
     score_once,
 )
+from .progress import with_test_bar
 
 
 class TestingEngine(torchreid.engine.Engine):
@@ -70,8 +71,8 @@ class TestingEngine(torchreid.engine.Engine):
                 self.writer.add_scalar(f"Test/{name}/mAP", scores.mean_ap, self.epoch)
 
     def watched(self, loader: Any) -> Any:
-        """The loader, between whose batches the caller may stop the test."""
-        return loader
+        """A test loader with a bar, between whose batches the caller may stop the test."""
+        return with_test_bar(loader, self.settings.progress == "auto" and distributed.is_first())
 
     def _evaluate(
         self,

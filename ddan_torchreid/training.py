@@ -21,6 +21,8 @@ from .data.reading import read_safely
 from .data.sharding import check_shares
 from .engine import ImageDDANEngine
 from .evaluation.ranking import EVALUATORS
+from .models.neck import apply_neck
+from .only_testing import forget_training
 from .settings import nearest
 
 
@@ -38,6 +40,8 @@ def build(config: CfgNode) -> Any:
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.checks.check`; the message is one
             line that says what to write instead.
     """
+    if config.test.evaluate:
+        forget_training(config)
     checks.check(config)
     find_weights(config)
     distributed.check_alike(_same_everywhere(config))
@@ -88,6 +92,8 @@ def _same_everywhere(config: CfgNode) -> dict[str, Any]:
 def find_weights(config: CfgNode) -> None:
     """Finds the checkpoint that ``model.resume`` means; no other weights are needed then.
 
+    With ``test.evaluate`` they are all that is needed of it, so it becomes ``model.load_weights``.
+
     Raises:
         FileNotFoundError: a file that ``model.resume`` or, where nothing is resumed,
             ``model.load_weights`` names is missing.
@@ -104,6 +110,8 @@ def find_weights(config: CfgNode) -> None:
         raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
     if path:
         config.model.pretrained = False
+    if config.test.evaluate and config.model.resume:
+        config.model.load_weights, config.model.resume = config.model.resume, ""
 
 
 def load_weights(config: CfgNode, model: nn.Module) -> None:
@@ -114,7 +122,8 @@ def load_weights(config: CfgNode, model: nn.Module) -> None:
     if config.model.resume:
         return
     new_head = config.loss.name == "ddan" and config.ddan.fine_tune
-    checkpoint.load_weights(model, config.model.load_weights, new_head)
+    path, tested = config.model.load_weights, config.test.evaluate
+    checkpoint.load_weights(model, path, new_head, tested)
 
 
 def build_datamanager(config: CfgNode) -> Any:
@@ -148,18 +157,23 @@ def build_model(config: CfgNode, num_identities: int) -> nn.Module:
     return model
 
 
-def configure_model(config: CfgNode, model: nn.Module) -> None:
+def configure_model(
+    config: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> None:
     """Applies what torchreid's ``build_model`` has no argument for, and checks the layer names.
 
     Args:
         config: the configuration.
         model: wrapped in ``DataParallel`` or not.
+        optimizer: the model's, where it has one already.
 
     Raises:
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
     bare = checkpoint.unwrapped(model)
+    if config.loss.name == "ddan":
+        apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
         bare.dropout.p = config.ddan.dropout
     # A wrong name would quietly train every layer at the rate of the base layers.

@@ -34,6 +34,15 @@ def cross_entropy(logits, labels, label_smoothing=0.0):
     return math.fsum(losses) / len(losses)
 
 
+def balanced_accuracy(logits, labels):
+    """In percent, a mean over the classes that some label names."""
+    rates = []
+    for each in set(labels):
+        rows = [row for row, label in zip(logits, labels, strict=True) if label == each]
+        rates.append(sum(row.index(max(row)) == each for row in rows) / len(rows))
+    return 100 * sum(rates) / len(rates)
+
+
 def batch_hard_triplet(features, pids, margin, normalize):
     """Eq. 2 with a hinge, mean over the anchors that have a negative."""
     points = [[float(v) for v in row] for row in features]
@@ -66,15 +75,25 @@ def kl(p, log_p, log_q):
     return math.fsum(a * (b - c) for a, b, c in zip(p, log_p, log_q, strict=True))
 
 
-def similarity_enhancement(features, neighbours, temperature, reduction, valid):
-    """Eq. 8: one pair of image and identity at a time, both directions of the KL divergence."""
+def similarity_enhancement(features, neighbours, temperature, reduction, valid, log="exact"):
+    """Eq. 8: one pair of image and identity at a time, both directions of the KL divergence.
+
+    ``log="released"`` adds 1e-8 to each probability of which the logarithm is taken.
+    """
+
+    def probabilities(values):
+        p = softmax(values, temperature)
+        if log == "released":
+            return p, [math.log(v + 1e-8) for v in p]
+        return p, log_softmax(values, temperature)
+
     total, pairs, per_image = 0.0, 0, 0.0
     for image, rows, flags in zip(features, neighbours, valid, strict=True):
-        p, log_p = softmax(image, temperature), log_softmax(image, temperature)
+        p, log_p = probabilities(image)
         of_image = []
         for row, flag in zip(rows, flags, strict=True):
             if flag:
-                q, log_q = softmax(row, temperature), log_softmax(row, temperature)
+                q, log_q = probabilities(row)
                 of_image.append(kl(p, log_p, log_q) + kl(q, log_q, log_p))
         total += math.fsum(of_image)
         pairs += len(of_image)

@@ -60,6 +60,7 @@ DIFFERENCES = {
     "ddan_mobilenetv2_in_bn": {"model.name": "ddan_mobilenetv2_in_bn_x1_0"},
     "ddan_no_duke": {"data.sources": ["cuhk02", "cuhk03", "market1501", "cuhksysu"]},
     "table5_identity": {
+        "ddan.neck": "none",
         "ddan.weight_triplet": 0.0,
         "ddan.weight_adversarial": 0.0,
         "ddan.weight_similarity": 0.0,
@@ -184,3 +185,10 @@ def test_errors_about_options_name_their_keys(message, with_keys):
     with pytest.raises(ValueError) as caught, config.options_named_as_keys():
         raise ValueError(message)
     assert str(caught.value) == (with_keys or message)
+
+
+def test_changes_are_the_keys_that_differ_from_the_defaults():
+    mine = config.get_default_config()
+    assert config.changes(mine) == ""
+    config.merge_options(mine, ["train.lr", "0.1", "ddan.top_k", "8", "ddan.margin", "1"])
+    assert config.changes(mine) == "train.lr: 0.1\nddan.margin: 1.0"

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from ddan_torchreid.domains import (
     central_domain,
+    choice_noise,
     domain_distances,
     format_distances,
     self_distances,
@@ -155,6 +156,35 @@ class TestDomainDistances:
         assert matrix[0, 1] == pytest.approx(many, abs=0.01)
         # Disjoint: twelve points at right angles, halved, are as far apart as can be.
         assert self_distances({"x": np.eye(12)}) == pytest.approx([2])
+
+    @pytest.mark.parametrize("sizes", [(200, 200, 200, 200), (40, 200, 200, 200)])
+    def test_domains_that_are_the_same_differ_by_no_more_than_the_noise(self, sizes):
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            features = {str(i): rng.normal(size=(n, 8)) + 1 for i, n in enumerate(sizes)}
+            _, matrix = domain_distances(features, 50, seed=seed)
+            best, second, *_ = np.sort(matrix.sum(axis=1))
+            own = self_distances(features, 50, seed=seed)
+            assert second - best < choice_noise(features, own, 50, seed), seed
+
+    def test_the_noise_is_that_of_both_parts(self):
+        features = {name: normal(40, 4, seed=i) for i, name in enumerate("abcde")}
+        equal = choice_noise(features, np.full(5, 0.3), 20)
+        own = np.array([0.3, 0.1, 0.5, 0.3, 0.3])
+        assert choice_noise(features, own, 20) - equal == pytest.approx(1.5 * (0.5 - 0.1))
+        # Twice the standard deviation of how far two sums move against each other.
+        orders = [np.random.default_rng(0).permutation(40)] * 5
+        sides = [
+            {
+                name: x[order[part]]
+                for (name, x), order in zip(features.items(), orders, strict=True)
+            }
+            for part in (slice(20), slice(20, None))
+        ]
+        first, second = (domain_distances(side)[1].sum(axis=1) for side in sides)
+        change = first - second
+        squares = [(a - b) ** 2 for i, a in enumerate(change) for b in change[:i]]
+        assert equal == pytest.approx(2 * np.sqrt(np.mean(squares) / 2))
 
     def test_five_domains_of_a_thousand_samples_take_seconds(self):
         features = {

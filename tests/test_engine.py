@@ -59,8 +59,10 @@ def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
     assert reached(domain_logits.logsumexp(1).sum(), engine) == {"discriminator"}
 
 
-def test_the_terms_are_the_equations(small_engine):
-    engine = prepared(small_engine("ddan.dropout", "0.0", "train.batch_size", "12"))
+@pytest.mark.parametrize("log", ["exact", "released"])
+def test_the_terms_are_the_equations(small_engine, log):
+    options = ("ddan.dropout", "0.0", "train.batch_size", "12", "ddan.similarity_log", log)
+    engine = prepared(small_engine(*options))
     batch = first_batch(engine)
     images, pids, domains = engine.parse_data_for_train(batch)
     with torch.no_grad():
@@ -86,6 +88,7 @@ def test_the_terms_are_the_equations(small_engine):
             2e-3,
             "mean",
             np.ones((len(nearest), 3), bool),
+            log,
         ),
         "loss_domain": reference.cross_entropy(
             domain_logits, [int(d == central) for d in domains.tolist()]
@@ -94,7 +97,9 @@ def test_the_terms_are_the_equations(small_engine):
     summary = engine.forward_backward(batch)
     for name, value in expected.items():
         assert summary[name] == pytest.approx(value, rel=2e-3), name
-    assert 0 <= summary["acc_domain"] <= 100
+    labels = [int(d == central) for d in domains.tolist()]
+    accuracy = reference.balanced_accuracy(domain_logits, labels)
+    assert summary["balanced_acc_domain"] == pytest.approx(accuracy)
     shares = [summary[f"share_{name}"] for name in engine.sources]
     assert sum(shares) == pytest.approx(1)
     assert min(shares) > 0
@@ -144,7 +149,11 @@ def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
     tags = events.Tags()["scalars"]
     for term in ("loss_id", "loss_triplet", "loss_confusion", "loss_domain", "loss_similarity"):
         assert f"Train/{term}" in tags
-    assert {"Train/acc_domain", "Train/share_rendered_film", "Test/rendered_snow/mAP"} <= set(tags)
+    assert {
+        "Train/balanced_acc_domain",
+        "Train/share_rendered_film",
+        "Test/rendered_snow/mAP",
+    } <= set(tags)
     # torchreid logs the mean of the epoch so far; each epoch's last value is the epoch's mean.
     per_epoch = len(engine.train_loader)
     means = [event.value for event in events.Scalars("Train/loss_id")][per_epoch - 1 :: per_epoch]

@@ -178,8 +178,10 @@ NUMBERS = st.one_of(
         optional={
             name: {
                 "alignment": st.sampled_from(WORDS["alignment"]) | GARBAGE,
+                "neck": st.sampled_from(WORDS["neck"]) | GARBAGE,
                 "confusion": st.sampled_from(WORDS["confusion"]) | GARBAGE,
                 "similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]) | GARBAGE,
+                "similarity_log": st.sampled_from(WORDS["similarity_log"]) | GARBAGE,
             }.get(name, NUMBERS)
             for name in DDANSettings.names()
         },
@@ -202,8 +204,10 @@ def test_random_settings_are_refused_in_one_line_or_legal(options):
 
 CHOICES = {
     "ddan.alignment": st.sampled_from(WORDS["alignment"]),
+    "ddan.neck": st.sampled_from(WORDS["neck"]),
     "ddan.confusion": st.sampled_from(WORDS["confusion"]),
     "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
+    "ddan.similarity_log": st.sampled_from(WORDS["similarity_log"]),
     "ddan.central_domain": st.sampled_from(["rendered_film", "rendered_mall", "rendered_x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),

@@ -260,3 +260,13 @@ class TestErrors:
             pool.update(torch.ones(2, 5), pids)
         with pytest.raises(ValueError, match=r"domains must be \(3,\), one per image, got \(2,\)"):
             pool.nearest(torch.ones(3, D), pids, 1)
+
+
+def test_distinct_largest_channels_are_those_of_identities_that_have_been_seen():
+    pool = IdentityPool([0, 0, 1, 1, 1], 4, None)
+    assert pool.distinct_largest_channels() == 0
+    features = torch.tensor([[0.0, 3.0, 1.0, 0.0], [0.0, 5.0, 4.0, 0.0], [1.0, 0.0, 0.0, 2.0]])
+    pool.update(features[:2], torch.tensor([0, 3]))
+    assert pool.distinct_largest_channels() == 1
+    pool.update(features[2:], torch.tensor([4]))
+    assert pool.distinct_largest_channels() == 2

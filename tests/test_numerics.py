@@ -67,9 +67,10 @@ def batches(draw):
     central=st.sampled_from([None, 0]),
     exclude=st.booleans(),
     reduction=st.sampled_from(["mean", "eq8"]),
+    log=st.sampled_from(["exact", "released"]),
     epochs=st.integers(0, 3),
 )
-def test_pool_and_similarity(batch, temperature, k, central, exclude, reduction, epochs):
+def test_pool_and_similarity(batch, temperature, k, central, exclude, reduction, log, epochs):
     features, pids, owners = batch
     pool = IdentityPool(owners, features.shape[1], central, exclude_own_identity=exclude)
     for _ in range(epochs):
@@ -80,7 +81,7 @@ def test_pool_and_similarity(batch, temperature, k, central, exclude, reduction,
     assert indices.shape == valid.shape == (len(pids), k)
     assert pool.seen[indices[valid]].all()
     loss = losses.similarity_enhancement_loss(
-        features, pool.representations[indices], temperature, reduction, valid
+        features, pool.representations[indices], temperature, reduction, valid, log
     )
     loss.backward()
     assert loss.dtype == (torch.float64 if features.dtype == torch.float64 else torch.float32)
@@ -186,6 +187,7 @@ def stepper(small_engine):
     options=st.sampled_from(
         [
             ("ddan.temperature", "1e-8"),
+            ("ddan.temperature", "1e-8", "ddan.similarity_log", "released"),
             ("ddan.temperature", "1e-5", "ddan.top_k", "1"),
             ("ddan.temperature", "10.0", "ddan.similarity_reduction", "eq8"),
             ("ddan.alignment", "pairwise"),

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ddan_torchreid import config
-from ddan_torchreid.progress import TrainingBar
+from ddan_torchreid.progress import TrainingBar, with_test_bar
 
 
 class Screen(io.StringIO):
@@ -68,6 +68,15 @@ def test_elsewhere_there_is_none(shown, capsys, terminal):
     assert screen is None or screen.getvalue() == ""
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_test_has_a_bar_on_a_terminal_only(shown, terminal, capsys):
+    assert list(with_test_bar(range(3), shown)) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    screen = terminal()
+    assert list(with_test_bar(range(3), shown)) == [0, 1, 2]
+    assert ("testing:" in screen.getvalue()) is shown
+
+
 @pytest.mark.parametrize("progress", ["auto", "off"])
 def test_a_run_shows_it_unless_switched_off(small_engine, small_config, terminal, capsys, progress):
     options = ("ddan.progress", progress, "train.batch_size", "12", "ddan.accumulate_steps", "2")
@@ -77,6 +86,7 @@ def test_a_run_shows_it_unless_switched_off(small_engine, small_config, terminal
     assert sys.stdout is output
     images = len(engine.train_loader) * 12 * 2
     last = re.split(r"[\r\n]+", screen.getvalue().strip())[-1]
+    assert ("testing: " in screen.getvalue()) is (progress == "auto")
     assert ("100%" in last and "epoch 2/2: " in last and f"{images}/{images}" in last) is (
         progress == "auto"
     )

@@ -50,6 +50,7 @@ CHANGED = {
     ("adam.beta1", "0.5"): r"adam.beta1 and adam.beta2 was \(0.9, 0.999\), now \(0.5, 0.999\)",
     ("train.staged_lr", "True"): "train.staged_lr was False, now True",
     ("train.lr_scheduler", "cosine"): "train.lr_scheduler was single_step, now cosine",
+    ("ddan.warmup_steps", "5"): "ddan.warmup_steps was 0, now 5; resume with the same",
     ("train.lr", "0.01"): "train.lr was 0.0003, now 0.01; resume with the same .*train.lr,",
     ("data.sources", "['rendered_mall', 'rendered_snow']"): "sources was .*, now .*snow",
 }

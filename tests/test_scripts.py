@@ -122,7 +122,9 @@ def test_what_cannot_work_is_said_before_the_data_is_built(
 @pytest.mark.parametrize("wrap", [nn.Identity, nn.DataParallel], ids=["bare", "DataParallel"])
 def test_the_engine_of_the_else_branch_is_ddan_s(script, small_config, capsys, wrap):
     original = torchreid.engine.ImageTripletEngine
-    configuration = small_config("ddan.dropout", "0.125", "ddan.update_rate", "0.25")
+    configuration = small_config(
+        "ddan.dropout", "0.125", "ddan.update_rate", "0.25", "ddan.neck", "none"
+    )
     data = torchreid.data.ImageDataManager(**script.imagedata_kwargs(configuration))
     bare = torchreid.models.build_model(
         configuration.model.name, data.num_train_pids, loss="ddan", pretrained=False
@@ -141,6 +143,9 @@ def test_the_engine_of_the_else_branch_is_ddan_s(script, small_config, capsys, w
     assert isinstance(engine, ddan_torchreid.ImageDDANEngine)
     assert engine.settings.update_rate == 0.25
     assert bare.dropout.p == 0.125
+    # The optimiser of the command line, which is built later, never had the neck.
+    assert optimizer.param_groups[0]["params"] == list(bare.parameters())
+    assert not bare.has_neck
     assert torchreid.engine.ImageTripletEngine is original
 
     configuration.ddan.top_k = 11
@@ -171,3 +176,10 @@ def test_other_modules_of_that_name_are_left_alone(script):
     once = script.get_default_config
     scripts.extend(script)
     assert script.get_default_config is once
+
+
+def test_the_script_shows_the_keys_that_differ(script):
+    configuration = script.get_default_config()
+    configuration.merge_from_list(["loss.name", "ddan", "ddan.top_k", "5", "train.lr", "0.1"])
+    assert str(configuration) == "train.lr: 0.1\nloss.name: ddan\nddan.top_k: 5"
+    assert "weight_similarity" in configuration.dump()  # which a checkpoint keeps

@@ -10,7 +10,9 @@ SOURCES = ["cuhk02", "cuhk03", "cuhksysu"]
     [
         ("alignment", "centre", "did you mean 'central'?"),
         ("confusion", "unifrom", "did you mean 'uniform'?"),
+        ("neck", "bnn", "did you mean 'bn'?"),
         ("similarity_reduction", "sum", "write one of mean, eq8"),
+        ("similarity_log", "release", "did you mean 'released'?"),
         ("temperature", 0.0, "must be above 0"),
         ("temperature", -1.0, "must be above 0"),
         ("temperature", float("nan"), "must be above 0"),
@@ -19,6 +21,7 @@ SOURCES = ["cuhk02", "cuhk03", "cuhksysu"]
         ("margin", -0.3, "0 or more"),
         ("top_k", 0, "1 or more"),
         ("hidden_dim", 0, "1 or more"),
+        ("warmup_steps", -1, "0 or more"),
         ("similarity_start_epoch", -1, "0 or more"),
         ("update_rate", 1.5, "in [0, 1]"),
         ("label_smoothing", 1.0, "in [0, 1)"),

@@ -101,5 +101,5 @@ def run_engine(configuration: CfgNode, engine: Any) -> None:
     The engine is built before, so that what cannot work is said before the log file exists.
     """
     with training.log_file(configuration):
-        print(f"Configuration\n{configuration}\n")
+        print(f"Configuration, where it is not the default\n{config.changes(configuration)}\n")
         engine.run(**config.arguments(configuration, "run"))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import checks, integration, state_files, training
+from .. import distributed, integration, state_files, training
 from ..config import arguments as config_arguments
-from ..config import engine_options, options_named_as_keys
+from ..config import changes, engine_options, options_named_as_keys
 from ..evaluation import evaluate_configured
+from ..only_testing import forget_training
+from ..progress import with_test_bar
 from ..settings import DDANSettings, nearest
 from . import configuration
 
@@ -64,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Tests on the targets; the sources need not be at hand.
+    """Tests on the targets, without the sources, which need not be at hand.
 
     Raises:
         ValueError: no weights are named, a target is unknown, or options do not fit each other.
@@ -74,15 +77,13 @@ def run(arguments: argparse.Namespace) -> None:
     config.model.load_weights = arguments.weights or config.model.load_weights
     if not config.model.load_weights:
         raise ValueError("nothing to evaluate; give --weights FILE, such as model.pth.tar-100")
+    forget_training(config)
     settings = _settings(config, arguments)
     # The weights are all that is needed: neither ImageNet's nor what else a resumed run has.
     config.model.pretrained = False
     config.model.resume = ""
     sources = list(config.data.sources)
-    absent = _absent_sources(config)
-    if absent and config.data.targets:
-        print(f"Sources unknown or not under the data root: {absent}; testing without them.")
-        _without_sources(config)
+    _without_sources(config)
     engine = training.build(config)
     _say_other_size(config)
     # torchreid prints for each target whether it is one of the sources.
@@ -93,8 +94,10 @@ def run(arguments: argparse.Namespace) -> None:
     # Not through the engine, so that models of torchreid's own engines are scored alike.
     output = arguments.output or Path(config.data.save_dir) / "evaluation"
     options = config_arguments(config, "run")
+    shown = settings.progress == "auto" and distributed.is_first()
+    options["watched"] = functools.partial(with_test_bar, shown=shown)
     with training.log_file(config):
-        print(f"Configuration\n{config}\n")
+        print(f"Configuration, where it is not the default\n{changes(config)}\n")
         evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
 
 
@@ -126,26 +129,15 @@ def _say_other_size(config: CfgNode) -> None:
         )
 
 
-def _absent_sources(config: CfgNode) -> str:
+def _without_sources(config: CfgNode) -> None:
     known = integration.dataset_names()
+    if not config.data.targets:
+        raise ValueError("data.targets is empty; name one dataset or more")
     for name in config.data.targets:
         # Before the stand-in, which reads the first target.
         if name not in known:
             raise ValueError(f"data.targets: {name!r} is unknown; {nearest(str(name), known)}")
-    registered = [name for name in config.data.sources if name in known]
-    missing = checks.missing_data(config, registered)
-    absent = [name for name in config.data.sources if name not in known or name in missing]
-    return ", ".join(map(str, absent))
-
-
-def _without_sources(config: CfgNode) -> None:
     # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
     # it may have none, and images that are listed without splits must not be in both.
+    print("Testing without the sources; what is loaded as one below only stands in for them.")
     config.data.sources = [integration.register_stand_in(config.data.targets[0])]
-    config.data.combineall = False
-    config.sampler.train_sampler = "RandomSampler"
-    # No loss is computed; all of them at 0 would be refused.
-    config.ddan.weight_identity = 1.0
-    config.ddan.weight_triplet = 0.0
-    config.ddan.weight_adversarial = 0.0
-    config.ddan.weight_similarity = 0.0

@@ -46,6 +46,10 @@ class ShardedIdentityPool(IdentityPool):
     def _domain_sizes(self) -> Tensor:
         return self._sizes
 
+    def _largest_channels(self) -> Tensor:
+        # Each process has those of its own identities; the row of the others is never seen.
+        return gather(super()._largest_channels()[None]).any(0)
+
     @torch.no_grad()
     def update(self, features: Tensor, pids: Tensor) -> None:
         """As of an `IdentityPool`, with the joined batch."""

@@ -2,7 +2,7 @@
 
 from .backbones import BACKBONES, SPLITS, ddan_backbone
 from .ddan_model import LOSSES, DDANModel, build_named
-from .discriminator import DomainDiscriminator
+from .discriminator import DomainDiscriminator, balanced_accuracy
 from .loading import load_model
 from .mobilenetv2 import FACTORIES, ddan_mobilenetv2
 from .official import ConversionSummary, convert_official
@@ -19,6 +19,7 @@ __all__ = [
     "DomainDiscriminator",
     "LoadSummary",
     "Split",
+    "balanced_accuracy",
     "build_named",
     "convert_official",
     "ddan_backbone",

@@ -114,7 +114,9 @@ def ddan_backbone(
             f"no ImageNet weights for {name}: torchreid could not download or load them "
             f"({reason}); {WITHOUT}"
         ) from error
-    return DDANModel(*split_backbone(network, SPLITS[name]), num_classes, loss, dropout)
+    model = DDANModel(*split_backbone(network, SPLITS[name]), num_classes, loss, dropout)
+    model.weights_from = "ImageNet" if pretrained else ""
+    return model
 
 
 #: Model factories by the name under which torchreid knows them.

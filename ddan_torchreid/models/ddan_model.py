@@ -56,12 +56,17 @@ def map_and_align(mapping: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
     return _InputGradient.apply(z, mapped, source), mapped
 
 
+def _forget_origin(model: DDANModel, _: Any) -> None:
+    # Who loads knows from where and says so afterwards.
+    model.weights_from = ""
+
+
 class DDANModel(nn.Module):
     """Encoder ``E``, mapping network ``M`` and identity head of DDAN (Sec. 3.1, Sec. 4.1).
 
     The identity head is a batch-norm neck, dropout (training only) and a linear classifier over
     the identities of all source domains. The classifier keeps PyTorch's default initialisation, as
-    in the authors' release.
+    in the authors' release. :meth:`drop_neck` leaves the neck out.
 
     All parameters lie directly under the children ``encoder``, ``mapping``, ``neck`` and
     ``classifier``, which is what torchreid's ``build_optimizer(staged_lr=True)`` splits by;
@@ -74,6 +79,8 @@ class DDANModel(nn.Module):
         autocast_dtype: Half-precision type of encoder and classifier in a training forward; the
             mapping and all outputs are float32 all the same. None leaves the precision to the
             caller.
+        weights_from: Where the weights come from: ``'ImageNet'``, the path of a checkpoint, or
+            empty for neither and for what ``load_state_dict`` was given.
 
     Args:
         encoder: Module from images (B, 3, H, W) to maps (B, C, h, w).
@@ -82,7 +89,7 @@ class DDANModel(nn.Module):
         feature_dim: D.
         num_classes: Number of identities over all source domains.
         loss: What a training forward returns: 'softmax', 'triplet' or 'ddan'.
-        dropout: Probability of dropping an element of the neck's output before the classifier.
+        dropout: Probability of dropping an element of the classifier's input.
 
     Raises:
         ValueError: ``loss`` is none of the three.
@@ -106,20 +113,35 @@ class DDANModel(nn.Module):
         self.align = True
         self.name: str | None = None
         self.autocast_dtype: torch.dtype | None = None
+        self.weights_from = ""
+        self.register_load_state_dict_post_hook(_forget_origin)
         self.encoder = encoder
         self.mapping = mapping
-        self.neck = nn.BatchNorm1d(feature_dim)
+        self.neck: nn.Module = nn.BatchNorm1d(feature_dim)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(feature_dim, num_classes)
 
+    @property
+    def has_neck(self) -> bool:
+        """Whether a batch norm stands between the features and the classifier."""
+        return not isinstance(self.neck, nn.Identity)
+
+    def drop_neck(self) -> None:
+        """Classifies the features ``m`` themselves, as L_IDE alone does (Sec. 4.5).
+
+        They are what the model gives in eval mode then, and its state dict has no ``neck.*``.
+        """
+        self.neck = nn.Identity()
+
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Neck features in eval mode, what ``loss`` needs in training mode.
+        """Test-time features in eval mode, what ``loss`` needs in training mode.
 
         Args:
             images: (B, 3, H, W), normalised as for ImageNet.
 
         Returns:
-            In eval mode, for every ``loss``: neck features (B, D), not normalised.
+            In eval mode, for every ``loss``: the neck's output, or ``m`` where there is no neck
+            (B, D), not normalised.
             In training mode, with logits (B, num_classes) and the features ``m`` (B, D) before
             the neck:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -40,3 +41,22 @@ class DomainDiscriminator(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, feature_dim) -> domain logits (B, num_domains)."""
         return self.layers(features)
+
+
+def balanced_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the classes of the share of each that is recognised; whoever guesses gets 100 / C.
+
+    Plain accuracy is high for one that knows nothing but the larger class. A class without an image
+    in the batch is left out of the mean; the others count alike, whatever their number of images.
+
+    Args:
+        logits: (B, C).
+        labels: (B,) int64 classes, 0..C-1.
+
+    Returns:
+        () in percent. It stays on the device, and the host does not wait for it.
+    """
+    members = labels[:, None] == torch.arange(logits.shape[1], device=logits.device)  # (B, C)
+    right = members & (logits.argmax(1) == labels)[:, None]
+    sizes = members.sum(0)
+    return 100 * (right.sum(0) / sizes.clamp(min=1)).sum() / (sizes > 0).sum()

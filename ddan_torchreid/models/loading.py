@@ -14,6 +14,7 @@ from ..state_files import details, read
 from .backbones import BACKBONES, SPLITS
 from .ddan_model import DDANModel, build_named
 from .mobilenetv2 import FACTORIES
+from .neck import apply_neck
 from .official import RELEASE_PARTS
 
 
@@ -22,8 +23,9 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
 
     The architecture is the one named in the checkpoint (``ddan`` / ``model``). Where none is named,
     it is the one of :data:`FACTORIES` and :data:`BACKBONES` whose tensors have the names and shapes
-    of the file's. The number of identities is the number of classifier rows. The model is built
-    with ``loss='ddan'`` and can be trained further; random state is not touched.
+    of the file's. The number of identities is the number of classifier rows, and the model has a
+    neck if the file has one. It is built with ``loss='ddan'`` and can be trained further; random
+    state is not touched.
 
     Args:
         path: A model checkpoint of DDAN's engine, of :func:`convert_official`, of torchreid's
@@ -31,7 +33,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
         device: Where the model is put.
 
     Returns:
-        A model whose forward gives neck features (B, D), not normalised.
+        A model whose forward gives test-time features (B, D), not normalised.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -39,18 +41,18 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
     """
     state = read(path)
     weights = _model_weights(state, path)
-    identities = len(weights["classifier.weight"])
     name = details(state).get("model")
     with torch.random.fork_rng(devices=[]):
         if name is None:
-            model = _recognise(weights, identities, path)
+            model = _recognise(weights, path)
         else:
-            model = _build(name, identities, path)
+            model = _build(name, weights, path)
             if not _fits(model, weights):
                 raise ValueError(
                     f"{path} says that it is of {name}, whose tensors have other names or shapes"
                 )
     model.load_state_dict(weights)
+    model.weights_from = str(path)
     return model.to(device).eval()
 
 
@@ -64,38 +66,46 @@ def _model_weights(state: dict[str, Any], path: str | Path) -> dict[str, Tensor]
         for key, value in content.items()
         if isinstance(value, Tensor)
     }
-    parts = ("encoder.", "mapping.", "neck.")
+    parts = ("encoder.", "mapping.")
     if "classifier.weight" not in weights or not all(
         any(key.startswith(part) for key in weights) for part in parts
     ):
         raise ValueError(
-            f"{path} is not of a DDAN model, which has encoder, mapping, neck and classifier; give "
-            "the file of the folder 'model', not that of the discriminator or the identity pool"
+            f"{path} is not of a DDAN model, which has encoder, mapping and classifier; give the "
+            "file of the folder 'model', not that of the discriminator or the identity pool"
         )
     return weights
 
 
-def _build(name: str, identities: int, path: str | Path) -> DDANModel:
+def _build(name: str, weights: dict[str, Tensor], path: str | Path) -> DDANModel:
     known = FACTORIES | BACKBONES
     factory = known.get(name) or partial(torchreid.models.build_model, name)
     try:
-        return build_named(
-            name, factory, num_classes=identities, loss="ddan", pretrained=False, use_gpu=False
+        model = build_named(
+            name,
+            factory,
+            num_classes=len(weights["classifier.weight"]),
+            loss="ddan",
+            pretrained=False,
+            use_gpu=False,
         )
     except KeyError as error:
         raise ValueError(
             f"{path} is of {name!r}, which torchreid does not know; import what registers it first"
         ) from error
+    if not any(key.startswith("neck.") for key in weights):
+        apply_neck("none", model)
+    return model
 
 
-def _recognise(weights: dict[str, Tensor], identities: int, path: str | Path) -> DDANModel:
+def _recognise(weights: dict[str, Tensor], path: str | Path) -> DDANModel:
     children = {key.split(".")[1] for key in weights if key.startswith("encoder.")}
     for name in (*BACKBONES, *FACTORIES):
         split = SPLITS.get(name.removeprefix("ddan_"))
         # Building a network takes a good part of a second; most are ruled out without.
         if split and not children <= {child.split(".")[0] for child in split.encoder}:
             continue
-        model = _build(name, identities, path)
+        model = _build(name, weights, path)
         if _fits(model, weights):
             return model
     raise ValueError(

@@ -10,8 +10,10 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.models import MobileNet_V2_Weights
+
+from .ddan_model import DDANModel
 
 URL = MobileNet_V2_Weights.IMAGENET1K_V1.url
 #: File names of torch hub end in the first digits of the file's SHA-256.
@@ -103,7 +105,7 @@ def _name_in_model(name: str) -> str:
     return f"mapping.{rest}" if rest.startswith("18.") else f"encoder.{rest}"
 
 
-def load_imagenet_weights(model: nn.Module, width_mult: float = 1.0) -> LoadSummary:
+def load_imagenet_weights(model: DDANModel, width_mult: float = 1.0) -> LoadSummary:
     """Loads torchvision's MobileNetV2 (``IMAGENET1K_V1``) into encoder and mapping.
 
     A file in the torch hub cache is used as it is; otherwise it is downloaded there, and its hash
@@ -149,6 +151,7 @@ def load_imagenet_weights(model: nn.Module, width_mult: float = 1.0) -> LoadSumm
             f"{len(unknown)} of the file are without a counterpart of the same shape ({names}, ...)"
         )
     model.load_state_dict(matched, strict=False)
+    model.weights_from = "ImageNet"
     summary = LoadSummary(
         file=file,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),

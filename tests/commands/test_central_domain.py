@@ -26,6 +26,7 @@ def test_auto_is_decided_before_training_and_again_from_the_trained_model(words,
     before, _, after = output.partition("=> Central domain:")
     assert "Sum  To itself" in before
     assert "=> Start training" in after
+    assert before.count("features of random weights; Eq. 3 is meant for") == 1
     table = [line.split() for line in before.splitlines() if line.startswith("rendered_")]
     sums = {row[0]: float(row[-2]) for row in table}
     assert len(sums) == 3
@@ -36,6 +37,10 @@ def test_auto_is_decided_before_training_and_again_from_the_trained_model(words,
     again = capsys.readouterr().out
     assert re.search(r"Central domain: (\w+)$", again.strip())
     assert "Sum  To itself" in again
+    assert again.count(f"features of trained weights ({weights})\n") == 1
+    for key in ("model.resume", "model.load_weights"):
+        assert main(["central-domain", *words, "--samples", "5", key, weights]) == 0
+        assert f"features of trained weights ({weights})\n" in capsys.readouterr().out
     trained = [line.split() for line in again.splitlines() if line.startswith("rendered_")]
     assert [row[0] for row in trained] == [row[0] for row in table]
     assert trained != table

@@ -86,9 +86,9 @@ def test_own_data_are_scored_without_the_sources(
     words = own_words(small_root, weights, tmp_path, "path", "pid", "camid", *split)
     assert main([*words, *more]) == 0
     printed = capsys.readouterr().out
-    assert "Sources unknown or not under the data root: market1501; testing without" in printed
     assert "Evaluating shop (target)" in printed or "=> shop: 1 splits" in printed
-    assert "sources: ['market1501']" in printed
+    assert "data.targets: ['shop']" in printed
+    assert "Testing without the sources" in printed
 
 
 def test_another_listing_of_the_same_name_is_read_anew(small_root, weights, tmp_path, capsys):
@@ -103,7 +103,7 @@ def test_another_listing_of_the_same_name_is_read_anew(small_root, weights, tmp_
 def test_a_source_that_nobody_knows_is_absent(small_root, weights, tmp_path, capsys):
     words = own_words(small_root, weights, tmp_path, "path", "pid", "camid")
     assert main([*words, "-s", "market1502", "cuhksysu", "ddan.weight_identity", "0.0"]) == 0
-    assert "data root: market1502, cuhksysu; testing without" in capsys.readouterr().out
+    assert "data.sources: ['market1502', 'cuhksysu']" in capsys.readouterr().out
     assert main([*words, "-s", "market1502", "-t", "market1503"]) == 2
     error = capsys.readouterr().err
     assert "data.targets: 'market1503' is unknown; did you mean 'market1501'?" in error
@@ -113,6 +113,31 @@ def test_a_source_that_nobody_knows_is_absent(small_root, weights, tmp_path, cap
     assert "dataset grid is not under the data root" in capsys.readouterr().err
     assert main([*words, "data.targets", "[]"]) == 2
     assert "data.targets is empty" in capsys.readouterr().err
+
+
+TRAINING_ONLY = {
+    "one source with alignment": ["-s", "market1501"],
+    "no source": ["data.sources", "[]"],
+    "a source twice": ["-s", "market1501", "market1501"],
+    "a target that is trained on": ["-s", "ilids", "market1501", "data.combineall", "True"],
+    "no such centre": ["ddan.central_domain", "nowhere"],
+    "no loss": ["ddan.weight_identity", "0.0", "ddan.weight_triplet", "0.0"],
+    "a temperature": ["ddan.temperature", "0.0"],
+    "many neighbours": ["ddan.top_k", "100000"],
+    "graphs": ["ddan.cuda_graphs", "on"],
+    "dropout": ["ddan.dropout", "1.5"],
+    "a learning rate": ["train.lr", "-1.0"],
+    "an optimiser": ["train.optim", "none"],
+    "a batch": ["train.batch_size", "63"],
+    "a sampler": ["sampler.train_sampler", "none"],
+    "views": ["data.k_tfm", "2"],
+}
+
+
+@pytest.mark.parametrize("options", TRAINING_ONLY.values(), ids=TRAINING_ONLY)
+def test_nothing_is_refused_that_matters_to_training_only(words, options, capsys):
+    assert main([*words, *options]) == 0, capsys.readouterr().err
+    assert "Evaluating ilids" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def gradients(options):
     ("processes", "options"),
     [
         (2, {}),
-        (3, {"pool_sharding": True}),
+        (3, {"pool_sharding": True, "similarity_log": "released"}),
         (2, {"alignment": "pairwise", "similarity_reduction": "eq8", "label_smoothing": 0.1}),
         (2, {"weight_adversarial": 0.0, "weight_similarity": 0.0}),
         (2, {"weight_identity": 0.0, "normalize_triplet": False}),

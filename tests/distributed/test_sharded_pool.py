@@ -45,7 +45,9 @@ def assert_same(found, expected):
 def sharded_steps(options):
     pool = make(ShardedIdentityPool, **options)
     rows = len(pool.representations)
-    return steps(pool), pool.state_dict(), pool.candidates(), rows
+    said = steps(pool)
+    counts = pool.candidates(), pool.distinct_largest_channels()
+    return said, pool.state_dict(), counts, rows
 
 
 @pytest.mark.parametrize("processes", [2, 3])
@@ -56,9 +58,11 @@ def test_a_sharded_pool_says_what_a_whole_one_says(processes, options):
     pool = make(IdentityPool, **options)
     expected = steps(pool)
     results = run(processes, sharded_steps, options)
-    for said, _, candidates, rows in results:
+    assert pool.distinct_largest_channels() > 1
+    for said, _, (candidates, channels), rows in results:
         assert_same(said, expected)
         assert torch.equal(candidates, pool.candidates())
+        assert channels == pool.distinct_largest_channels()
         assert rows == -(-IDENTITIES // processes) + 1
     (_, state, _, _), *others = results
     assert state.keys() == pool.state_dict().keys()

@@ -118,9 +118,12 @@ def test_training_goes_on_with_other_numbers_of_processes(small_config, tmp_path
         assert_equal(other, {name: first[name] for name in first if not name.startswith("pool")})
 
 
-def test_two_processes_train_what_one_trains(small_config):
-    expected = train(small_config, "sampler.train_sampler", "RandomIdentitySampler")
-    first, second = run(2, train, small_config, "sampler.train_sampler", "RandomIdentitySampler")
+@pytest.mark.parametrize(
+    "options", [("sampler.train_sampler", "RandomIdentitySampler"), ("ddan.neck", "none")], ids=str
+)
+def test_two_processes_train_what_one_trains(small_config, options):
+    expected = train(small_config, *options)
+    first, second = run(2, train, small_config, *options)
     assert_close(first, expected)
     assert_equal(second, first)
 

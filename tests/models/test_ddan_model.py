@@ -1,5 +1,6 @@
 """DDANModel: outputs per mode and loss, who gets which gradient, running statistics."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ddan_torchreid.models import DDANModel
 from ddan_torchreid.models.ddan_model import map_and_align
+from ddan_torchreid.models.neck import apply_neck
 
 B, C, D, N = 6, 5, 7, 11
 
@@ -97,6 +99,60 @@ def test_features_are_taken_before_the_neck_and_dropout_comes_after_it(images):
     logits, m = model(images)
     assert torch.equal(logits, model.classifier.bias.expand(B, N))
     assert m.abs().sum() > 0
+
+
+def neck_by_hand(neck: nn.BatchNorm1d, rows: list, batch: bool) -> list:
+    """A batch norm one number at a time, with statistics of the batch or the running ones."""
+    columns = []
+    parameters = (neck.weight, neck.bias, neck.running_mean, neck.running_var)
+    for column, *numbers in zip(
+        zip(*rows, strict=True), *map(Tensor.tolist, parameters), strict=True
+    ):
+        weight, bias, mean, variance = numbers
+        if batch:
+            mean = math.fsum(column) / len(column)
+            variance = math.fsum((value - mean) ** 2 for value in column) / len(column)
+        scale = weight / math.sqrt(variance + 1e-5)
+        columns.append([(value - mean) * scale + bias for value in column])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+@pytest.mark.parametrize("loss", ["triplet", "ddan"])
+@pytest.mark.parametrize("neck", ["bn", "none"])
+def test_the_head_with_and_without_neck_is_what_one_computes_by_hand(neck, loss, images):
+    model, images = tiny_model(loss, dropout=0.0).double(), images.double()
+    batch_norm = model.neck
+    for tensor in (*batch_norm.parameters(), batch_norm.running_mean, batch_norm.running_var):
+        nn.init.uniform_(tensor, 0.5, 2)
+    apply_neck(neck, model)
+
+    m = model.eval().mapping(model.encoder(images)).tolist()
+    expected = neck_by_hand(batch_norm, m, batch=False) if neck == "bn" else m
+    torch.testing.assert_close(model(images).tolist(), expected, rtol=1e-10, atol=1e-10)
+
+    logits, features, *_ = model.train()(images)
+    rows = features.tolist()
+    assert rows == model.mapping(model.encoder(images)).tolist()
+    if neck == "bn":
+        rows = neck_by_hand(batch_norm, rows, batch=True)
+    parameters = (model.classifier.weight, model.classifier.bias)
+    classes = list(zip(*map(Tensor.tolist, parameters), strict=True))
+    expected = [
+        [math.fsum(map(math.prod, zip(row, w, strict=True))) + b for w, b in classes]
+        for row in rows
+    ]
+    torch.testing.assert_close(logits.tolist(), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "triplet", "ddan"])
+def test_without_a_neck_gradients_go_to_the_same_networks(loss, images):
+    model = tiny_model(loss).train()
+    model.drop_neck()
+    outputs = model(images)
+    logits, *features = [outputs] if loss == "softmax" else outputs
+    assert reached(model, logits) == {"encoder", "mapping", "classifier"}
+    expected = [{"encoder", "mapping"}, {"mapping"}]
+    assert [reached(model, each) for each in features] == expected[: len(features)]
 
 
 def test_unknown_loss_names_the_valid_ones():

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ddan_torchreid.models import DomainDiscriminator
+from ddan_torchreid.models import DomainDiscriminator, balanced_accuracy
+from tests import reference
 
 
 @pytest.mark.parametrize("num_domains", [2, 5])
@@ -48,3 +49,27 @@ def test_it_separates_two_shifted_domains():
         optimizer.step()
     accuracy = (model(features).argmax(1) == labels).float().mean()
     assert accuracy > 0.95
+
+
+@pytest.mark.parametrize(("peripheral", "central"), [(50, 14), (64, 0), (0, 3)])
+def test_whoever_knows_only_the_larger_class_gets_half_of_it(peripheral, central):
+    """78 % plainly; a class that is not in the batch does not count."""
+    labels = torch.tensor([0] * peripheral + [1] * central)
+    logits = torch.tensor([[1.0, 0.0]]).expand(len(labels), 2)
+    expected = 50 if peripheral and central else 100 * (peripheral > 0)
+    assert balanced_accuracy(logits, labels) == expected
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_balanced_accuracy_is_the_mean_over_the_classes_in_the_batch(classes):
+    torch.manual_seed(0)
+    logits, labels = torch.randn(40, classes), torch.randint(1, classes, (40,)) - 1
+    labels[:4] = 0
+    expected = reference.balanced_accuracy(logits.tolist(), labels.tolist())
+    assert balanced_accuracy(logits, labels) == pytest.approx(expected)
+
+
+def test_balanced_accuracy_waits_for_no_device():
+    """On the meta device whatever looks at a value fails."""
+    logits = torch.empty(8, 2, device="meta")
+    assert balanced_accuracy(logits, torch.empty(8, dtype=torch.long, device="meta")).shape == ()

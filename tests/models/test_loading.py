@@ -62,6 +62,30 @@ def test_architecture_and_identities_are_found_from_the_tensors(name, tmp_path):
     assert torch.equal(features(loaded), features(model))
 
 
+@pytest.mark.parametrize("metadata", [False, True], ids=["bare", "named"])
+@pytest.mark.parametrize(
+    "name", ["ddan_mobilenetv2_in_bn_x0_35", "ddan_osnet_x0_25", "ddan_resnet50"]
+)
+def test_a_model_without_a_neck_is_loaded_without_one(name, metadata, tmp_path, monkeypatch):
+    model = trained(name)
+    with_neck = features(model)
+    model.drop_neck()
+    file = tmp_path / "model.pth.tar-1"
+    details = {"ddan": {"model": name}} if metadata else {}
+    torch.save({"state_dict": state_of(model, "module."), "epoch": 1, **details}, file)
+    loaded = load_model(file)
+    assert not loaded.has_neck
+    assert torch.equal(features(loaded), features(model))
+    assert not torch.allclose(features(loaded), with_neck, rtol=0.01)
+    # torchreid builds a neck, and a new one only scales.
+    monkeypatch.setitem(torchreid.models.__dict__["__model_factory"], name, ALL[name])
+    extractor = torchreid.utils.FeatureExtractor(
+        model_name=name, model_path=str(file), image_size=(64, 32), device="cpu", verbose=False
+    )
+    scaled = features(model) * 0.999995
+    torch.testing.assert_close(extractor(images()), scaled, rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_every_architecture_is_recognised(name, tmp_path):
@@ -127,12 +151,12 @@ def test_files_of_something_else(tmp_path):
     model = trained("ddan_mobilenetv2_x0_35")
     weights = model.state_dict()
     osnet = torchreid.models.build_model("osnet_x0_25", num_classes=2, pretrained=False)
-    no_neck = {k: v for k, v in weights.items() if not k.startswith("neck.")}
+    no_mapping = {k: v for k, v in weights.items() if not k.startswith("mapping.")}
     wide = weights | {"encoder.0.0.weight": torch.zeros(5, 3, 3, 3)}
     cases = {
         "is not of a DDAN model": {"state_dict": DomainDiscriminator(8).state_dict()},
         "give the file of the folder 'model'": osnet.state_dict(),
-        "which has encoder, mapping, neck and classifier": no_neck,
+        "which has encoder, mapping and classifier": no_mapping,
         "fits none of ddan_mobilenetv2_x0_35, ": wide,
         "says that it is of ddan_mobilenetv2_x0_5, whose tensors": {
             "state_dict": weights,

@@ -33,6 +33,9 @@ class EpochMeans:
             entry = sums.setdefault(key, [0.0, 0])
             entry[0] += value
             entry[1] += 1
+        engine = self._engine
+        if engine.pool is not None and engine.batch_idx + 1 == engine.num_batches:
+            sums["pool_largest_channels"] = [engine.pool.distinct_largest_channels(), 1]
         self._steps += 1
         return summary
 

@@ -9,8 +9,9 @@ A line is a JSON object with
   files), ``digest`` of it;
 - ``versions``, ``git`` (``commit``, ``dirty``; null outside a checkout), ``machine``, ``seconds``,
   ``steps``, ``finished`` (UTC), ``run`` (folder with weights and log, relative to the file);
-- ``curves``: means over each epoch of what the training step returns, ``epoch`` beside them; null
-  where a term was off in that epoch;
+- ``curves``: means over each epoch of what the training step returns, ``epoch`` beside them, and
+  ``pool_largest_channels``, how many channels are the largest of some identity in the ID pool at
+  its end; null where a term was off in that epoch;
 - ``scores``: for each target ``rank-1``, ``rank-5``, ``rank-10``, ``rank-20``, ``mAP``, ``mINP``
   as fractions, means over its splits;
 - ``distances`` between the sources (Eq. 3: ``names``, ``matrix``, ``self``, ``central``).

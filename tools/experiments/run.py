@@ -45,6 +45,7 @@ def train(run: Run) -> None:
     if checkpoint is None and not written_files(run.folder):
         shutil.rmtree(run.folder, ignore_errors=True)
     with _log(run):
+        print(configuration.changes(config))
         engine = training.build(config)
         means = EpochMeans(engine)
         if checkpoint is not None:

@@ -50,7 +50,7 @@ def record(experiment: str = "table5", row: str = "identity", seed: int = 1, **c
             "epoch": [1, 2, 3],
             "loss_id": [3.0, 2.0, 1.5 + 0.1 * seed],
             "balanced_acc_domain": [50.0, 55.0, 60.0],
-            "largest_channels": [90, 85, 80 + seed],
+            "pool_largest_channels": [90, 85, 80 + seed],
             "loss_similarity": [None, None, 0.2],
         },
         "scores": scores,

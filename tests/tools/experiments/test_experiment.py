@@ -75,6 +75,7 @@ def test_a_record_says_what_was_run_and_where(finished, tiny_root):
     assert found[0]["curves"].get("loss_similarity") is None
     assert found[1]["curves"]["loss_similarity"][0] is None
     assert found[1]["curves"]["loss_similarity"][1] > 0
+    assert all(1 <= channels <= 1280 for channels in found[1]["curves"]["pool_largest_channels"])
 
 
 def test_a_finished_study_is_not_repeated(finished, study, monkeypatch, capsys):

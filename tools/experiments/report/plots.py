@@ -37,7 +37,7 @@ CURVES = {
     "loss_similarity": ("L_SE", "nats, mean over entries"),
     "balanced_acc_domain": ("Balanced accuracy of the discriminator", "%; guessing: 50"),
     "acc_domain": ("Accuracy of the discriminator", "% of the batch"),
-    "largest_channels": ("Distinct largest channels in the ID pool", "channels"),
+    "pool_largest_channels": ("Distinct largest channels in the ID pool", "channels"),
 }
 
 _STYLE: dict[str, Any] = {
