@@ -7,7 +7,7 @@ import pytest
 import report
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = sorted(path.parent.name for path in DOCS.glob("*/page.md.j2"))
+PAGES = sorted(path.parent.name for path in DOCS.glob("*/results.jsonl"))
 
 
 @pytest.mark.parametrize("name", PAGES)
