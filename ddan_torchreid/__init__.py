@@ -4,14 +4,16 @@ Importing this package registers its models, datasets, engine, sampler and trans
 torchreid.
 """
 
-from . import losses, torchreid_import  # noqa: F401 the latter before any other import of it
+from . import torchreid_import  # noqa: F401 before any other import of torchreid
+from .config.settings import DDANSettings
 from .data.sampler import MultiDomainIdentitySampler
-from .domains import central_domain, domain_distances
 from .engine import ImageDDANEngine
-from .id_pool import IdentityPool
-from .integration import register
-from .models import DomainDiscriminator, load_model
-from .settings import DDANSettings
+from .integration.registry import register
+from .method import losses
+from .method.central_domain import central_domain, domain_distances
+from .method.discriminator import DomainDiscriminator
+from .method.identity_pool import IdentityPool
+from .models import load_model
 from .version import __version__
 
 register()

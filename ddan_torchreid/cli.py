@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import torch
 
+from .config.settings import nearest
 from .distributed import processes
-from .settings import nearest
 from .version import __version__
 
 # What to type -> one line of help. The module has the same name with underscores.

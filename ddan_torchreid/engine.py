@@ -9,23 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from . import distributed
-from .accumulation import averaging
-from .checkpoint import unwrapped
-from .compilation import compile_encoder
-from .cuda_graphs import recorded_step
+from .config.settings import DDANSettings
 from .data import labels
 from .data.loader import order_train_loader, stabilise_train_loader
 from .data.reading import read_safely
-from .gradients import not_finite, term_gradients
-from .loop import EpochLoop
-from .losses import domain_discrimination_loss
-from .models import balanced_accuracy
+from .method.discriminator import balanced_accuracy
+from .method.losses import domain_discrimination_loss
+from .method.objective import DDANObjective
 from .models.neck import apply_neck
-from .non_finite import stop
-from .objective import DDANObjective
-from .optim import FollowingSchedule, WarmUp, optimizer_like
-from .precision import GradientScaler, autocast_dtype
-from .settings import DDANSettings
+from .training.acceleration.compilation import compile_encoder
+from .training.acceleration.cuda_graphs import recorded_step
+from .training.acceleration.precision import GradientScaler, autocast_dtype
+from .training.accumulation import averaging
+from .training.checkpoint import unwrapped
+from .training.gradients import not_finite, term_gradients
+from .training.loop import EpochLoop
+from .training.non_finite import stop
+from .training.optimizers import FollowingSchedule, WarmUp, optimizer_like
 
 
 class ImageDDANEngine(EpochLoop):
@@ -43,7 +43,7 @@ class ImageDDANEngine(EpochLoop):
         optimizer: optimiser of the model. With ``neck='none'`` it loses the neck's parameters.
         scheduler: its learning-rate scheduler; None keeps the rate.
         use_gpu: as in torchreid's engines. The engine works on the device that the model is on.
-        **options: see :class:`~ddan_torchreid.settings.DDANSettings`, such as
+        **options: see :class:`~ddan_torchreid.config.settings.DDANSettings`, such as
             ``central_domain='cuhksysu'``, ``weight_adversarial=0.18``, ``top_k=8``.
 
     Raises:

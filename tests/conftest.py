@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import training
+from ddan_torchreid.config import schema as configuration
 from ddan_torchreid.data import rendered
+from ddan_torchreid.integration import builder
 from tests import miniatures
 from tests.whole_runs import EPOCHS
 
@@ -81,7 +81,7 @@ def small_config(small_root: Path, tmp_path: Path) -> Callable:
 @pytest.fixture
 def small_engine(small_config: Callable) -> Callable:
     """An engine of the small configuration, built as the command line builds it."""
-    return lambda *options: training.build(small_config(*options))
+    return lambda *options: builder.build(small_config(*options))
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def run(small_config, tmp_path):
             *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
             *("data.sources", "['rendered_mall', 'rendered_film']", *options),
         )
-        engine = training.build(settings)
+        engine = builder.build(settings)
         step, steps = engine.forward_backward, 0
 
         def counted(data):

@@ -14,7 +14,7 @@ from typing import Any
 
 import torchreid
 
-from ddan_torchreid import config
+from ddan_torchreid.config import schema
 
 INIT = "from torchreid import data, optim, utils, engine, losses, models, metrics\n"
 
@@ -158,7 +158,7 @@ def write_scripts(folder: Path) -> Path:
     """Writes ``main.py`` and ``default_config.py`` into a folder; returns the former."""
     defaults: dict[str, Any] = {}
     takers: dict[str, Any] = {}
-    for key, (default, taker, argument) in config.SCHEMA.items():
+    for key, (default, taker, argument) in schema.SCHEMA.items():
         *parents, leaf = key.split(".")
         node = defaults
         for parent in parents:

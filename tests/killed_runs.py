@@ -23,8 +23,11 @@ from typing import Any
 
 import torch
 
-from ddan_torchreid import atomic, checkpoint_files, config, state_files, training
-from ddan_torchreid.checkpoint_files import newest, read_set
+from ddan_torchreid.config import schema
+from ddan_torchreid.integration import builder
+from ddan_torchreid.system import files, state_files
+from ddan_torchreid.training import checkpoint_store
+from ddan_torchreid.training.checkpoint_store import newest, read_set
 
 EPOCHS = 4
 OPTIONS = {
@@ -47,15 +50,15 @@ OPTIONS = {
 
 def train(root: str, save_dir: Path, minutes: float, began: int, kind: str, at: float) -> None:
     """Trains from the newest checkpoint to the end, or until the n-th moment of a kind."""
-    settings = config.get_default_config()
-    config.merge_file(settings, config.find_file("rendered"))
+    settings = schema.get_default_config()
+    schema.merge_file(settings, schema.find_file("rendered"))
     options = OPTIONS | {"data.root": root, "data.save_dir": str(save_dir)}
     options["ddan.checkpoint_every_minutes"] = str(minutes)
-    config.merge_options(settings, [word for pair in options.items() for word in pair])
-    engine = training.build(settings)
+    schema.merge_options(settings, [word for pair in options.items() for word in pair])
+    engine = builder.build(settings)
     watch(engine, save_dir, kind, at)
     os.write(began, b"x")
-    engine.run(**config.arguments(settings, "run"))
+    engine.run(**schema.arguments(settings, "run"))
 
 
 def watch(engine: Any, save_dir: Path, kind: str, at: float) -> None:
@@ -87,10 +90,10 @@ def watch(engine: Any, save_dir: Path, kind: str, at: float) -> None:
 
     state_files._RememberingFile.write = half  # type: ignore[method-assign]
     for owner, name in (
-        (atomic.os, "fsync"),
-        (atomic.Path, "replace"),
-        (atomic.Path, "unlink"),
-        (checkpoint_files.shutil, "copyfile"),
+        (files.os, "fsync"),
+        (files.Path, "replace"),
+        (files.Path, "unlink"),
+        (checkpoint_store.shutil, "copyfile"),
     ):
         setattr(owner, name, before("file", getattr(owner, name)))
     engine.optimizer_d.step = before("step", engine.optimizer_d.step)

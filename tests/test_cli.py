@@ -11,9 +11,10 @@ import pytest
 import torch
 import torchreid
 
-from ddan_torchreid import __version__, cli, state_files
+from ddan_torchreid import __version__, cli
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.commands import configuration
+from ddan_torchreid.system import state_files
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,7 +9,7 @@ import torchreid
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from ddan_torchreid import training
+from ddan_torchreid.integration import builder
 from tests import reference
 
 BASELINE = ("ddan.weight_adversarial", "0.0", "ddan.weight_similarity", "0.0")
@@ -261,8 +261,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(small_engine)
 
 def test_data_parallel_and_use_gpu_false(small_config, tmp_path):
     settings = small_config()
-    datamanager = training.build_datamanager(settings)
-    model = nn.DataParallel(training.build_model(settings, datamanager.num_train_pids))
+    datamanager = builder.build_datamanager(settings)
+    model = nn.DataParallel(builder.build_model(settings, datamanager.num_train_pids))
     optimizer = torchreid.optim.build_optimizer(model, optim="sgd", lr=0.01)
     engine = torchreid.engine.ImageDDANEngine(
         datamanager,

@@ -6,20 +6,23 @@ import pytest
 import torchreid
 from torch import nn
 
-from ddan_torchreid import ImageDDANEngine, central, config, training
-from ddan_torchreid.domains import self_distances
-from ddan_torchreid.optim import FollowingSchedule, optimizer_like
+from ddan_torchreid import ImageDDANEngine
+from ddan_torchreid.config import schema
+from ddan_torchreid.evaluation import central_domain_choice
+from ddan_torchreid.integration import builder
+from ddan_torchreid.method.central_domain import self_distances
+from ddan_torchreid.training.optimizers import FollowingSchedule, optimizer_like
 
 
 def test_labels_become_stable_under_torchreids_samplers(small_config):
     settings = small_config("sampler.train_sampler", "RandomIdentitySampler")
-    datamanager = training.build_datamanager(settings)
+    datamanager = builder.build_datamanager(settings)
     train = datamanager.train_loader.dataset.train
     train.reverse()
     flipped = {item[0]: item[1] for item in train}
     number = len(set(flipped.values()))
     train[:] = [(path, number - 1 - pid, camid, dsetid) for path, pid, camid, dsetid in train]
-    model = training.build_model(settings, number)
+    model = builder.build_model(settings, number)
     ImageDDANEngine(
         datamanager,
         model,
@@ -55,8 +58,10 @@ def test_a_source_is_compared_with_itself_over_as_many_images_as_with_others(
         drawn.append((max_samples, [len(each) for each in features.values()]))
         return self_distances(features, max_samples, **options)
 
-    monkeypatch.setattr(central, "self_distances", images_of)
-    central.choose_central_domain(engine.model, engine.datamanager, engine.device, max_samples=5)
+    monkeypatch.setattr(central_domain_choice, "self_distances", images_of)
+    central_domain_choice.choose_central_domain(
+        engine.model, engine.datamanager, engine.device, max_samples=5
+    )
     assert drawn == [(5, [10, 10, 10])]
 
 
@@ -74,7 +79,7 @@ def test_more_neighbours_than_candidates_are_refused(small_engine, options, says
 
 def test_a_model_without_aligned_features_is_refused(small_config):
     settings = small_config()
-    datamanager = training.build_datamanager(settings)
+    datamanager = builder.build_datamanager(settings)
     model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "triplet", False, False)
     with pytest.raises(ValueError, match="build it with .*loss='ddan'"):
         ImageDDANEngine(
@@ -91,7 +96,7 @@ def test_a_network_of_torchreid_is_refused_whatever_its_loss(small_config):
     assert model.loss == "ddan"
     with pytest.raises(ValueError, match="write model.name ddan_mobilenetv2_x1_0"):
         ImageDDANEngine(
-            training.build_datamanager(settings),
+            builder.build_datamanager(settings),
             model,
             torchreid.optim.build_optimizer(model),
             central_domain="rendered_film",
@@ -100,11 +105,11 @@ def test_a_network_of_torchreid_is_refused_whatever_its_loss(small_config):
 
 def test_sources_without_a_pair_of_images_are_refused(small_config):
     settings = small_config()
-    datamanager = training.build_datamanager(settings)
+    datamanager = builder.build_datamanager(settings)
     train = datamanager.train_loader.dataset.train
     first = {item[1]: item for item in reversed(train)}
     train[:] = sorted(first.values(), key=lambda item: item[1])
-    model = training.build_model(settings, len(train))
+    model = builder.build_model(settings, len(train))
     with pytest.raises(ValueError, match="no identity of the sources has two images"):
         ImageDDANEngine(
             datamanager,
@@ -148,12 +153,12 @@ def test_every_optimiser_of_torchreid_can_be_followed(kind):
 
 def test_every_option_of_the_configuration_reaches_the_engine(small_config):
     settings = small_config("ddan.margin", "0.7", "ddan.confusion", "entropy", "train.seed", "5")
-    engine = training.build(settings)
+    engine = builder.build(settings)
     assert engine.settings.margin == 0.7
     assert engine.settings.confusion == "entropy"
     assert engine.settings.seed == 5
     assert engine.train_loader.sampler.seed == 5
-    assert config.engine_options(settings) == vars(engine.settings)
+    assert schema.engine_options(settings) == vars(engine.settings)
 
 
 def test_dropout_works_while_layers_are_frozen(small_engine):

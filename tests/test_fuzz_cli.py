@@ -9,8 +9,9 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ddan_torchreid import config, training
 from ddan_torchreid.cli import COMMANDS, main
+from ddan_torchreid.config import schema
+from ddan_torchreid.integration import builder
 from tests.conftest import SMALL_SOURCES, SMALL_TARGETS
 
 SMALL = settings(
@@ -19,7 +20,7 @@ SMALL = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-KEYS = list(config.SCHEMA) + [f"ddan.{name}" for name in config.ddan_defaults()]
+KEYS = list(schema.SCHEMA) + [f"ddan.{name}" for name in schema.ddan_defaults()]
 # No command line can hold a NUL; what is no UTF-8 in it reaches Python as a lone surrogate.
 WORDS = st.text(st.characters(exclude_characters="\x00"), max_size=10) | st.sampled_from(
     ["-1", "--", "-", "-s", "--root", "--config-file", "nan", "[1", "a=b", "\udcff", "[]", "{}"]
@@ -57,7 +58,7 @@ def nothing_is_loaded(monkeypatch):
     def stop(configuration):
         raise DataLoadingError
 
-    monkeypatch.setattr(training, "build_datamanager", stop)
+    monkeypatch.setattr(builder, "build_datamanager", stop)
 
 
 def outcome(words) -> int | None:

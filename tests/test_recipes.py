@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import integration, state_files, training
 from ddan_torchreid.cli import main
+from ddan_torchreid.config import schema as configuration
+from ddan_torchreid.integration import builder, registry
+from ddan_torchreid.system import state_files
 from tests import miniatures, msmt17
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
@@ -26,7 +27,7 @@ def load(path, root, output):
 @pytest.mark.parametrize("path", CLASSIC, ids=lambda path: path.stem)
 def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
     config = load(path, real_root, tmp_path)
-    engine = training.build(config)
+    engine = builder.build(config)
     identities, images = (
         sum(miniatures.SOURCES[name][part] for name in config.data.sources) for part in (0, 1)
     )
@@ -48,9 +49,9 @@ def test_a_leave_one_out_recipe_builds_on_the_real_layouts(path, real_root, tmp_
         (tmp_path / folder.name).symlink_to(folder)
     msmt17.write_msmt17(tmp_path)
     config = load(path, tmp_path, tmp_path / "log")
-    engine = training.build(config)
+    engine = builder.build(config)
     for number, name in enumerate(config.data.sources):
-        dataset = integration.dataset_class(name)(
+        dataset = registry.dataset_class(name)(
             root=str(tmp_path), combineall=path.stem.startswith("protocol3"), verbose=False
         )
         own = [item for item in engine.train_loader.dataset.train if item[3] == number]

@@ -35,7 +35,7 @@ from ddan_torchreid.data.rendered import (
     draw_domain,
     read_domain,
 )
-from ddan_torchreid.domains import domain_distances, format_distances
+from ddan_torchreid.method.central_domain import domain_distances, format_distances
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

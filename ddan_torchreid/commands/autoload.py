@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import autoload
+from ..integration import autoload
 
 EXPLANATIONS = {
     "enabled": "importing torchreid registers DDAN",

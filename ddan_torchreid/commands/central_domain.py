@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import central, training
+from ..evaluation import central_domain_choice
+from ..integration import builder
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -31,8 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
         config.model.pretrained = False
     config.loss.name = "ddan"
     config.ddan.central_domain = "auto"
-    engine = training.build(config)
-    choice = central.choose_central_domain(
+    engine = builder.build(config)
+    choice = central_domain_choice.choose_central_domain(
         engine.model,
         engine.datamanager,
         engine.device,

@@ -7,9 +7,10 @@ import contextlib
 import os
 from pathlib import Path
 
-from ..data import check, rendered, split_files
-from ..data.published import DATASETS
-from ..settings import nearest
+from ..config.settings import nearest
+from ..data import rendered
+from ..data.datasets import check, split_files
+from ..data.datasets.published import DATASETS
 
 SHOWN = 3  # details of a problem; those of a note, and more, are for --all-files
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from .. import config, integration, training
+from ..config import schema
+from ..integration import builder, registry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,11 +42,11 @@ def load(arguments: argparse.Namespace) -> CfgNode:
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
-    integration.register_own(arguments.dataset)
+    registry.register_own(arguments.dataset)
     pairs = arguments.rest + _unknown_among_names(arguments)
-    configuration = config.get_default_config()
+    configuration = schema.get_default_config()
     if arguments.config_file:
-        config.merge_file(configuration, config.find_file(arguments.config_file))
+        schema.merge_file(configuration, schema.find_file(arguments.config_file))
     if arguments.root:
         configuration.data.root = arguments.root
     if arguments.central_domain:
@@ -53,7 +54,7 @@ def load(arguments: argparse.Namespace) -> CfgNode:
     for name in ("sources", "targets", "transforms"):
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
-    config.merge_options(configuration, pairs)
+    schema.merge_options(configuration, pairs)
     return configuration
 
 
@@ -69,7 +70,7 @@ def take_pairs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         The pairs in their order, and the words that are left.
     """
-    keys = config.known_keys(config.get_default_config())
+    keys = schema.known_keys(schema.get_default_config())
     pairs: list[str] = []
     others: list[str] = []
     position = 0
@@ -100,6 +101,6 @@ def run_engine(configuration: CfgNode, engine: Any) -> None:
 
     The engine is built before, so that what cannot work is said before the log file exists.
     """
-    with training.log_file(configuration):
-        print(f"Configuration, where it is not the default\n{config.changes(configuration)}\n")
-        engine.run(**config.arguments(configuration, "run"))
+    with builder.log_file(configuration):
+        print(f"Configuration, where it is not the default\n{schema.changes(configuration)}\n")
+        engine.run(**schema.arguments(configuration, "run"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..data.download import WEIGHTS, download
+from ..data.datasets.download import WEIGHTS, download
 from ..models import convert_official
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 import torchreid
 
-from .. import autoload
 from ..data import rendered
-from ..data.layouts import missing
-from ..data.published import DATASETS
+from ..data.datasets.layouts import missing
+from ..data.datasets.published import DATASETS
+from ..integration import autoload
 from ..models import weights
 from ..version import __version__
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..data.download import FILE_IDS, download
+from ..data.datasets.download import FILE_IDS, download
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import distributed, integration, state_files, training
-from ..config import arguments as config_arguments
-from ..config import changes, engine_options, options_named_as_keys
+from .. import distributed
+from ..config.only_testing import forget_training
+from ..config.schema import arguments as config_arguments
+from ..config.schema import changes, engine_options, options_named_as_keys
+from ..config.settings import DDANSettings, nearest
 from ..evaluation import evaluate_configured
-from ..only_testing import forget_training
-from ..progress import with_test_bar
-from ..settings import DDANSettings, nearest
+from ..integration import builder, registry
+from ..system import state_files
+from ..training.progress import with_test_bar
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     config.model.resume = ""
     sources = list(config.data.sources)
     _without_sources(config)
-    engine = training.build(config)
+    engine = builder.build(config)
     _say_other_size(config)
     # torchreid prints for each target whether it is one of the sources.
     config.data.sources = engine.datamanager.sources = sources
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = config_arguments(config, "run")
     shown = settings.progress == "auto" and distributed.is_first()
     options["watched"] = functools.partial(with_test_bar, shown=shown)
-    with training.log_file(config):
+    with builder.log_file(config):
         print(f"Configuration, where it is not the default\n{changes(config)}\n")
         evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
 
@@ -130,7 +132,7 @@ def _say_other_size(config: CfgNode) -> None:
 
 
 def _without_sources(config: CfgNode) -> None:
-    known = integration.dataset_names()
+    known = registry.dataset_names()
     if not config.data.targets:
         raise ValueError("data.targets is empty; name one dataset or more")
     for name in config.data.targets:
@@ -140,4 +142,4 @@ def _without_sources(config: CfgNode) -> None:
     # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
     # it may have none, and images that are listed without splits must not be in both.
     print("Testing without the sources; what is loaded as one below only stands in for them.")
-    config.data.sources = [integration.register_stand_in(config.data.targets[0])]
+    config.data.sources = [registry.register_stand_in(config.data.targets[0])]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from ..atomic import replacing
 from ..data.loose_images import find_images
 from ..inference.features import extract
 from ..inference.trained_model import TrainedModel, load_trained_model
+from ..system.files import replacing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import runpy
 import sys
 import traceback
 
-from .. import scripts
+from ..integration import main_script
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Python puts the script's folder, links resolved, where the launcher's own folder is now.
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = os.path.dirname(os.path.realpath(arguments.script))
-    scripts.name_modules()
+    main_script.name_modules()
     try:
         runpy.run_path(arguments.script, run_name="__main__")
     except Exception:

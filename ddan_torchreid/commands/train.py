@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .. import training
-from ..checkpoint_files import AUTO, written_files
+from ..integration import builder
+from ..training.checkpoint_store import AUTO, written_files
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -58,4 +58,4 @@ def run(arguments: argparse.Namespace) -> None:
             f"{there[-1]} is of another run, which this one would overwrite; write --resume to go "
             "on with it, or another data.save_dir"
         )
-    configuration.run_engine(config, training.build(config))
+    configuration.run_engine(config, builder.build(config))

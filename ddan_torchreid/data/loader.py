@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from ..interruption import WorkerSignals
+from ..system.signals import WorkerSignals
 from .labels import stabilise
 from .order import EpochOrder
 from .reading import SafeImageDataset

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from .. import distributed
-from ..settings import DDANSettings
+from ..config.settings import DDANSettings
 from .protocol import ProtocolResult, evaluate_protocol
 from .tables import format_table, write_results
 

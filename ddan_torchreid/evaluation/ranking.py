@@ -14,7 +14,7 @@ import numpy as np
 import torchreid
 from numpy.typing import ArrayLike, NDArray
 
-from ..matching import explain_no_match
+from ..data.datasets.matching import explain_no_match
 
 # Beyond so many images of a person, sorting the row is cheaper than counting for each of them.
 _MOST_COUNTED = 256

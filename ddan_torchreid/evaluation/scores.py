@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from .. import distributed
 from .features import FeatureSet
-from .legacy import legacy_columns
 from .ranking import EVALUATORS, rank_matches
+from .released_metrics import legacy_columns
 
 
 @dataclasses.dataclass

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from ..atomic import replacing
 from ..data.loose_images import printable
+from ..system.files import replacing
 
 # Query and gallery images of one split, of the whole dataset as it is published.
 STANDARD_SIZES = {"viper": (316, 316), "prid": (100, 649), "grid": (125, 900), "ilids": (60, 60)}

@@ -19,8 +19,8 @@ from typing import Any
 
 from scipy.io import loadmat
 
-from ..data.layouts import list_images
-from ..data.published import DATASETS
+from ..data.datasets.layouts import list_images
+from ..data.datasets.published import DATASETS
 from .splits import LabelledImage, Split, SplitSet
 
 Images = dict[str, list[LabelledImage]]

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from ..atomic import replacing
+from ..system.files import replacing
 from ..version import __version__
-from .legacy import NOTE
 from .protocol import ProtocolResult
+from .released_metrics import NOTE
 from .scores import as_row
 
 _DEVIATION = "± is the sample standard deviation over the splits, and over the targets in the mean"

@@ -21,9 +21,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..atomic import replacing
 from ..data import rendered
 from ..data.loose_images import read_image
+from ..system.files import replacing
 from ..version import __version__
 from .trained_model import TrainedModel
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from ..atomic import replacing
 from ..data.loose_images import printable
+from ..system.files import replacing
 from .retrieval import RankedList
 
 QUERIES, HITS = 50, 20

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import replacing
 from ..data.loose_images import printable
+from ..system.files import replacing
 from .features import FeatureTable
 
 

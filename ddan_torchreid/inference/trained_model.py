@@ -14,7 +14,7 @@ from torchvision import transforms as T
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, ddan_transforms
 from ..models import DDANModel, load_model
-from ..state_files import details, read
+from ..system.state_files import details, read
 
 DEFAULT_SIZE = (256, 128)
 """Height and width in the paper (Sec. 4.1), for checkpoints that do not say theirs."""

@@ -1,8 +1,7 @@
-"""Networks: the DDAN model on MobileNetV2 and torchreid's backbones, the domain discriminator."""
+"""Networks: the DDAN model on MobileNetV2 and torchreid's backbones, their weights and files."""
 
 from .backbones import BACKBONES, SPLITS, ddan_backbone
 from .ddan_model import LOSSES, DDANModel, build_named
-from .discriminator import DomainDiscriminator, balanced_accuracy
 from .loading import load_model
 from .mobilenetv2 import FACTORIES, ddan_mobilenetv2
 from .official import ConversionSummary, convert_official
@@ -16,10 +15,8 @@ __all__ = [
     "SPLITS",
     "ConversionSummary",
     "DDANModel",
-    "DomainDiscriminator",
     "LoadSummary",
     "Split",
-    "balanced_accuracy",
     "build_named",
     "convert_official",
     "ddan_backbone",

@@ -10,7 +10,7 @@ import torch
 import torchreid
 from torch import Tensor
 
-from ..state_files import details, read
+from ..system.state_files import details, read
 from .backbones import BACKBONES, SPLITS
 from .ddan_model import DDANModel, build_named
 from .mobilenetv2 import FACTORIES

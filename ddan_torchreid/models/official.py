@@ -22,9 +22,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..id_pool import IdentityPool
-from ..state_files import read, write
-from .discriminator import DomainDiscriminator
+from ..method.discriminator import DomainDiscriminator
+from ..method.identity_pool import IdentityPool
+from ..system.state_files import read, write
 from .mobilenetv2 import ddan_mobilenetv2
 
 MODEL_NAME = "ddan_mobilenetv2_x1_0"

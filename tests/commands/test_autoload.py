@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ddan_torchreid import autoload, cli
+from ddan_torchreid import cli
+from ddan_torchreid.integration import autoload
 
 MODULES = "import sys; print(*sorted(sys.modules))"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ddan_torchreid import state_files
 from ddan_torchreid.cli import main
+from ddan_torchreid.system import state_files
 
 SMALL = [
     *("--config-file", "rendered", "model.name", "ddan_mobilenetv2_x0_35"),

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from ddan_torchreid import cli, scripts
+from ddan_torchreid import cli
+from ddan_torchreid.integration import main_script
 
 SCRIPT = """
 import json, sys
@@ -27,7 +28,7 @@ def script(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", ["the launcher's folder", *sys.path])
     monkeypatch.delitem(sys.modules, "neighbour", raising=False)
     # It would let the rest of this test process import what users of PyPI's torchreid cannot.
-    monkeypatch.setattr(scripts, "name_modules", lambda: None)
+    monkeypatch.setattr(main_script, "name_modules", lambda: None)
     return path
 
 

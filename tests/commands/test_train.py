@@ -10,11 +10,11 @@ import pytest
 import torch
 import yaml
 
-from ddan_torchreid.checkpoint import load_weights
-from ddan_torchreid.checkpoint_files import Position
 from ddan_torchreid.cli import main
 from ddan_torchreid.models import load_model
-from ddan_torchreid.state_files import read
+from ddan_torchreid.system.state_files import read
+from ddan_torchreid.training.checkpoint import load_weights
+from ddan_torchreid.training.checkpoint_store import Position
 from tests import github_layout
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ddan_torchreid.data import rendered
-from ddan_torchreid.data.download import DATASETS
+from ddan_torchreid.data.datasets.download import DATASETS
 from tests.data.bad_files import SOURCES, TARGET
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from ddan_torchreid import DDANSettings, distributed, losses
-from ddan_torchreid.gradients import term_gradients
+from ddan_torchreid import DDANSettings, distributed
+from ddan_torchreid.method import losses
+from ddan_torchreid.method.objective import DDANObjective
 from ddan_torchreid.models import FACTORIES
-from ddan_torchreid.objective import DDANObjective
+from ddan_torchreid.training.gradients import term_gradients
 from tests.distributed.launch import run
 
 SOURCES = ["one", "two", "three"]

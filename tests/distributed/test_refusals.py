@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from ddan_torchreid import distributed
-from ddan_torchreid.config import arguments
-from ddan_torchreid.training import build
+from ddan_torchreid.config.schema import arguments
+from ddan_torchreid.integration.builder import build
 from tests.distributed.launch import run
 
 SMALL = ("data.height", "32", "data.width", "16")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ddan_torchreid import IdentityPool, distributed
-from ddan_torchreid.distributed.sharded_pool import ShardedIdentityPool
+from ddan_torchreid.method.sharded_pool import ShardedIdentityPool
 from tests.distributed.launch import run
 
 IDENTITIES, DIMENSION, K = 23, 6, 5

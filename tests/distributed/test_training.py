@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from ddan_torchreid import distributed, resuming
-from ddan_torchreid.checkpoint_files import find
-from ddan_torchreid.config import arguments
+from ddan_torchreid import distributed
+from ddan_torchreid.config.schema import arguments
 from ddan_torchreid.evaluation import as_row
-from ddan_torchreid.training import build
+from ddan_torchreid.integration.builder import build
+from ddan_torchreid.training import resuming
+from ddan_torchreid.training.checkpoint_store import find
 from tests.distributed.launch import run
 
 # Without what depends on the number of processes: dropout, and (below) statistics of batch norms.

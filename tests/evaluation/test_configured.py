@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ddan_torchreid.config.settings import DDANSettings
 from ddan_torchreid.evaluation import as_json, evaluate_configured, evaluate_protocol
-from ddan_torchreid.settings import DDANSettings
 from tests.evaluation.conftest import build_manager
 
 # What torchreid hands to Engine.test.

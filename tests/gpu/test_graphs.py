@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from ddan_torchreid.cuda_graphs import RecordedStep
+from ddan_torchreid.training.acceleration.cuda_graphs import RecordedStep
 from tests.test_engine import first_batch, prepared
 
 NETWORKS = ["mobilenetv2_in_bn_x0_35", "resnet50_ibn_a", "resnet50_fc512", "osnet_ain_x0_25"]
@@ -72,7 +72,7 @@ def test_a_moved_model_is_recorded_anew(small_engine, same_bits):
 
 def test_what_cannot_be_recorded_ends_in_one_line():
     code = (
-        "import torch; from ddan_torchreid.cuda_graphs import RecordedStep\n"
+        "import torch; from ddan_torchreid.training.acceleration.cuda_graphs import RecordedStep\n"
         "layer = torch.nn.Linear(2, 2).cuda()\n"
         "step = RecordedStep(lambda x: layer(x).sum().item(), [layer], [], lambda: 0)\n"
         "try: step(torch.ones(1, 2, device='cuda'))\n"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from ddan_torchreid import training
 from ddan_torchreid.cli import main
 from ddan_torchreid.evaluation import as_row
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
-from tests.test_checkpoint import all_state, trained
+from ddan_torchreid.integration import builder
 from tests.test_engine import first_batch, prepared
+from tests.training.test_checkpoint import all_state, trained
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_two_epochs_are_one_and_one_resumed(
     whole = trained(lambda: small_engine(*options), tmp_path / "whole", 2)
     assert whole.device.type == "cuda"
     path = tmp_path / "whole" / "model" / "model.pth.tar-1"
-    resumed = training.build(small_config(*options, "model.resume", str(path)))
+    resumed = builder.build(small_config(*options, "model.resume", str(path)))
     resumed.run(max_epoch=2, start_epoch=1, save_dir=str(tmp_path / "rest"), print_freq=100)
     torch.testing.assert_close(all_state(resumed), all_state(whole), rtol=0, atol=0)
     assert resumed.scaler.state_dict() == whole.scaler.state_dict()
@@ -39,7 +39,7 @@ def test_scores_are_those_of_a_cpu(small_config, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     rows = []
     for use_gpu in ("True", "False"):
-        engine = training.build(small_config("use_gpu", use_gpu, "train.max_epoch", "1"))
+        engine = builder.build(small_config("use_gpu", use_gpu, "train.max_epoch", "1"))
         engine.run(max_epoch=1, save_dir=str(tmp_path / use_gpu), print_freq=100, test_only=True)
         rows.append({name: as_row(scores) for name, scores in engine.scores.items()})
     assert rows[0].keys() == rows[1].keys()

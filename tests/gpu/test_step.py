@@ -5,8 +5,8 @@ import warnings
 import pytest
 import torch
 
-from ddan_torchreid.id_pool import IdentityPool
-from ddan_torchreid.losses import similarity_enhancement_loss
+from ddan_torchreid.method.identity_pool import IdentityPool
+from ddan_torchreid.method.losses import similarity_enhancement_loss
 from tests.test_engine import first_batch, prepared
 
 SGD = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")

@@ -8,8 +8,9 @@ import sys
 
 import torch
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import distributed, training
+from ddan_torchreid import distributed
+from ddan_torchreid.config import schema as configuration
+from ddan_torchreid.integration import builder
 from tests.distributed.test_training import in_float64, state
 
 
@@ -17,7 +18,7 @@ def main(config_file, file, exactly):
     config = configuration.get_default_config()
     configuration.merge_file(config, config_file)
     with distributed.process_group():
-        engine = training.build(config)
+        engine = builder.build(config)
         assert engine.device.type == "cuda"
         if exactly == "1":
             in_float64(engine)

@@ -13,7 +13,7 @@ from ddan_torchreid.inference import export as exporting
 from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
-from ddan_torchreid.state_files import read
+from ddan_torchreid.system.state_files import read
 
 from .test_export import checkpoint
 

@@ -8,7 +8,8 @@ import torch
 import torchreid
 from torch import Tensor, nn
 
-from ddan_torchreid import IdentityPool, losses
+from ddan_torchreid import IdentityPool
+from ddan_torchreid.method import losses
 from ddan_torchreid.models import (
     BACKBONES,
     SPLITS,

@@ -10,13 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddan_torchreid import IdentityPool
-from ddan_torchreid.models import (
-    DomainDiscriminator,
-    convert_official,
-    ddan_mobilenetv2,
-    load_model,
-    official,
-)
+from ddan_torchreid.method.discriminator import DomainDiscriminator
+from ddan_torchreid.models import convert_official, ddan_mobilenetv2, load_model, official
 
 N = 7
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 
-from ddan_torchreid.domains import domain_distances, format_distances, self_distances
+from ddan_torchreid.method.central_domain import domain_distances, format_distances, self_distances
 
 from .results import Result
 from .timing import Options, interleaved

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ddan_torchreid.id_pool import IdentityPool
-from ddan_torchreid.losses import similarity_enhancement_loss
+from ddan_torchreid.method.identity_pool import IdentityPool
+from ddan_torchreid.method.losses import similarity_enhancement_loss
 
 from .memory_use import available, in_fresh_process, peak
 from .operators import OperatorCounter

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from yacs.config import CfgNode
 
-from ddan_torchreid import training
-from ddan_torchreid.atomic import replacing
 from ddan_torchreid.data.loader import source_loaders
-from ddan_torchreid.domains import (
+from ddan_torchreid.evaluation import extract_features
+from ddan_torchreid.integration import builder
+from ddan_torchreid.method.central_domain import (
     central_domain,
     domain_distances,
     self_distances,
     wasserstein_distance,
 )
-from ddan_torchreid.evaluation import extract_features
+from ddan_torchreid.system.files import replacing
 
 FILE = "features.npz"
 IMAGES = 2000
@@ -81,7 +81,7 @@ def initial_distances(config: CfgNode) -> dict[str, Any]:
     """The same under the network that a configuration starts from, before any training."""
     config = config.clone()
     config.ddan.log_gradients = 0
-    return distances(take(training.build(config)))
+    return distances(take(builder.build(config)))
 
 
 def compare(before: Sample, after: Sample) -> dict[str, Any]:

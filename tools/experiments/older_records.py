@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ddan_torchreid import config as configuration
+from ddan_torchreid.config import schema as configuration
 
 from . import photographs
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from yacs.config import CfgNode
 
-from ddan_torchreid import checks, integration
-from ddan_torchreid import config as configuration
-from ddan_torchreid.settings import nearest
+from ddan_torchreid.config import schema as configuration
+from ddan_torchreid.config.settings import nearest
+from ddan_torchreid.integration import checks, registry
 
 from . import features, photographs
 from .conditions import BEST_CENTRAL, EXPERIMENTS, WORST_CENTRAL, Row
@@ -103,7 +103,7 @@ def make(options: Options) -> list[Run]:
             raise ValueError(f"--{name} {getattr(options, name)} must be a whole number above 0")
     on_photographs = options.experiment == "photographs"
     own = [*(photographs.datasets(options.root) if on_photographs else ()), *options.datasets]
-    integration.register_own(own)
+    registry.register_own(own)
     base = _base(options, photographs.BASE if on_photographs else {})
     if on_photographs:
         rows = photographs.rows(base.model.name)

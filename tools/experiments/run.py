@@ -16,11 +16,13 @@ from typing import Any
 from torch import nn
 from yacs.config import CfgNode
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import integration, resuming, state_files, training
-from ddan_torchreid.atomic import replacing
-from ddan_torchreid.checkpoint_files import newest, written_files
+from ddan_torchreid.config import schema as configuration
 from ddan_torchreid.evaluation import as_row
+from ddan_torchreid.integration import builder, registry
+from ddan_torchreid.system import state_files
+from ddan_torchreid.system.files import replacing
+from ddan_torchreid.training import resuming
+from ddan_torchreid.training.checkpoint_store import newest, written_files
 
 from . import features
 from .follow import EpochMeans
@@ -39,14 +41,14 @@ def train(run: Run) -> None:
     """
     config = run.config.clone()
     config.data.save_dir = str(run.folder)
-    integration.register_own(run.datasets)
+    registry.register_own(run.datasets)
     checkpoint = newest(run.folder)
     # Checkpoints that are of no use now may be of some to a person.
     if checkpoint is None and not written_files(run.folder):
         shutil.rmtree(run.folder, ignore_errors=True)
     with _log(run):
         print(configuration.changes(config))
-        engine = training.build(config)
+        engine = builder.build(config)
         means = EpochMeans(engine)
         if checkpoint is not None:
             config.train.start_epoch = resuming.resume(engine, checkpoint)
@@ -75,9 +77,9 @@ def score_again(run: Run) -> None:
     config.model.load_weights = str(run.weights)
     config.ddan.fine_tune = False
     config.test.evaluate = True
-    integration.register_own(run.datasets)
+    registry.register_own(run.datasets)
     with _log(run):
-        engine = training.build(config)
+        engine = builder.build(config)
         engine.run(**configuration.arguments(config, "run"))
         found = _scores(engine, config, run)
     _write_outcome(run, outcome | found)

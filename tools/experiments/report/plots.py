@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.manifold import TSNE
 
-from ddan_torchreid import config as configuration
+from ddan_torchreid.config import schema as configuration
 
 from .. import features
 from ..records import Record

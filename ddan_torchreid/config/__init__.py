@@ -1,0 +1,1 @@
+"""Options of DDAN, and the configuration files and keys that hold them."""

@@ -1,0 +1,259 @@
+"""Checks a dataset on disk: folders, counts, every image, duplicates, labels, split files.
+
+Images are decoded with Pillow: torchreid's ``read_image`` tries for ever on a file that is broken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from ..rendered import dataset as rendered
+from . import listing
+from .layouts import Count, list_images
+from .listing import Shot
+from .matching import count_matches, explain_no_match
+from .published import BACKGROUND, DATASETS
+from .split_files import stale_paths
+
+UNREADABLE = "cannot be decoded, and stop training"
+DEEP = "have more than 8 bits a channel, and come out white"
+WRONG_EXTENSION = "have the extension of another format"
+_EXTENSIONS = {
+    "JPEG": (".jpg", ".jpeg"),
+    "MPO": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "BMP": (".bmp",),
+    "DIB": (".bmp",),
+}
+
+
+class Finding(NamedTuple):
+    """Something to tell, with the files (and what is the matter with each) or persons."""
+
+    text: str
+    details: Sequence[str] = ()
+
+
+class Inspected(NamedTuple):
+    """An image file: SHA-256 of its bytes, what is wrong with it, and the details of that."""
+
+    digest: str
+    problem: str = ""
+    detail: str = ""
+
+
+@dataclass
+class Report:
+    """What a check found; only ``problems`` are to be put right."""
+
+    name: str
+    place: Path
+    counts: list[Count] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def check_published(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
+    """Checks one of the datasets that :mod:`ddan_torchreid.data.datasets.published` knows.
+
+    Args:
+        name: a key of ``published.DATASETS``.
+        root: torchreid's data root.
+        workers: threads that decode; 0 stands for one for each core.
+        progress: whether to show a progress bar.
+    """
+    base = Path(os.path.abspath(root)) / DATASETS[name].folder
+    report = Report(name, base)
+    try:
+        found = list_images(name, base.parent)
+    except ValueError as error:
+        report.problems.append(Finding(str(error)))
+        return report
+    if found.missing:
+        source = DATASETS[name].source
+        report.problems.append(Finding(f"not there (get it: {source})", found.missing))
+    if found.shots or not found.missing:
+        report.counts = found.counts
+    if differing := [count.part for count in report.counts if not count.as_published]:
+        text = f"the published numbers differ for {', '.join(differing)}; get the whole dataset"
+        report.problems.append(Finding(text))
+    for files, text in (
+        (found.misnamed, "have a name that torchreid cannot read"),
+        (found.ignored, "are ignored by torchreid because of their extension"),
+    ):
+        _add(report.problems, f"images {text}", files)
+    _check_splits(report)
+    if found.packed:
+        report.notes.append(
+            Finding("the images are still packed: torchreid unpacks them when it first loads them")
+        )
+    else:
+        _check_images(report, found.shots, workers, progress)
+    return report
+
+
+def _check_splits(report: Report) -> None:
+    try:
+        stale = stale_paths(report.name, report.place)
+    except ValueError as error:
+        report.problems.append(Finding(str(error)))
+        return
+    for file, moves in stale.items():
+        text = (
+            f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits lets "
+            "them lead to this one"
+        )
+        report.problems.append(Finding(text, list(moves)))
+
+
+def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:
+    """Checks a folder or a CSV file, as ``--dataset`` takes it; arguments as above.
+
+    Raises:
+        ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
+    """
+    place, shots = listing.read(path)
+    return _check_unpublished(name, place, shots, workers, progress)
+
+
+def check_rendered(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
+    """Checks a drawn domain; arguments as above.
+
+    Raises:
+        FileNotFoundError: a split has no images.
+    """
+    folder = Path(os.path.abspath(root)) / rendered.FOLDER / name
+    shots = [
+        # Training persons are renumbered from 0, and so could pass for other splits' persons.
+        Shot(file, f"{split}/{pid}" if split == "train" else str(pid), str(camera), split)
+        for split, items in zip(listing.FOLDERS, rendered.read_domain(folder), strict=True)
+        for file, pid, camera in items
+    ]
+    return _check_unpublished(name, folder, shots, workers, progress)
+
+
+def _check_unpublished(
+    name: str, place: Path, shots: list[Shot], workers: int, progress: bool
+) -> Report:
+    report = Report(name, place)
+    splits: dict[str, list[Shot]] = defaultdict(list)
+    for shot in shots:
+        splits[shot.split or "all"].append(shot)
+    for split, members in splits.items():
+        report.counts.append(Count(split, len(members), len({shot.pid for shot in members})))
+    if "query" in splits and "gallery" in splits:
+        numbers = {text: i for i, text in enumerate({text for shot in shots for text in shot[1:3]})}
+        persons_and_cameras = [
+            [numbers[shot[column]] for shot in splits[split]]
+            for split in ("query", "gallery")
+            for column in (1, 2)
+        ]
+        counts = count_matches(*persons_and_cameras)
+        if counts.matched < counts.queries:
+            target = report.notes if counts.matched else report.problems
+            target.append(Finding(explain_no_match(*persons_and_cameras)))
+    _check_images(report, shots, workers, progress)
+    return report
+
+
+def inspect(path: str) -> Inspected:
+    """Reads and decodes an image; a file that is not one never raises."""
+    if not os.path.isfile(path):
+        return Inspected("", UNREADABLE, "a directory" if os.path.isdir(path) else "not there")
+    try:
+        content = Path(path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+            mode, kind = image.mode, str(image.format)
+            image.convert("RGB")
+    except UnidentifiedImageError:
+        return Inspected("", UNREADABLE, "not an image" if content else "empty")
+    except Exception as error:  # Pillow's decoders raise many kinds
+        return Inspected("", UNREADABLE, " ".join(str(error).split()) or type(error).__name__)
+    if mode.startswith(("I", "F")):
+        return Inspected(digest, DEEP, f"mode {mode}")
+    if Path(path).suffix.lower() not in _EXTENSIONS.get(kind, ()):
+        return Inspected(digest, WRONG_EXTENSION, f"is {kind}")
+    return Inspected(digest)
+
+
+def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress: bool) -> None:
+    paths = list(dict.fromkeys(shot.path for shot in shots))
+    wrong: dict[str, list[str]] = defaultdict(list)
+    with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
+        results = pool.imap(inspect, paths, chunksize=16)
+        off = None if progress else True  # None leaves it out where there is no terminal
+        bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
+        for path, (digest, problem, detail) in zip(paths, bar, strict=True):
+            if digest:
+                report.digests[path] = digest
+            if problem:
+                wrong[problem].append(f"{path} ({detail})")
+    for problem, details in wrong.items():
+        _add(report.problems, f"images {problem}", details)
+    _check_labels(report, shots)
+    _check_copies(report, shots)
+
+
+def _check_labels(report: Report, shots: Sequence[Shot]) -> None:
+    tests = {shot.pid for shot in shots if shot.split in ("query", "gallery")}
+    both = sorted({shot.pid for shot in shots if shot.split == "train"} & tests)
+    _add(report.problems, "persons of train are in query or gallery too", both)
+    images = Counter(shot.pid for shot in shots if shot.pid != BACKGROUND)
+    single = sorted(pid for pid, count in images.items() if count == 1)
+    _add(report.notes, f"of {len(images)} persons have one image only", single)
+
+
+def _check_copies(report: Report, shots: Iterable[Shot]) -> None:
+    groups: dict[str, list[Shot]] = defaultdict(list)
+    for shot in shots:
+        if shot.path in report.digests:
+            groups[report.digests[shot.path]].append(shot)
+    across, labels, copies = [], [], []
+    for group in groups.values():
+        if len({shot.path for shot in group}) == 1:
+            continue
+        line = " = ".join(shot.path for shot in group)
+        splits = {shot.split for shot in group}
+        if "train" in splits and len(splits) > 1:
+            across.append(line)
+        if len({shot.pid for shot in group} - {BACKGROUND}) > 1:
+            labels.append(line)
+        elif not across or across[-1] != line:
+            copies.append(line)
+    _add(report.problems, "images of train are in query or gallery too", across)
+    _add(report.problems, "images have a copy that is filed under another person", labels)
+    _add(report.notes, "images are there more than once", copies)
+
+
+def shared_images(reports: Sequence[Report]) -> list[Finding]:
+    """Images, byte for byte, that two of the datasets have in common."""
+    findings: list[Finding] = []
+    for number, one in enumerate(reports):
+        paths = {digest: path for path, digest in one.digests.items()}
+        for other in reports[number + 1 :]:
+            common = {d: path for path, d in other.digests.items() if d in paths}
+            text = f"images are in {one.name} and in {other.name}: do not train on one and test on"
+            copies = [f"{paths[digest]} = {path}" for digest, path in common.items()]
+            _add(findings, f"{text} the other", copies)
+    return findings
+
+
+def _add(findings: list[Finding], text: str, details: Sequence[str]) -> None:
+    if details:
+        findings.append(Finding(f"{len(details)} {text}", details))

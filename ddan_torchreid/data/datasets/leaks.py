@@ -1,0 +1,77 @@
+"""Training images that are also query or gallery images, whatever their names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from typing import Any
+
+from ..loose_images import printable
+
+
+def find_leaks(train_paths: Iterable[str], test_paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of a training file and a test file with the same bytes.
+
+    Only files of a size that occurs on both sides are read. Missing and empty files are no images
+    and are left out.
+
+    Returns:
+        For each test file that is also a training file, in the given order, once: the first
+        training file with its content, and the test file.
+    """
+    train, test = _sizes(train_paths), _sizes(test_paths)
+    common = set(train.values()) & set(test.values())
+    first: dict[bytes, str] = {}
+    for path, size in train.items():
+        if size in common:
+            first.setdefault(_digest(path), path)
+    twins = {path: first.get(_digest(path)) for path, size in test.items() if size in common}
+    return [(twin, path) for path, twin in twins.items() if twin]
+
+
+def check_leaks(datamanager: Any, allow: bool = False) -> None:
+    """Looks for training images among the query and gallery images of all targets.
+
+    Args:
+        datamanager: a ``torchreid.data.ImageDataManager``.
+        allow: print what was found and go on.
+
+    Raises:
+        ValueError: there are some; one line with their number, a pair and what to write.
+    """
+    loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
+    leaks = find_leaks(
+        [item[0] for item in datamanager.train_loader.dataset.data],
+        [item[0] for loader in loaders for item in loader.dataset.data],
+    )
+    if not leaks:
+        return
+    trained, tested = map(printable, leaks[0])
+    found = (
+        f"{len(leaks)} query or gallery images are training images too, such as {tested} "
+        f"(in training: {trained}), so that the scores would be too high"
+    )
+    if not allow:
+        raise ValueError(
+            f"{found}; take them out of one side, or write ddan.allow_leaks True to go on"
+        )
+    print(f"=> Allowed by ddan.allow_leaks: {found}")
+
+
+def _sizes(paths: Iterable[str]) -> dict[str, int]:
+    sizes = {}
+    for path in dict.fromkeys(paths):
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            sizes[path] = status.st_size
+    return sizes
+
+
+def _digest(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read()).digest()

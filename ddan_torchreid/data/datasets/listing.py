@@ -1,0 +1,127 @@
+"""Lists the images of a folder or a CSV file, as :mod:`ddan_torchreid.data.datasets.own` wants."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+COLUMNS = ("path", "pid", "camid")
+LEFT_OUT = "-1"
+_FILE_NAME = re.compile(r"(?P<pid>.+?)_c(?P<camera>\d+)")
+
+
+class Shot(NamedTuple):
+    """An image of a dataset; ``split`` is train, query or gallery, or empty where none is fixed."""
+
+    path: str
+    pid: str
+    camera: str
+    split: str
+
+
+def read(path: str) -> tuple[Path, list[Shot]]:
+    """The absolute path of a folder or CSV file, and its images.
+
+    Args:
+        path: the folder or the CSV file, of which ``#DOMAIN`` takes one domain.
+
+    Raises:
+        ValueError: what is there is not valid; the message names the file or the row.
+        FileNotFoundError: the folder, the file or an image in it does not exist.
+    """
+    place, domain = Path(path).expanduser().absolute(), ""
+    if not place.exists() and "#" in path:
+        path, _, domain = path.rpartition("#")
+        place = Path(path).expanduser().absolute()
+    if not place.exists():
+        raise FileNotFoundError(f"there is no {place}; give a CSV file or a folder of images")
+    if place.is_dir():
+        if domain:
+            raise ValueError(f"{place} is a folder, which has no domains; write it without #")
+        return place, _read_folder(place)
+    try:
+        return place, _read_csv(place, domain)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{place} is not a CSV file in UTF-8 ({error})") from error
+
+
+def _read_folder(folder: Path) -> list[Shot]:
+    shots = []
+    for split, part in FOLDERS.items():
+        directory = folder / part
+        for name in sorted(os.listdir(directory)) if directory.is_dir() else ():
+            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+                continue
+            match = _FILE_NAME.match(name)
+            if not match:
+                raise ValueError(
+                    f"{directory / name} is not named PID_cCAMERA...; rename it to, for example, "
+                    f"0001_c1_{name}"
+                )
+            shots.append(Shot(str(directory / name), match["pid"], _camera(match["camera"]), split))
+    shots = [shot for shot in shots if shot.pid != LEFT_OUT]
+    if not shots:
+        raise ValueError(
+            f"{folder} has no images (jpg, jpeg, png or bmp) in {', '.join(FOLDERS.values())}; "
+            "put them there, or give a CSV file"
+        )
+    return shots
+
+
+def _read_csv(file: Path, domain: str) -> list[Shot]:
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        reader = csv.DictReader(text)
+        columns = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        missing = [column for column in COLUMNS if column not in columns]
+        if missing:
+            raise ValueError(
+                f"{file} has no column {', '.join(missing)}; its first line must be "
+                f"path,pid,camid[,domain][,split], but is {','.join(columns) or 'empty'}"
+            )
+        needed = [*COLUMNS, *(name for name in ("domain", "split") if name in columns)]
+        rows = [(reader.line_num, _cells(file, reader.line_num, row, needed)) for row in reader]
+    domains = sorted({row["domain"] for _, row in rows if "domain" in row})
+    if domain not in domains and (domain or len(domains) > 1):
+        found = f"has the domains {', '.join(domains)}" if domains else "has no column domain"
+        example = f"#{domains[0]}" if domains else ""
+        raise ValueError(f"{file} {found}; write, for example, NAME={file.name}{example}")
+    rows = [(line, row) for line, row in rows if not domain or row["domain"] == domain]
+    lines: dict[str, int] = {}
+    shots = []
+    for line, row in rows:
+        if row["pid"] == LEFT_OUT:
+            continue
+        path = os.path.normpath(file.parent / row["path"])
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"{file}, line {line}: there is no image {path}")
+        if (earlier := lines.setdefault(path, line)) != line:
+            raise ValueError(f"{file}, line {line}: {path} is on line {earlier} too; keep one")
+        shots.append(Shot(path, row["pid"], _camera(row["camid"]), row.get("split", "")))
+    if not shots:
+        raise ValueError(f"{file} lists no images; add a line for each: path,pid,camid")
+    return shots
+
+
+def _cells(file: Path, line: int, row: dict[Any, Any], needed: Sequence[str]) -> dict[str, str]:
+    if None in row:
+        raise ValueError(f"{file}, line {line} has more cells than the header; quote commas in it")
+    cells = {name: (row[name] or "").strip() for name in needed}
+    for name, cell in cells.items():
+        if not cell:
+            raise ValueError(f"{file}, line {line}: {name} is empty")
+    split = cells.get("split", "train")
+    if split not in FOLDERS:
+        raise ValueError(
+            f"{file}, line {line}: split {split!r} is unknown; write {', '.join(FOLDERS)}"
+        )
+    return cells
+
+
+def _camera(text: str) -> str:
+    return str(int(text)) if text.isdecimal() else text

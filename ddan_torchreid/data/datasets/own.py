@@ -1,0 +1,225 @@
+"""Own images as a torchreid dataset, without writing a class.
+
+``--dataset NAME=PATH`` names one domain. PATH is one of
+
+* a folder in the layout of Market-1501: ``bounding_box_train``, ``query`` and ``bounding_box_test``
+  with files ``<pid>_c<camera>...`` (jpg, jpeg, png or bmp). A part that is not needed may be
+  missing;
+* a CSV file in UTF-8 with a header and the columns ``path,pid,camid`` and, optionally, ``domain``
+  and ``split`` (train, query or gallery). A path is relative to the file's folder; other columns
+  are ignored. ``PATH#DOMAIN`` takes the rows of one domain, and is needed when there are several.
+
+What both have in common:
+
+* pids and cameras are texts, so ``7`` and ``0007`` are two persons; only cameras that are numbers
+  are compared as numbers. One pid is one person in all splits.
+* Pid ``-1`` is left out. A pid of zeros that only the gallery has is background, as in Market-1501:
+  nobody's match, and never trained on.
+* A source needs training images, or ``data.combineall``, which takes every split. A target needs
+  query and gallery.
+* Without the column ``split`` every image is for training; as a target, each person seen by two
+  cameras or more gives one query image, the one whose path relative to the file has the smallest
+  SHA-256, and all other images are the gallery. The same rows must not be both source and
+  target then: see :attr:`OwnDataset.is_split`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torchreid
+
+from .listing import FOLDERS, Shot, read
+
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+class OwnDataset(torchreid.data.ImageDataset):
+    """Base of the classes of :func:`dataset_class`.
+
+    Attributes:
+        dataset_dir: The folder or the CSV file, absolute.
+        shots: The images.
+        is_split: Whether it says which images are for training and which for testing.
+    """
+
+    dataset_dir: ClassVar[str]
+    shots: ClassVar[list[Shot]]
+    is_split: ClassVar[bool]
+
+    def __init__(self, root: str = "", **kwargs: Any) -> None:
+        """Takes torchreid's arguments; ``root`` has no effect.
+
+        Raises:
+            ValueError: it has no images for the mode, such as no query for a target.
+        """
+        everything = kwargs.pop("combineall", False)
+        train, query, gallery = self._lists(everything)
+        name, place = type(self).__name__, self.dataset_dir
+        if kwargs.get("mode", "train") != "train":
+            for split, items in (("query", query), ("gallery", gallery)):
+                if not items and self.is_split:
+                    raise ValueError(
+                        f"{name} cannot be a target: it has no {split} images; add them to {place}"
+                    )
+            if not query:
+                raise ValueError(
+                    f"{name} cannot be a target: no person in {place} is seen by two cameras"
+                )
+        elif not train:
+            raise ValueError(
+                f"{name} cannot be a source: {place} has no training images; add them, or write "
+                "data.combineall True to train on its query and gallery"
+            )
+        self._sizes = [_sizes(items) for items in (train, query, gallery)]
+        # torchreid looks at the first item of every list, needed or not.
+        filler = (train or query or gallery)[:1]
+        super().__init__(train or filler, query or filler, gallery or filler, **kwargs)
+        self.combineall = everything
+
+    def _lists(self, everything: bool) -> list[list[tuple[str, int, int]]]:
+        splits: dict[str, list[Shot]] = {split: [] for split in FOLDERS}
+        for shot in self.shots:
+            splits[shot.split or "train"].append(shot)
+        trained = splits["train"]
+        if everything:
+            background = _background(self.shots)
+            trained = [shot for shot in self.shots if shot.pid not in background]
+        tests = [splits["query"], splits["gallery"]]
+        if not self.is_split:
+            tests = list(_single_query(self.shots, Path(self.dataset_dir).parent))
+        # torchreid joins sources by the number of their training cameras: these come first.
+        cameras = _numbers(shot.camera for shot in trained)
+        for camera in sorted({shot.camera for shot in self.shots} - cameras.keys()):
+            cameras[camera] = len(cameras)
+        labels = _numbers(shot.pid for shot in trained)
+        persons = _numbers(shot.pid for shot in self.shots)
+        return [
+            [(shot.path, numbers[shot.pid], cameras[shot.camera]) for shot in shots]
+            for shots, numbers in ((trained, labels), (tests[0], persons), (tests[1], persons))
+        ]
+
+    def show_summary(self) -> None:
+        """Prints torchreid's table, with zeros for what is not there."""
+        line = "  " + "-" * 40
+        print(f"=> Loaded {type(self).__name__} ({self.dataset_dir})\n{line}")
+        print(f"  subset   | # ids | # images | # cameras\n{line}")
+        for split, (persons, images, cameras) in zip(FOLDERS, self._sizes, strict=True):
+            print(f"  {split:<9}| {persons:5d} | {images:8d} | {cameras:9d}")
+        print(line)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes that are spawned cannot import a class that a flag made.
+        return _restore, (self.__dict__,)
+
+
+def _restore(attributes: dict[str, Any]) -> OwnDataset:
+    dataset = OwnDataset.__new__(OwnDataset)
+    dataset.__dict__.update(attributes)
+    return dataset
+
+
+def dataset_classes(flags: Iterable[str], known: Collection[str]) -> dict[str, type[OwnDataset]]:
+    """The datasets of all flags ``--dataset NAME=PATH``.
+
+    Args:
+        flags: what follows each ``--dataset``.
+        known: names that are taken.
+
+    Raises:
+        ValueError, FileNotFoundError: a flag, a name or the data is not valid.
+    """
+    classes: dict[str, type[OwnDataset]] = {}
+    for flag in flags:
+        name, equals, path = flag.partition("=")
+        if not (equals and path.strip() and _DATASET_NAME.fullmatch(name)):
+            raise ValueError(
+                f"--dataset {flag!r} is not NAME=PATH with a name of letters, digits, _ and -; "
+                "write, for example, --dataset shop=crops.csv"
+            )
+        if name in known or name in classes:
+            raise ValueError(f"--dataset {name}=...: this name is taken; choose another")
+        classes[name] = dataset_class(name, path)
+    return classes
+
+
+def dataset_class(name: str, path: str) -> type[OwnDataset]:
+    """A torchreid dataset of a folder or a CSV file; see the module for both.
+
+    Args:
+        name: what torchreid is to call the dataset.
+        path: the folder or the CSV file, of which ``#DOMAIN`` takes one domain.
+
+    Raises:
+        ValueError, FileNotFoundError: what is there is not valid; see
+            :func:`ddan_torchreid.data.datasets.listing.read`.
+    """
+    place, shots = read(path)
+    members = {
+        "dataset_dir": str(place),
+        "shots": shots,
+        "is_split": bool(shots[0].split),
+        "__doc__": f"The images of {path}.",
+    }
+    return type(name, (OwnDataset,), members)
+
+
+def stand_in(target: str) -> type[torchreid.data.ImageDataset]:
+    """A dataset to name as the source where a target is tested and no source is at hand.
+
+    Its training list is one query image of the target, which need not have training images.
+
+    Args:
+        target: name of a registered dataset.
+    """
+
+    class StandIn(torchreid.data.ImageDataset):
+        # There on every machine: of a target that is missing, the target's own name is said.
+        dataset_dir = os.path.abspath(os.sep)
+
+        def __init__(self, root: str = "", **kwargs: Any) -> None:
+            kwargs["verbose"] = False
+            tested = torchreid.data.datasets.init_image_dataset(
+                target, root=root, **kwargs | {"mode": "query"}
+            )
+            item = (tested.query[0][0], 0, 0)
+            super().__init__([item], [item], [item], **kwargs)
+
+    return StandIn
+
+
+def _single_query(shots: Sequence[Shot], folder: Path) -> tuple[list[Shot], list[Shot]]:
+    cameras: dict[str, set[str]] = defaultdict(set)
+    queries: dict[str, Shot] = {}
+    for shot in shots:
+        cameras[shot.pid].add(shot.camera)
+    for shot in sorted(shots, key=lambda shot: _digest(os.path.relpath(shot.path, folder))):
+        if len(cameras[shot.pid]) > 1:
+            queries.setdefault(shot.pid, shot)
+    chosen = set(queries.values())
+    return list(queries.values()), [shot for shot in shots if shot not in chosen]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _background(shots: Iterable[Shot]) -> set[str]:
+    splits = defaultdict(set)
+    for shot in shots:
+        splits[shot.pid].add(shot.split)
+    return {pid for pid, found in splits.items() if found == {"gallery"} and not pid.strip("0")}
+
+
+def _numbers(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(names)))}
+
+
+def _sizes(items: Sequence[tuple[str, int, int]]) -> tuple[int, int, int]:
+    return len({item[1] for item in items}), len(items), len({item[2] for item in items})

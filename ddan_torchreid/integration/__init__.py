@@ -1,0 +1,1 @@
+"""DDAN in torchreid: its registries, its main script, checks of configurations."""

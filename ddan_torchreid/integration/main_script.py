@@ -1,0 +1,194 @@
+"""torchreid's ``scripts/main.py``, unmodified, for configurations that ask for DDAN.
+
+The script takes its configuration from a module ``default_config`` in its own folder and passes it
+to that module's functions, so these are where DDAN comes in (:func:`extend`):
+
+* ``get_default_config()``: the configuration takes ``ddan:`` keys;
+* ``imagedata_kwargs(config)``, just before the script builds the data: with ``loss.name`` ``ddan``
+  the configuration is checked, and ``torchreid.engine.ImageTripletEngine``, which the script
+  builds for every loss but softmax, is until then a function that builds DDAN's engine.
+
+Nothing else is touched, and without ``loss.name: ddan`` nothing is replaced at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torchreid
+import yaml
+from torch import nn
+from yacs.config import CfgNode
+
+from ..config import schema
+from ..config.only_testing import forget_training
+from ..training import resuming
+from . import builder, checks
+
+# The functions of torchreid's default_config.py that this module relies on.
+FUNCTIONS = ("get_default_config", "imagedata_kwargs", "videodata_kwargs")
+
+
+def extend(module: Any) -> None:
+    """Lets a script's ``default_config`` module take configurations that ask for DDAN.
+
+    Args:
+        module: the module. One that is not torchreid's, or is extended already, stays as it is.
+    """
+    functions = [getattr(module, name, None) for name in FUNCTIONS]
+    if not all(functions) or hasattr(module.get_default_config, "__wrapped__"):
+        return
+    module.get_default_config = _wrap_get_default_config(module.get_default_config)
+    module.imagedata_kwargs = _wrap_data_kwargs(module.imagedata_kwargs)
+    module.videodata_kwargs = _wrap_data_kwargs(module.videodata_kwargs)
+
+
+def name_modules() -> None:
+    """Lets a script written for the repository's torchreid run on PyPI's.
+
+    There ``torchreid.utils`` is an attribute and no module, so ``from torchreid.utils import ...``
+    fails; afterwards it finds the module ``torchreid.reid.utils``.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("torchreid.reid."):
+            sys.modules.setdefault(name.replace(".reid.", ".", 1), module)
+
+
+class ScriptConfig(CfgNode):
+    """The script's configuration, with a ``ddan:`` node as soon as something asks for DDAN.
+
+    Files and options that do not are merged by yacs, as without this package.
+    """
+
+    # yacs makes nodes of the class that merges, and merges them into nodes of the same type only;
+    # those below this one are CfgNode.
+    load_cfg = CfgNode.load_cfg
+    _decode_cfg_value = CfgNode._decode_cfg_value
+
+    def __str__(self) -> str:
+        """What the script shows of it: for DDAN only what differs from the defaults."""
+        return schema.changes(self) if "ddan" in self else super().__str__()
+
+    def merge_from_file(self, cfg_filename: str) -> None:
+        """Merges a YAML file: a path, or the name of one that ships with this package."""
+        with contextlib.suppress(FileNotFoundError):
+            cfg_filename = str(schema.find_file(cfg_filename))
+        if not _asks_for_ddan(cfg_filename):
+            super().merge_from_file(cfg_filename)
+            return
+        with _one_line_errors():
+            add_ddan_node(self)
+            schema.merge_file(self, cfg_filename)
+
+    def merge_from_list(self, cfg_list: Sequence[str]) -> None:
+        """Merges KEY VALUE KEY VALUE ..."""
+        keys, values = cfg_list[::2], cfg_list[1::2]
+        asks = ("loss.name", "ddan") in zip(keys, values, strict=False)
+        if "ddan" not in self and not asks and not any(key.startswith("ddan.") for key in keys):
+            super().merge_from_list(cfg_list)
+            return
+        with _one_line_errors():
+            add_ddan_node(self)
+            schema.merge_options(self, cfg_list)
+
+
+def add_ddan_node(configuration: CfgNode) -> None:
+    """Adds the ``ddan:`` node with its defaults where there is none."""
+    if "ddan" not in configuration:
+        configuration.ddan = CfgNode(schema.ddan_defaults())
+
+
+def _asks_for_ddan(path: str) -> bool:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return False
+    if not isinstance(content, dict):
+        return False
+    loss = content.get("loss")
+    return "ddan" in content or (isinstance(loss, dict) and loss.get("name") == "ddan")
+
+
+def _wrap_get_default_config(original: Callable[[], Any]) -> Callable[[], Any]:
+    @functools.wraps(original)
+    def get_default_config() -> Any:
+        configuration = original()
+        if isinstance(configuration, CfgNode):
+            # The script's own object, with whatever it has set on it; yacs guards plain setattr.
+            object.__setattr__(configuration, "__class__", ScriptConfig)
+        return configuration
+
+    return get_default_config
+
+
+def _wrap_data_kwargs(original: Callable[[Any], dict]) -> Callable[[Any], dict]:
+    @functools.wraps(original)
+    def data_kwargs(configuration: Any) -> dict:
+        if configuration.loss.name == "ddan":
+            with _one_line_errors():
+                _prepare(configuration)
+        return original(configuration)
+
+    return data_kwargs
+
+
+def _prepare(configuration: Any) -> None:
+    """Checks the configuration, and makes the script build DDAN's engine from it."""
+    add_ddan_node(configuration)
+    _check_names(configuration)
+    if configuration.test.evaluate:
+        forget_training(configuration)
+    checks.check(configuration)
+    builder.find_weights(configuration)
+    weights = {key: configuration.model[key] for key in ("load_weights", "resume")}
+    # The script would load the model alone, and before there is a discriminator or an ID pool.
+    configuration.model.update(dict.fromkeys(weights, ""))
+    original = torchreid.engine.ImageTripletEngine
+
+    def build_engine(
+        datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any = None, **triplet: Any
+    ) -> Any:
+        torchreid.engine.ImageTripletEngine = original
+        configuration.model.update(weights)
+        with _one_line_errors():
+            return _build_engine(configuration, datamanager, model, optimizer, scheduler)
+
+    torchreid.engine.ImageTripletEngine = build_engine
+
+
+def _build_engine(
+    configuration: Any, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
+) -> Any:
+    builder.configure_model(configuration, model, optimizer)
+    if configuration.model.load_weights:
+        builder.load_weights(configuration, model)
+    engine = builder.build_engine(configuration, datamanager, model, optimizer, scheduler)
+    if configuration.model.resume:
+        # The script reads the epoch to start from when it runs the engine.
+        configuration.train.start_epoch = resuming.resume(engine, configuration.model.resume)
+    return engine
+
+
+def _check_names(configuration: Any) -> None:
+    for key in ("sources", "targets", "transforms"):
+        for name in configuration.data[key]:
+            if "." in name:
+                raise ValueError(
+                    f"data.{key} holds {name!r}: the script takes all words behind -s, -t and "
+                    "--transforms for names; write --root last, before KEY VALUE pairs"
+                )
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Ends the script as argparse does when the configuration cannot work."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        print(f"ddan_torchreid: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,1 @@
+"""The method of the paper: losses, ID pool, central domain, discriminator, objective."""

@@ -1,0 +1,1 @@
+"""Files, signals and random generators: what every other room may use."""

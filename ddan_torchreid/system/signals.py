@@ -1,0 +1,87 @@
+"""Stopping a run between two steps when a signal asks for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from .. import distributed
+
+# A scheduler that ends a job sends SIGTERM, and what it asked for was done; Ctrl-C sends SIGINT.
+EXIT_STATUS = {signal.SIGTERM: 0, signal.SIGINT: 130}
+
+
+class StopSignals:
+    """Notes SIGTERM and SIGINT for as long as a ``with`` block runs, instead of ending at once.
+
+    The handlers are installed in the main thread only, where Python can have any, and not for a
+    signal that the process was started to ignore. A SIGINT after a first signal raises
+    ``KeyboardInterrupt`` at once.
+
+    Attributes:
+        received: the signal that asked to stop; None until then.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._former: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            for number in EXIT_STATUS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            # None: a handler that was not installed from Python cannot be restored from it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._former = {}
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.received = signal.Signals(number)
+        if not distributed.is_first():
+            return
+        # Not print: the signal may have come in the middle of one.
+        os.write(2, f"\n{self.received.name}: finishing this step, to save\n".encode())
+
+    def asked(self) -> bool:
+        """Whether a signal came to any process of the run; all of them take it for theirs."""
+        received = distributed.largest(self.received or 0)
+        if received:
+            self.received = signal.Signals(received)
+        return bool(received)
+
+    def exit_status(self) -> int:
+        """What the process is to end with after the signal that was received."""
+        assert self.received is not None, "a signal was received"
+        return EXIT_STATUS[self.received]
+
+
+class WorkerSignals:
+    """A ``worker_init_fn`` that leaves the first signal of a process group to the main process.
+
+    Ctrl-C in a terminal and many schedulers signal every process of a run. A loading worker that
+    ended by it would end the training step that waits for its images. A second SIGTERM, such as
+    the main process sends to a worker that does not finish, ends it.
+
+    Args:
+        following: a ``worker_init_fn`` to call afterwards, or None.
+    """
+
+    def __init__(self, following: Any = None) -> None:
+        self.following = following
+
+    def __call__(self, worker: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        if self.following is not None:
+            self.following(worker)

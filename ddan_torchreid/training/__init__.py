@@ -1,0 +1,1 @@
+"""Everything around the step: the epoch loop, checkpoints, precision, acceleration."""

@@ -1,0 +1,1 @@
+"""Faster steps with the same results: compiled encoder, CUDA graphs."""

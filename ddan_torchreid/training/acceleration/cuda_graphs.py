@@ -1,0 +1,239 @@
+"""The device's part of a training step as one CUDA graph, for GPUs that would wait for the host.
+
+A step of MobileNetV2 starts thousands of kernels, and a fast GPU is done with most of them before
+the host has started the next. A graph starts all of them at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ... import distributed
+from ...system.random_state import without_trace
+
+if TYPE_CHECKING:
+    from ...engine import ImageDDANEngine
+
+# Each size of batch has a recording; a loader has two, one of them for the last batch of an epoch.
+MOST_SIZES = 4
+# As many as PyTorch takes: libraries set themselves up in the first, cuDNN tries its algorithms.
+WARM_UPS = 3
+# A replay runs no Python code. Layers of these packages have none that it would miss.
+FAMILIAR = {"torch", "torchvision", "torchreid", __name__.partition(".")[0]}
+
+
+def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
+    """``engine.differentiate`` as ``cuda_graphs`` wants it recorded; None where it does not.
+
+    Raises:
+        ValueError: ``'on'`` where there can be no graphs; the message says why.
+    """
+    settings, model = engine.settings, engine.model
+    reasons = {
+        "needs a GPU": engine.device.type != "cuda",
+        "is for one process": distributed.active(),
+        "is for one GPU": isinstance(model, nn.DataParallel) and len(model.device_ids) > 1,
+    }
+    for reason, holds in reasons.items():
+        if holds and settings.cuda_graphs == "on":
+            raise ValueError(f"cuda_graphs 'on' {reason}; write cuda_graphs 'auto'")
+    if any(reasons.values()) or settings.cuda_graphs == "off":
+        return None
+    fits = (
+        torch.version.cuda is not None
+        and settings.accumulate_steps == 1
+        and settings.pool_device == "model"
+        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # somebody looks for an error
+        and all(map(_familiar, model.modules()))
+    )
+    if settings.cuda_graphs == "auto" and not fits:
+        return None
+    trained, read = [model, engine.discriminator], [engine.pool]
+    return RecordedStep(
+        engine.differentiate,
+        [each for each in trained if each is not None],
+        [each for each in read if each is not None],
+        partial(_constants, engine),
+    )
+
+
+def _constants(engine: ImageDDANEngine) -> Hashable:
+    """What ``engine.differentiate`` depends on besides networks and pool; None if by itself."""
+    if engine.settings.cuda_graphs == "auto" and not _familiar(engine.loss_terms):
+        return None
+    objective, model = engine.objective, engine.bare_model
+    terms = (engine.loss_terms, *objective.weights.items(), objective.central)
+    network = (model.align, model.autocast_dtype, model.dropout.p)
+    return (*terms, objective.seeks(engine.epoch), *network)
+
+
+def _familiar(part: Any) -> bool:
+    """Whether a layer or a method is known to do nothing but start kernels, always the same."""
+    return part.__module__.split(".")[0] in FAMILIAR
+
+
+class RecordedStep:
+    """A function that is recorded when it is first called, and replayed from then on.
+
+    A replay starts the same kernels on the same memory, so it gives what the function would give,
+    random numbers included. There is a new recording when something has changed that one holds
+    fast: where tensors of the modules lie, which of them are trained, the modes of the layers, what
+    ``constants`` returns. The function is called as it is with hooks on a layer or a parameter,
+    which no replay would call, under autocast of the caller, which keeps converted weights, and
+    while PyTorch looks for anomalies.
+
+    Results and gradients lie in memory that the next call writes to.
+
+    Args:
+        step: takes tensors, adds gradients to those parameters of ``trained`` that require them,
+            and returns tensors in whatever containers. It never waits for the device.
+        trained: modules whose parameters have no gradients when the step is called.
+        read: modules that it reads only.
+        constants: returns whatever else the step depends on; None to call it as it is.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        trained: Sequence[nn.Module],
+        read: Sequence[nn.Module],
+        constants: Callable[[], Hashable],
+    ) -> None:
+        self._step = step
+        self._trained = list(trained)
+        self._read = list(read)
+        self._constants = constants
+        self._held: Any = None
+        self._recordings: dict[Any, Recording] = {}
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        held = self._holds_fast()
+        autocast = torch.is_autocast_enabled(inputs[0].device.type)
+        if held is None or autocast or torch.is_anomaly_enabled():
+            return self._step(*inputs)
+        if held != self._held:
+            self._recordings.clear()
+            self._held = held
+        sizes = tuple((each.shape, each.stride(), each.dtype) for each in inputs)
+        if sizes not in self._recordings:
+            if len(self._recordings) == MOST_SIZES:
+                return self._step(*inputs)
+            # Only one is replayed at a time, so they share their memory.
+            memory = next((each.memory() for each in self._recordings.values()), None)
+            parameters = self._parameters()
+            with without_trace(*self._trained):
+                self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
+        return self._recordings[sizes].replay(inputs)
+
+    def forget(self) -> None:
+        """Gives the memory of the recordings and of the gradients back; they are made anew."""
+        self._recordings.clear()
+        _forget_gradients(self._parameters())
+
+    def _parameters(self) -> list[nn.Parameter]:
+        return [each for module in self._trained for each in module.parameters()]
+
+    def _holds_fast(self) -> list | None:
+        held: list = [self._constants()]
+        free = held[0] is not None
+        for module in (*self._trained, *self._read):
+            free = free and _held_of(module, held)
+        return held if free else None
+
+
+def _held_of(module: nn.Module, held: list) -> bool:
+    """Adds what a recording holds fast of a module; False if Python code waits in it to be called.
+
+    Not through ``module.modules()``, which takes twice as long, and a GPU waits meanwhile.
+    """
+    if module._forward_hooks or module._forward_pre_hooks:
+        return False
+    if module._backward_hooks or module._backward_pre_hooks:
+        return False
+    held.append(module.training)
+    for buffer in module._buffers.values():
+        if buffer is not None:
+            held.append(buffer.data_ptr())
+    for parameter in module._parameters.values():
+        if parameter is not None:
+            if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
+                return False
+            held.append(parameter.data_ptr())
+            held.append(parameter.requires_grad)
+    return all(part is None or _held_of(part, held) for part in module._modules.values())
+
+
+class Recording:
+    """One graph, with the tensors that it reads and those that it writes.
+
+    Args:
+        step: what is recorded.
+        inputs: tensors like those of every replay.
+        parameters: those that the step may add gradients to.
+        memory: of another recording, to be shared; None for its own.
+
+    Raises:
+        ValueError: the step does something that cannot be recorded.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        inputs: Sequence[Tensor],
+        parameters: Sequence[nn.Parameter],
+        memory: Any,
+    ) -> None:
+        self._inputs = [each.clone() for each in inputs]
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(inputs[0].device):
+            stream = _stream(inputs[0].device)
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UPS):
+                    step(*self._inputs)
+                    _forget_gradients(parameters)
+            # Otherwise the thread that copies batches to pinned memory meanwhile would be refused
+            # its memory, and the recording spoilt.
+            mode = "thread_local"
+            try:
+                with torch.cuda.graph(self._graph, memory, stream, capture_error_mode=mode):
+                    self._outputs = step(*self._inputs)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise ValueError(
+                    f"the training step cannot be recorded ({str(error).splitlines()[0]}); write "
+                    "cuda_graphs 'off'"
+                ) from error
+        self._gradients = [(each, each.grad) for each in parameters if each.grad is not None]
+        _forget_gradients(parameters)
+
+    def memory(self) -> Any:
+        """What :func:`torch.cuda.graph` takes as its pool."""
+        return self._graph.pool()
+
+    def replay(self, inputs: Sequence[Tensor]) -> Any:
+        """Outputs for other inputs; the parameters have their gradients then."""
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given)
+        self._graph.replay()
+        for parameter, gradient in self._gradients:
+            parameter.grad = gradient
+        return self._outputs
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    # One for all: libraries keep memory of their own for each stream that they have worked on.
+    return torch.cuda.Stream(device)
+
+
+def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None

@@ -1,0 +1,201 @@
+"""Checkpoints: torchreid's files, with all that DDAN adds, and nothing that would run code.
+
+Every registered model has a file of its own; :mod:`ddan_torchreid.training.checkpoint_store` says
+where. All of them load with ``torch.load(weights_only=True)`` and with torchreid's own functions,
+which see an epoch in progress as not begun.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+from torchvision.transforms import InterpolationMode
+
+from .. import distributed
+from ..data.labels import identity_names, label_digest
+from ..data.sharding import ShardedSampler
+from ..evaluation import Scores, as_row, mean_scores
+from ..system import random_state
+from ..system.state_files import details, read, unprefixed, write
+from .checkpoint_store import Keeper, Position
+
+if TYPE_CHECKING:
+    from ..engine import ImageDDANEngine
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a checkpoint continues.
+
+    Attributes:
+        position: how far its run had come.
+        untested: the test that follows its last epoch was not finished.
+        random: state of this process's generators, from `random_state.capture`; None of a process
+            that the run did not have.
+    """
+
+    position: Position
+    untested: bool = False
+    random: dict[str, Any] | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """Epoch (0-based) that torchreid's loop begins with; one that is only tested counts."""
+        return self.position.epoch - self.untested
+
+
+def save(
+    engine: ImageDDANEngine,
+    keeper: Keeper,
+    position: Position,
+    scores: dict[str, Scores] | None = None,
+    untested: bool = False,
+) -> None:
+    """Writes one file for each model registered with an engine.
+
+    Args:
+        engine: the engine.
+        keeper: of the output folder.
+        position: how far the run has come.
+        scores: by target; None without a test.
+        untested: a test follows that was not finished.
+
+    Raises:
+        OSError: a file cannot be written; the checkpoints before it are whole.
+    """
+    common: dict[str, Any] = {
+        "epoch": position.epoch,
+        "batch": position.batch,
+        "batch_size": batch_size(engine.train_loader),
+        "run": keeper.run,
+    }
+    means = mean_scores(scores) if scores else {}
+    if means:
+        # A NumPy scalar, as torchreid saves it, cannot be loaded with weights_only.
+        common["rank1"] = float(means["rank-1"])
+    names = engine.get_model_names()
+    for name, path in keeper.paths(names, position).items():
+        state = {"state_dict": engine._models[name].state_dict(), **common}
+        for part, objects in (("optimizer", engine._optims), ("scheduler", engine._scheds)):
+            if objects[name] is not None:
+                state[part] = objects[name].state_dict()
+        if name == "model":
+            state["ddan"] = describe(engine) | {"parts": names, "untested": untested}
+            state["random"] = distributed.collect(random_state.capture())
+            state["extra"] = {key: each.state_dict() for key, each in engine.extra_states.items()}
+            if scores:
+                state["ddan"] |= {"scores": _as_numbers(scores), "mean_ap": float(means["mAP"])}
+        if distributed.is_first():
+            write(state, path)
+    if distributed.is_first():
+        keeper.written(position, names, float(means["mAP"]) if means else None)
+    print(f'Checkpoint saved to "{path}"')
+
+
+def load_weights(
+    model: nn.Module, path: str | Path, new_head: bool = False, tested: bool = False
+) -> None:
+    """Loads the weights of a checkpoint into a model, all but an identity head of another size.
+
+    Args:
+        model: wrapped in ``DataParallel`` or not.
+        path: a checkpoint with or without ``module.`` prefixes.
+        new_head: leave the classifier as it is, even if its size fits: it is of other identities.
+            A neck that the file lacks stays new too.
+        tested: the weights are tested as they are, so a neck of theirs is not left out.
+
+    Raises:
+        ValueError: weights that the model has are missing in the file or have another shape, or
+            only one of them has a neck; the message says what to write.
+    """
+    saved = read(path)
+    state = unprefixed(saved)
+    bare = unwrapped(model)
+    own = bare.state_dict()
+    has_neck, neck = (any(key.startswith("neck.") for key in each) for each in (own, state))
+    head = ("classifier.",) if neck else ("classifier.", "neck.")
+    wrong = [
+        key
+        for key, value in own.items()
+        if not key.startswith(head) and (key not in state or state[key].shape != value.shape)
+    ]
+    if wrong:
+        raise ValueError(
+            f"{path} does not fit the model: {len(wrong)} of {len(own)} tensors are missing or "
+            f"have another shape, such as {wrong[0]}; {_model_to_write(saved)}"
+        )
+    if (has_neck and not neck and not new_head) or (neck and not has_neck and tested):
+        raise ValueError(
+            f"{path} is of a model {'with a' if neck else 'without'} neck; write loss.name ddan "
+            f"and ddan.neck {'bn' if neck else 'none'}"
+        )
+    fitting = {
+        key: value
+        for key, value in state.items()
+        if key in own
+        and own[key].shape == value.shape
+        and not (new_head and key.startswith("classifier."))
+    }
+    bare.load_state_dict(fitting, strict=False)
+    bare.weights_from = str(path)
+    skipped = sorted(set(state) - set(fitting))
+    print(
+        f'Loaded {len(fitting)} of {len(own)} tensors from "{path}"'
+        + (f", without {', '.join(skipped)}" if skipped else "")
+        + ("; optimiser, discriminator and ID pool start anew" if new_head else "")
+    )
+
+
+def batch_size(loader: Any) -> int:
+    """Images in a batch of all processes together."""
+    sampler = loader.sampler
+    return int((sampler if isinstance(sampler, ShardedSampler) else loader).batch_size)
+
+
+def _model_to_write(saved: dict[str, Any]) -> str:
+    name = details(saved).get("model")
+    return f"write model.name {name}, which it is of" if name else "check model.name"
+
+
+def describe(engine: ImageDDANEngine) -> dict[str, Any]:
+    """What a checkpoint says of the model, its images and its data, beside the weights."""
+    bare = unwrapped(engine.model)
+    data = engine.datamanager
+    train = engine.train_loader.dataset.train
+    index = engine.objective.central
+    metadata = {
+        "model": bare.name,
+        "neck": engine.settings.neck,
+        "height": data.height,
+        "width": data.width,
+        "sources": list(engine.sources),
+        "identities": data.num_train_pids,
+        "labels": label_digest(train),
+        "identity_names": identity_names(train, engine.sources),
+        "central_domain": None if index is None else engine.sources[index],
+        "seed": engine.settings.seed,
+    }
+    for each in getattr(data.transform_te, "transforms", ()):
+        if hasattr(each, "mean") and hasattr(each, "std"):
+            metadata["norm_mean"] = [float(value) for value in each.mean]
+            metadata["norm_std"] = [float(value) for value in each.std]
+        if isinstance(mode := getattr(each, "interpolation", None), InterpolationMode):
+            metadata["interpolation"] = mode.value
+    if engine.configuration is not None:
+        metadata["configuration"] = engine.configuration
+    return metadata
+
+
+def _as_numbers(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
+    return {
+        target: {key: float(value) for key, value in as_row(each).items()}
+        for target, each in scores.items()
+    }
+
+
+def unwrapped(model: nn.Module) -> Any:
+    """The network itself, of a ``DataParallel`` or not."""
+    return model.module if isinstance(model, nn.DataParallel) else model

@@ -1,0 +1,217 @@
+"""Where the checkpoints of a run lie, which one is the newest, and which ones stay.
+
+A checkpoint is a *set* of files of one name, one in the folder of each registered model
+(``<save_dir>/model``, ``<save_dir>/discriminator`` and ``<save_dir>/identity_pool``). The name is
+torchreid's ``model.pth.tar-N`` after N epochs, and ``model.pth.tar-N+B`` when B batches of the next
+one are done too. The model's file is written last and deleted first, so a set without it does not
+count. The files of a set name the run that wrote them, so that what another run left in the folder
+is never mixed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import distributed
+from ..system.files import replacing
+from ..system.state_files import read
+
+AUTO = "auto"
+BEST = "model-best.pth.tar"
+_NAME = re.compile(r"model\.pth\.tar-(\d+)(?:\+(\d+))?")
+_SAME_IN_A_SET = ("run", "epoch", "batch")
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """How far a run has come: ``epoch`` epochs, and ``batch`` batches of the next one."""
+
+    epoch: int
+    batch: int = 0
+
+    @property
+    def file_name(self) -> str:
+        """Name of the files that hold the state at this position."""
+        return f"model.pth.tar-{self.epoch}" + (f"+{self.batch}" if self.batch else "")
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}" + (f" and {self.batch} batches" if self.batch else "")
+
+
+def find(path: str, save_dir: str | Path) -> str:
+    """The model's file that a configuration means by ``model.resume``.
+
+    Args:
+        path: a file; a folder, for the newest complete checkpoint of the run that wrote into it;
+            or ``'auto'``, for the newest one in ``save_dir``.
+        save_dir: output folder of this run.
+
+    Returns:
+        A path; empty if ``'auto'`` finds nothing, which is how a run looks before its first
+        checkpoint.
+
+    Raises:
+        FileNotFoundError: there is no complete checkpoint in the folder.
+        OSError: a file cannot be read, so which is the newest complete one cannot be said.
+    """
+    if path != AUTO and not Path(path).is_dir():
+        return path
+    folder = Path(save_dir if path == AUTO else path)
+    found = newest(folder)
+    if found is None and path != AUTO:
+        raise FileNotFoundError(f"there is no complete checkpoint in the folder {path!r}")
+    if found is None:
+        print(f'No checkpoint in "{folder}" yet; training starts with the first epoch')
+    return str(found or "")
+
+
+def newest(save_dir: str | Path) -> Path | None:
+    """The model's file of the newest complete checkpoint in a folder; None if there is none.
+
+    Newest is the farthest position of the run that was started last.
+
+    Raises:
+        OSError: a file may be whole, but cannot be read now.
+    """
+    complete = [(run, position, path) for run, position, path, _ in _details(Path(save_dir))]
+    return max(complete)[2] if complete else None
+
+
+def read_set(
+    path: Path, names: Iterable[str] = (), device: torch.device | str = "cpu", mmap: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Reads the files of a checkpoint.
+
+    Args:
+        path: the model's file.
+        names: of the models to read; by default those that the checkpoint was written with.
+        device: where tensors are put.
+        mmap: leave tensors on the disk until they are used.
+
+    Returns:
+        State by name of the model, ``'model'`` first.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        OSError: a file cannot be read now.
+        ValueError: a file is damaged, or is not of the same run and position.
+    """
+    states = {"model": read(path, device, mmap)}
+    for name in names or states["model"].get("ddan", {}).get("parts", ()):
+        if name == "model":
+            continue
+        other = path.parent.parent / name / path.name
+        states[name] = read(other, device, mmap)
+        if any(states[name].get(key) != states["model"].get(key) for key in _SAME_IN_A_SET):
+            raise ValueError(
+                f"{other} was not written together with {path}; give another checkpoint"
+            )
+    return states
+
+
+def written_files(save_dir: str | Path) -> list[Path]:
+    """The model's files in a folder, whether their checkpoints are complete or not.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
+    try:
+        # Not glob, to which a folder that cannot be listed is an empty one.
+        paths = list((Path(save_dir) / "model").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in paths if path.name.startswith("model.pth.tar-")]
+
+
+class Keeper:
+    """The checkpoints of one run in its output folder: writes each once, deletes what is not kept.
+
+    Attributes:
+        run: names the run, the nanosecond in which it was started.
+        best: highest mean mAP of a checkpoint so far.
+        last_time: when the last one was written, on the clock of ``time.monotonic``.
+
+    Args:
+        save_dir: output folder. Unfinished files of a process that was killed are deleted.
+        run: of the run that goes on, or of a new one.
+        position: where it goes on. If the folder has later positions of the same run, this is
+            another run from here, whose checkpoints are newer than those.
+        keep: number of the last epochs whose checkpoints stay; 0 for all. Checkpoints with scores
+            always stay. Those within an epoch go as soon as there is a later one.
+    """
+
+    def __init__(self, save_dir: str | Path, run: int, position: Position, keep: int) -> None:
+        self.folder = Path(save_dir)
+        self.run = run
+        self.keep = keep
+        self.best = -1.0
+        self.last_time = time.monotonic()
+        for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
+            leftover.unlink(missing_ok=True)
+        self._scored = {
+            at: "mean_ap" in state["ddan"]
+            for found, at, _, state in _details(self.folder)
+            if found == run
+        }
+        if any(at > position for at in self._scored):
+            self.run, self._scored = time.time_ns(), {}
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            best = read(self.folder / "model" / BEST, mmap=True)
+            if best.get("run") == self.run:
+                self.best = best["ddan"].get("mean_ap", -1.0)
+
+    def __contains__(self, position: Position) -> bool:
+        return position in self._scored
+
+    def paths(self, names: Iterable[str], position: Position) -> dict[str, Path]:
+        """Files of a set, by name of the model, in the order in which to write them."""
+        order = sorted(names, key=lambda name: name == "model")
+        return {name: self.folder / name / position.file_name for name in order}
+
+    def written(self, position: Position, names: Iterable[str], mean_ap: float | None) -> None:
+        """Notes a set that is whole now, with its score if it has one, and deletes others."""
+        self.last_time = time.monotonic()
+        self._scored[position] = mean_ap is not None
+        if mean_ap is not None and mean_ap > self.best:
+            self.best = mean_ap
+            self.mark_best(position, names)
+        epochs = sorted(at for at in self._scored if not at.batch)
+        recent = epochs[-self.keep :]
+        for at, scored in list(self._scored.items()):
+            superseded = at < position if at.batch else not (scored or at in recent)
+            if superseded:
+                del self._scored[at]
+                for path in reversed(self.paths(names, at).values()):
+                    if distributed.is_first():
+                        path.unlink(missing_ok=True)
+
+    def mark_best(self, position: Position, names: Iterable[str]) -> None:
+        """Copies a set to ``model-best.pth.tar``."""
+        for path in self.paths(names, position).values() if distributed.is_first() else ():
+            with replacing(path.with_name(BEST)) as temporary:
+                shutil.copyfile(path, temporary)
+
+
+def _details(folder: Path) -> Iterator[tuple[int, Position, Path, dict[str, Any]]]:
+    """Run, position, model's file and state of the complete checkpoints in a folder."""
+    for path in written_files(folder):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        try:
+            state = read_set(path, mmap=True)["model"]
+        except (FileNotFoundError, ValueError) as error:
+            print(f"Passed over: {error}")
+            continue
+        # torchreid's own files name no run.
+        position = Position(*(int(number or 0) for number in match.groups()))
+        yield state.get("run", 0), position, path, state

@@ -1,0 +1,112 @@
+"""Going on from a checkpoint: all is compared first, so that what is refused changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from .. import distributed
+from ..system.state_files import read, unprefixed
+from . import checkpoint, resume_checks
+from .checkpoint_store import Position, read_set
+
+if TYPE_CHECKING:
+    from ..engine import ImageDDANEngine
+
+
+def resume(engine: ImageDDANEngine, path: str | Path) -> int:
+    """Continues from a checkpoint: models, optimisers and schedulers of the whole engine.
+
+    The next ``engine.run`` from the epoch that is returned goes on where the checkpoint was
+    written, within an epoch too.
+
+    Args:
+        engine: an engine built as it was when the checkpoint was written.
+        path: the model's checkpoint, ``<save_dir>/model/model.pth.tar-N``.
+
+    Returns:
+        The epoch to start from.
+
+    Raises:
+        ValueError: other sources, other identities, another central domain, another optimiser,
+            another learning rate or schedule than when the checkpoint was written, or within an
+            epoch another batch size; the message lists the differences.
+        FileNotFoundError: the checkpoint, or the discriminator's or ID pool's beside it, is
+            missing.
+        OSError: a file cannot be read now.
+    """
+    path = Path(path)
+    # All is read and compared before anything is loaded, so what is refused leaves the engine
+    # whole.
+    # Files from before the option are of models with a neck.
+    written = {"neck": "bn"} | read(path, mmap=True).get("ddan", {})
+    now = checkpoint.describe(engine)
+    undecided = engine.settings.needs_central_domain and engine.objective.central is None
+    if undecided:
+        now["central_domain"] = written.get("central_domain")
+    resume_checks.check_data(path, written, now)
+    states = read_set(path, engine.get_model_names())
+    resume_checks.check_parts(engine, path, states)
+    resume_checks.check_options(path, states["model"], engine.optimizer, engine.scheduler)
+    resume_checks.check_warmup(engine, path, states["model"])
+    resume_checks.check_batch_size(engine, path, states["model"])
+    if undecided and written.get("central_domain"):
+        engine.objective.set_central_domain(written["central_domain"])
+    for name, state in states.items():
+        _load(state, engine._models[name], engine._optims[name], engine._scheds[name])
+    engine.bare_model.weights_from = str(path)
+    state = states["model"]
+    for name, each in state.get("extra", {}).items():
+        if name in engine.extra_states:
+            engine.extra_states[name].load_state_dict(each)
+    engine.started = state.get("run", engine.started)
+    position = Position(int(state["epoch"]), int(state.get("batch", 0)))
+    generators = dict(enumerate(state.get("random", ())))
+    engine.resumed = checkpoint.ResumePoint(
+        position, bool(written.get("untested")), generators.get(distributed.rank())
+    )
+    print(f'Resumed from "{path}", {position}')
+    return engine.resumed.first_epoch
+
+
+def resume_baseline(
+    path: str | Path, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any = None
+) -> int:
+    """Continues a run of one of torchreid's own engines, as ``resume_from_checkpoint`` did.
+
+    That function cannot load torchreid's own files under a PyTorch whose ``torch.load`` runs no
+    code.
+
+    Args:
+        path: the checkpoint, with or without ``module.`` prefixes.
+        model: wrapped in ``DataParallel`` or not.
+        optimizer: its optimiser.
+        scheduler: its learning-rate scheduler, or None.
+
+    Returns:
+        The epoch to start from.
+
+    Raises:
+        ValueError: the checkpoint is of another model, of another number of identities, or of
+            another optimiser, learning rate or schedule; nothing has been loaded then.
+    """
+    state = read(path)
+    if "epoch" not in state:
+        raise ValueError(
+            f"{path} holds weights, and no training to go on with; write model.load_weights {path}"
+        )
+    resume_checks.check_weights(path, checkpoint.unwrapped(model), unprefixed(state))
+    resume_checks.check_options(path, state, optimizer, scheduler)
+    _load(state, model, optimizer, scheduler)
+    print(f'Resumed from "{path}", epoch {state["epoch"]}')
+    return int(state["epoch"])
+
+
+def _load(state: dict[str, Any], model: nn.Module, optimizer: Any, scheduler: Any) -> None:
+    checkpoint.unwrapped(model).load_state_dict(unprefixed(state))
+    for part, each in (("optimizer", optimizer), ("scheduler", scheduler)):
+        if each is not None and part in state:
+            each.load_state_dict(state[part])

@@ -1,0 +1,254 @@
+"""Own folders and CSV files as torchreid datasets."""
+
+import csv
+import pickle
+import shutil
+from collections import defaultdict
+
+import numpy as np
+import pytest
+import torchreid
+from PIL import Image
+
+from ddan_torchreid.data.datasets.own import OwnDataset, dataset_class, dataset_classes
+
+
+def save(path, value=100):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 4, 3), value, np.uint8)).save(path)
+
+
+def write_csv(file, rows, header="path,pid,camid"):
+    """A CSV file and the images that it lists."""
+    for row in rows:
+        save(file.parent / row[0])
+    with file.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text)
+        writer.writerow(header.split(","))
+        writer.writerows(rows)
+    return str(file)
+
+
+def names(items):
+    return sorted(item[0].rpartition("/")[2] for item in items)
+
+
+def partition(items, column):
+    """The images that have the same number in a column."""
+    groups = defaultdict(set)
+    for item in items:
+        groups[item[column]].add(item[0])
+    return sorted(map(sorted, groups.values()))
+
+
+@pytest.mark.parametrize("combineall", [False, True])
+def test_a_market_folder_reads_as_torchreid_reads_it(real_root, combineall):
+    folder = real_root / "market1501" / "Market-1501-v15.09.15"
+    own = dataset_class("mine", str(folder))(verbose=False, combineall=combineall)
+    theirs = torchreid.data.datasets.init_image_dataset(
+        "market1501", root=str(real_root), verbose=False, combineall=combineall
+    )
+    for split in ("train", "query", "gallery"):
+        mine, reference = getattr(own, split), getattr(theirs, split)
+        for column in (1, 2):
+            assert partition(mine, column) == partition(reference, column), split
+    assert own.num_train_pids == theirs.num_train_pids
+    assert {item[1] for item in own.train} == set(range(own.num_train_pids))
+    query_persons = {item[1] for item in own.query}
+    assert query_persons == {item[1] for item in own.gallery} & query_persons
+
+
+def test_parts_that_are_not_needed_may_be_missing(tmp_path):
+    save(tmp_path / "source" / "bounding_box_train" / "anna_chen_c2_1.PNG")
+    save(tmp_path / "source" / "bounding_box_train" / "7_c1.bmp")
+    save(tmp_path / "source" / "bounding_box_train" / "._7_c1.bmp.png")
+    for folder, name in (("query", "7_c1.jpg"), ("bounding_box_test", "7_c12s3.jpeg")):
+        save(tmp_path / "target" / folder / name)
+
+    source = dataset_class("source", str(tmp_path / "source"))
+    assert len(source(combineall=True).train) == len(source().train) == 2
+    assert source().num_train_cams == source().num_train_pids == 2
+    with pytest.raises(ValueError, match="source cannot be a target: it has no query images"):
+        source(mode="query")
+    target = dataset_class("target", str(tmp_path / "target"))
+    assert len(target(mode="gallery")) == 1
+    with pytest.raises(ValueError, match=r"no training images; .* write data\.combineall"):
+        target()
+    both = target(combineall=True)
+    assert names(both.train) == ["7_c1.jpg", "7_c12s3.jpeg"]
+    assert both.num_train_pids == 1  # one pid is one person, whatever the split
+
+
+def test_background_and_junk(tmp_path):
+    for folder, name in (
+        ("bounding_box_train", "0000_c1.jpg"),
+        ("query", "1_c1.jpg"),
+        ("bounding_box_test", "1_c2.jpg"),
+        ("bounding_box_test", "000_c2.jpg"),
+        ("bounding_box_test", "-1_c2.jpg"),
+    ):
+        save(tmp_path / folder / name)
+    dataset = dataset_class("mine", str(tmp_path))(combineall=True)
+    assert names(dataset.gallery) == ["000_c2.jpg", "1_c2.jpg"]
+    assert names(dataset.train) == ["0000_c1.jpg", "1_c1.jpg", "1_c2.jpg"]
+
+
+def test_csv_with_splits(tmp_path):
+    rows = [
+        ("a/1.jpg", "Zoë", "01", "train"),
+        ("a/2.jpg", "Zoë", "1", "train"),
+        ("b/3.jpg", "x, y", "entrance", "query"),
+        ("b/4.png", "x, y", "exit", "gallery"),
+    ]
+    file = write_csv(tmp_path / "crops.csv", rows, "path,pid,camid,split")
+    dataset = dataset_class("crops", file)(mode="query")
+    assert dataset.train == [(str(tmp_path / f"a/{i}.jpg"), 0, 0, 0) for i in (1, 2)]
+    assert [item[2] for item in dataset.query + dataset.gallery] == [1, 2]
+    assert dataset[0]["img"].size == (4, 8)
+
+
+def test_a_table_program_may_have_written_the_csv(tmp_path):
+    save(tmp_path / "1.jpg")
+    content = "\ufeffframe, path, pid, camid\r\n12,1.jpg,-,1\r\n\r\n"
+    (tmp_path / "crops.csv").write_bytes(content.encode())
+    assert len(dataset_class("crops", str(tmp_path / "crops.csv"))()) == 1
+
+
+def single_shot_rows():
+    return [
+        (f"{pid}_{camera}_{i}.jpg", pid, camera)
+        for pid, cameras in (("a", (1, 2)), ("b", (1, 2, 3)), ("c", (3,)))
+        for camera in cameras
+        for i in range(2)
+    ]
+
+
+def test_without_splits_there_is_one_query_for_each_person_of_two_cameras(tmp_path):
+    rows = single_shot_rows()
+    own = dataset_class("crops", write_csv(tmp_path / "one" / "crops.csv", rows))
+    assert not own.is_split
+    assert len(own(combineall=True).train) == len(own().train) == len(rows)
+    target = own(mode="query")
+    assert sorted(name[0] for name in names(target.query)) == ["a", "b"]
+    assert names(target.query + target.gallery) == sorted(row[0] for row in rows)
+    # The same wherever the file lies and however its lines are ordered.
+    moved = dataset_class("crops", write_csv(tmp_path / "two" / "c.csv", rows[::-1]))
+    assert names(moved(mode="query").query) == names(target.query)
+
+
+def test_without_a_second_camera_it_is_no_target(tmp_path):
+    own = dataset_class("crops", write_csv(tmp_path / "crops.csv", [("1.jpg", "a", "1")]))
+    with pytest.raises(ValueError, match="no person in .* is seen by two cameras"):
+        own(mode="query")
+
+
+def test_domains_of_one_file(tmp_path):
+    rows = [
+        ("1.jpg", "a", "1", "north"),
+        ("2.jpg", "a", "2", "south"),
+        ("3.jpg", "b", "2", "south"),
+    ]
+    file = write_csv(tmp_path / "crops.csv", rows, "path,pid,camid,domain")
+    classes = dataset_classes([f"north={file}#north", f"south={file}#south"], known=["viper"])
+    assert [len(each().train) for each in classes.values()] == [1, 2]
+    for path, says in (
+        (file, "has the domains north, south; write, for example, NAME=crops.csv#north"),
+        (f"{file}#west", "has the domains north, south"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            dataset_class("all", path)
+    plain = write_csv(tmp_path / "plain.csv", [row[:3] for row in rows])
+    with pytest.raises(ValueError, match="has no column domain"):
+        dataset_class("all", f"{plain}#north")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "has no column path, pid, camid; .* but is empty"),
+        ("path,person,camid\n", "has no column pid"),
+        ("path,pid,camid\n", "lists no images"),
+        ("path,pid,camid\n1.jpg,a,1\n1.jpg,,1\n", "line 3: pid is empty"),
+        ("path,pid,camid\n1.jpg,a\n", "line 2: camid is empty"),
+        ("path,pid,camid\n1.jpg,a,1,2\n", "line 2 has more cells than the header"),
+        ("path,pid,camid\n2.jpg,a,1\n", "line 2: there is no image"),
+        ("path,pid,camid\n1.jpg,a,1\n./1.jpg,b,1\n", "line 3: .* is on line 2 too"),
+        ("path,pid,camid,split\n1.jpg,a,1,test\n", "split 'test' is unknown; write train, query"),
+        (b"\xff\xfe\x00", "is not a CSV file in UTF-8"),
+    ],
+)
+def test_bad_csv_is_one_line(content, says, tmp_path):
+    save(tmp_path / "1.jpg")
+    file = tmp_path / "crops.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises((ValueError, FileNotFoundError), match=says) as error:
+        dataset_class("crops", str(file))
+    assert "\n" not in str(error.value)
+
+
+def test_bad_folder_is_one_line(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no "):
+        dataset_class("mine", str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match="has no images"):
+        dataset_class("mine", str(tmp_path))
+    with pytest.raises(ValueError, match="is a folder, which has no domains"):
+        dataset_class("mine", f"{tmp_path}#north")
+    save(tmp_path / "query" / "0001.jpg")
+    with pytest.raises(ValueError, match=r"0001\.jpg is not named PID_cCAMERA"):
+        dataset_class("mine", str(tmp_path))
+
+
+@pytest.mark.parametrize("flag", ["shop", "=x", "shop=", "my shop=x", "a.b=x", "-s=x"])
+def test_bad_flag(flag):
+    with pytest.raises(ValueError, match="is not NAME=PATH"):
+        dataset_classes([flag], known=[])
+
+
+def test_names_are_unique(tmp_path):
+    flag = f"shop={write_csv(tmp_path / 'crops.csv', [('1.jpg', 'a', '1')])}"
+    with pytest.raises(ValueError, match="this name is taken"):
+        dataset_classes([flag], known=["shop"])
+    with pytest.raises(ValueError, match="this name is taken"):
+        dataset_classes([flag, flag], known=[])
+
+
+def test_it_reaches_worker_processes_that_are_spawned(tmp_path):
+    own = dataset_class("shop", write_csv(tmp_path / "crops.csv", [("1.jpg", "a", "1")]))
+    copy = pickle.loads(pickle.dumps(own(verbose=False)))
+    assert isinstance(copy, OwnDataset)
+    assert copy[0]["impath"] == str(tmp_path / "1.jpg")
+
+
+def test_the_summary_counts_what_is_there(tmp_path, capsys):
+    dataset_class("shop", write_csv(tmp_path / "crops.csv", [("1.jpg", "a", "1")]))()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["train", "|", "1", "|", "1", "|", "1"] in lines
+    assert ["query", "|", "0", "|", "0", "|", "0"] in lines
+
+
+def test_ddan_trains_and_tests_on_own_data(small_root, small_engine, tmp_path, monkeypatch):
+    for name in ("plaza", "mall", "snow"):
+        shutil.copytree(small_root / "rendered" / f"rendered_{name}", tmp_path / name)
+    for split, folder in (("train", "bounding_box_train"), ("query", "query")):
+        (tmp_path / "plaza" / split).rename(tmp_path / "plaza" / folder)
+    rows = [
+        (f"{name}/{path.parent.name}/{path.name}", path.name[:5], path.name[7], name)
+        for name in ("mall", "snow")
+        for path in sorted((tmp_path / name).rglob("*.png"))
+    ]
+    file = tmp_path / "crops.csv"
+    with file.open("w", newline="") as text:
+        csv.writer(text).writerows([("path", "pid", "camid", "domain"), *rows])
+    flags = [f"plaza={tmp_path / 'plaza'}", f"mall={file}#mall", f"snow={file}#snow"]
+    registry = torchreid.data.datasets.__dict__["__image_datasets"]
+    for name, own in dataset_classes(flags, known=registry).items():
+        monkeypatch.setitem(registry, name, own)
+    engine = small_engine(
+        "data.sources", "['plaza', 'mall']", "data.targets", "['snow']",
+        "ddan.central_domain", "mall", "data.combineall", "True",
+    )  # fmt: skip
+    queries = [row for row in rows if row[3] == "snow"]
+    assert len(engine.datamanager.test_loader["snow"]["query"].dataset) == len(
+        {row[1] for row in queries}
+    )
+    engine.run(max_epoch=1, print_freq=1, save_dir=str(tmp_path / "log"))

@@ -1,0 +1,239 @@
+"""Eq. 3 and Table 2: distances against SciPy, the slow reference and closed forms."""
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from ddan_torchreid.method.central_domain import (
+    central_domain,
+    choice_noise,
+    domain_distances,
+    format_distances,
+    self_distances,
+    wasserstein_distance,
+)
+
+from .. import reference
+
+# Table 2 of the paper.
+NAMES = ["cuhk02", "cuhk03", "dukemtmcreid", "market1501", "cuhksysu"]
+TABLE_2 = np.array(
+    [
+        [0, 0.69, 1.61, 1.37, 0.87],
+        [0.69, 0, 1.58, 1.44, 0.72],
+        [1.61, 1.58, 0, 1.69, 1.20],
+        [1.37, 1.44, 1.69, 0, 1.10],
+        [0.87, 0.72, 1.20, 1.10, 0],
+    ]
+)
+
+
+def normal(*shape, seed=0, shift=0.0):
+    return np.random.default_rng(seed).normal(size=shape) + shift
+
+
+def angles(*degrees):
+    radians = np.deg2rad(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1)
+
+
+class TestWassersteinDistance:
+    @pytest.mark.parametrize(("n", "dim"), [(2, 1), (30, 3), (200, 64)])
+    def test_equals_the_best_assignment(self, n, dim):
+        a, b = normal(n, dim), normal(n, dim, seed=1, shift=0.5)
+        unit_a, unit_b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+        costs = cdist(unit_a, unit_b, "sqeuclidean")
+        expected = costs[linear_sum_assignment(costs)].mean()
+        assert wasserstein_distance(a, b) == pytest.approx(expected, abs=1e-12)
+
+    @pytest.mark.parametrize(("n", "m"), [(3, 3), (2, 4), (2, 3), (6, 2)])
+    def test_equals_the_reference_for_any_two_sizes(self, n, m):
+        a, b = normal(n, 3), normal(m, 3, seed=1)
+        expected = reference.wasserstein(a.tolist(), b.tolist())
+        assert wasserstein_distance(a, b) == pytest.approx(expected, abs=1e-12)
+
+    def test_closed_forms(self):
+        a = normal(50, 8)
+        order = np.random.default_rng(2).permutation(50)
+        assert wasserstein_distance(a, a[order]) == pytest.approx(0, abs=1e-12)
+        # Only directions count, not lengths.
+        assert wasserstein_distance(a, a * np.arange(1, 51)[:, None]) == pytest.approx(0, abs=1e-12)
+        # A single direction against its opposite: every unit moves a distance of 2, squared.
+        assert wasserstein_distance(angles(0, 0), angles(180, 180, 180)) == pytest.approx(4)
+        # Two points at 0 and 90 degrees against two at 60: chords of 60 and 30 degrees.
+        expected = ((2 * np.sin(np.pi / 6)) ** 2 + (2 * np.sin(np.pi / 12)) ** 2) / 2
+        assert wasserstein_distance(angles(0, 90), angles(60, 60)) == pytest.approx(expected)
+
+    def test_sinkhorn_approaches_the_exact_distance_from_above(self):
+        a, b = normal(60, 5), normal(60, 5, seed=1, shift=1.0)
+        exact = wasserstein_distance(a, b)
+        rough = wasserstein_distance(a, b, "sinkhorn")
+        fine = wasserstein_distance(a, b, "sinkhorn", regularisation=0.02)
+        assert exact < fine < rough
+        assert fine == pytest.approx(exact, rel=0.1)
+
+    def test_sinkhorn_is_of_the_right_size_for_large_samples(self):
+        """POT's stabilised solver is not, from 1000 samples on."""
+        a, b = normal(1000, 64), normal(1000, 64, seed=1)
+        exact = wasserstein_distance(a, b)
+        assert exact < wasserstein_distance(a, b, "sinkhorn") < 1.5 * exact
+
+    def test_sinkhorn_equals_plain_iterations(self):
+        """The scaling iterations of Sinkhorn and Knopp, at the release's regularisation of 0.1."""
+        a, b = normal(20, 5), normal(30, 5, seed=1)
+        unit_a, unit_b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+        costs = cdist(unit_a, unit_b, "sqeuclidean")
+        kernel = np.exp(-costs / 0.1)
+        v = np.ones(30)
+        for _ in range(5000):
+            u = 1 / 20 / (kernel @ v)
+            v = 1 / 30 / (kernel.T @ u)
+        expected = (u[:, None] * kernel * v * costs).sum()
+        assert wasserstein_distance(a, b, "sinkhorn") == pytest.approx(expected, rel=1e-6)
+
+    def test_tensors_of_any_type(self):
+        a, b = (torch.from_numpy(normal(20, 4, seed=s)).to(torch.bfloat16) for s in (0, 1))
+        expected = wasserstein_distance(a.double().numpy(), b.double().numpy())
+        assert wasserstein_distance(a.requires_grad_(), b) == pytest.approx(expected)
+
+    def test_errors(self):
+        a = normal(4, 3)
+        for wrong, message in (
+            (np.where(np.eye(4, 3), np.nan, a), "features of b contain NaN or infinity"),
+            (np.where(np.eye(4, 3), np.inf, a), "features of b contain NaN or infinity"),
+            (a[:1], "n >= 2"),
+            (a[0], "n >= 2"),
+            (a[:, :2], "different dimensions: 3 and 2"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                wasserstein_distance(a, wrong)
+        with pytest.raises(ValueError, match="unknown solver 'emd'"):
+            wasserstein_distance(a, a, "emd")
+        with pytest.raises(ValueError, match="regularisation"):
+            wasserstein_distance(a, a, "sinkhorn", regularisation=0)
+
+
+class TestDomainDistances:
+    def features(self):
+        return {name: normal(40 + 5 * i, 6, seed=i, shift=i) for i, name in enumerate("cab")}
+
+    def test_matrix(self):
+        features = self.features()
+        names, matrix = domain_distances(features)
+        assert names == ["c", "a", "b"]
+        assert np.array_equal(matrix, matrix.T)
+        assert np.array_equal(np.diag(matrix), np.zeros(3))
+        expected = wasserstein_distance(features["c"], features["b"])
+        assert matrix[0, 2] == pytest.approx(expected)
+
+    @pytest.mark.parametrize("distances", [domain_distances, self_distances])
+    def test_the_draw_is_seeded(self, distances):
+        def run(seed):
+            result = distances(self.features(), max_samples=10, seed=seed)
+            return result[1] if isinstance(result, tuple) else result
+
+        assert np.array_equal(run(0), run(0))
+        assert not np.array_equal(run(0), run(1))
+
+    def test_the_draw_does_not_depend_on_the_other_domains(self):
+        features = self.features()
+        _, matrix = domain_distances(features, max_samples=10)
+        _, pair = domain_distances({name: features[name] for name in "bc"}, max_samples=10)
+        assert pair[0, 1] == pytest.approx(matrix[0, 2], abs=1e-12)
+
+    def test_self_distance_is_the_noise_of_two_disjoint_samples(self):
+        features = {"many": normal(4000, 2), "few": normal(100, 2), "one": np.ones((50, 2))}
+        many, few, one = self_distances(features, max_samples=500)
+        assert one == pytest.approx(0, abs=1e-12)
+        assert 0 < many < few
+        other = normal(4000, 2, seed=1)
+        _, matrix = domain_distances({"many": features["many"], "other": other}, max_samples=500)
+        assert matrix[0, 1] == pytest.approx(many, abs=0.01)
+        # Disjoint: twelve points at right angles, halved, are as far apart as can be.
+        assert self_distances({"x": np.eye(12)}) == pytest.approx([2])
+
+    @pytest.mark.parametrize("sizes", [(200, 200, 200, 200), (40, 200, 200, 200)])
+    def test_domains_that_are_the_same_differ_by_no_more_than_the_noise(self, sizes):
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            features = {str(i): rng.normal(size=(n, 8)) + 1 for i, n in enumerate(sizes)}
+            _, matrix = domain_distances(features, 50, seed=seed)
+            best, second, *_ = np.sort(matrix.sum(axis=1))
+            own = self_distances(features, 50, seed=seed)
+            assert second - best < choice_noise(features, own, 50, seed), seed
+
+    def test_the_noise_is_that_of_both_parts(self):
+        features = {name: normal(40, 4, seed=i) for i, name in enumerate("abcde")}
+        equal = choice_noise(features, np.full(5, 0.3), 20)
+        own = np.array([0.3, 0.1, 0.5, 0.3, 0.3])
+        assert choice_noise(features, own, 20) - equal == pytest.approx(1.5 * (0.5 - 0.1))
+        # Twice the standard deviation of how far two sums move against each other.
+        orders = [np.random.default_rng(0).permutation(40)] * 5
+        sides = [
+            {
+                name: x[order[part]]
+                for (name, x), order in zip(features.items(), orders, strict=True)
+            }
+            for part in (slice(20), slice(20, None))
+        ]
+        first, second = (domain_distances(side)[1].sum(axis=1) for side in sides)
+        change = first - second
+        squares = [(a - b) ** 2 for i, a in enumerate(change) for b in change[:i]]
+        assert equal == pytest.approx(2 * np.sqrt(np.mean(squares) / 2))
+
+    def test_five_domains_of_a_thousand_samples_take_seconds(self):
+        features = {
+            str(i): normal(1000, 1280, seed=i, shift=0.3 * normal(1280, seed=100 + i))
+            for i in range(5)
+        }
+        start = time.process_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # POT warns when the solver stops too early.
+            domain_distances(features)
+        assert time.process_time() - start < 20
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match=r"at least 2 domains, got \['a'\]"):
+            domain_distances({"a": normal(4, 3)})
+        with pytest.raises(ValueError, match="features of b must be"):
+            domain_distances({"a": normal(4, 3), "b": normal(1, 3)})
+        with pytest.raises(ValueError, match="max_samples"):
+            domain_distances(self.features(), max_samples=1)
+        with pytest.raises(ValueError, match="max_samples must be at least 2, got 1"):
+            self_distances(self.features(), max_samples=1)
+
+
+class TestCentralDomain:
+    def test_table_2(self):
+        assert central_domain(NAMES, TABLE_2) == "cuhksysu"
+        # Without it: 3.67 against 3.71, 4.88 and 4.50.
+        assert central_domain(NAMES[:4], TABLE_2[:4, :4]) == "cuhk02"
+
+    def test_equals_the_reference_and_ignores_the_diagonal(self):
+        for seed in range(20):
+            matrix = np.random.default_rng(seed).random((5, 5))
+            matrix += matrix.T
+            assert central_domain(NAMES, matrix) == reference.central_domain(NAMES, matrix)
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="NaN or infinity"):
+            central_domain(NAMES, np.full((5, 5), np.nan))
+        with pytest.raises(ValueError, match="S >= 2 names"):
+            central_domain(NAMES, TABLE_2[:4])
+        with pytest.raises(ValueError, match="S >= 2 names"):
+            central_domain(["a"], np.zeros((1, 1)))
+
+
+def test_format_distances():
+    lines = format_distances(NAMES, TABLE_2, np.full(5, 0.25)).splitlines()
+    assert lines[0].split() == [*NAMES, "Sum", "To", "itself"]
+    assert " ".join(lines[3].split()) == "dukemtmcreid 1.610 1.580 0 1.690 1.200 6.080 0.250"
+    assert " ".join(lines[5].split()) == "cuhksysu * 0.870 0.720 1.200 1.100 0 3.890 0.250"
+    assert sum("*" in line for line in lines[:6]) == 1
+    assert len({len(line) for line in lines[:6]}) == 1
+    assert "To itself" not in format_distances(NAMES, TABLE_2)

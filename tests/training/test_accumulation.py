@@ -1,0 +1,127 @@
+"""Several batches for a step: the gradient of the joined batch, and the loop around it."""
+
+import json
+import signal
+
+import pytest
+import torch
+from torch import nn
+
+from ddan_torchreid import distributed
+from ddan_torchreid.config import schema
+from ddan_torchreid.integration import builder
+from ddan_torchreid.training.accumulation import in_groups
+from tests.distributed import launch
+from tests.test_engine import first_batch, prepared
+from tests.training.test_non_finite import spoil_gradient, weights_and_pool
+from tests.whole_runs import differences, names, send, state_of
+
+PLAIN = (
+    *("train.optim", "sgd", "train.lr", "0.1", "sgd.momentum", "0.0", "train.weight_decay", "0.0"),
+    *("ddan.dropout", "0.0", "ddan.weight_triplet", "0.0", "train.batch_size", "24"),
+)
+
+
+def part(batch, start, stop):
+    return {key: value[start:stop] for key, value in batch.items()}
+
+
+def parted(batch, pieces):
+    """Batches for this process that are, of all processes together, the whole batch."""
+    size = len(batch["pid"]) // (pieces * distributed.size())
+    starts = [(piece * distributed.size() + distributed.rank()) * size for piece in range(pieces)]
+    return [part(batch, start, start + size) for start in starts]
+
+
+def step(settings, batch, pieces):
+    """Weights, pool and summary after one step in float64, whose batch norms use fixed numbers."""
+    engine = prepared(builder.build(settings))
+    for network in (engine.model, engine.discriminator, engine.pool):
+        network.double()
+    for module in [*engine.model.modules(), *engine.discriminator.modules()]:
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.eval()
+    engine._parallel = distributed.parallel(engine.model)
+    summary = engine.forward_backward(parted(batch, pieces))
+    return weights_and_pool(engine), summary
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine, processes):
+    settings = small_config(*PLAIN)
+    batch = first_batch(small_engine(*PLAIN))
+    batch["img"] = batch["img"].double()
+    expected, joined = step(settings.clone(), batch, 1)
+    if processes == 1:
+        found = [step(settings.clone(), batch, 2)]
+    else:
+        found = launch.run(processes, step, settings.clone(), batch, 2)
+    for tensors, summary in found:
+        # A mean over classes, whose sizes differ between batches, is not that of the joined one.
+        joined["balanced_acc_domain"] = summary["balanced_acc_domain"]
+        assert summary == pytest.approx(joined, rel=1e-6)
+        for (name, value), (_, wanted) in zip(tensors, expected, strict=True):
+            torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-11, msg=name)
+    start = weights_and_pool(prepared(builder.build(settings)))
+    assert len(differences(start, expected)) > 150  # the step was no small matter
+
+
+def test_the_pool_is_read_by_all_batches_before_it_is_updated(small_engine, monkeypatch):
+    engine = prepared(small_engine())
+    calls = []
+    for name in ("nearest", "update"):
+        original = getattr(engine.pool, name)
+        monkeypatch.setattr(
+            engine.pool, name, lambda *a, n=name, o=original: (calls.append(n), o(*a))[1]
+        )
+    engine.forward_backward([first_batch(engine) for _ in range(3)])
+    assert calls == ["nearest", "nearest", "nearest", "update"]
+
+
+def test_the_last_step_takes_what_is_left():
+    loader = in_groups([1, 2, 3, 4, 5], 2)
+    assert list(loader) == [[1, 2], [3, 4], [5]]
+    assert len(loader) == 3
+    assert in_groups([1], 1) == [1]
+
+
+def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
+    options = ("ddan.accumulate_steps", "3", "train.batch_size", "8")
+    whole = run("whole", *options)
+    batches = len(list(whole.train_loader))
+    assert batches % 3 == 1
+    with pytest.raises(SystemExit):
+        run("parts", *options, after=1, action=send(signal.SIGTERM))
+    assert names(tmp_path / "parts") == ["model.pth.tar-0+3"]
+    parts = run("parts", *options, "model.resume", "auto")
+    assert not differences(state_of(parts), state_of(whole))
+    assert f"epoch: [1/3][2/{(batches + 2) // 3}]" in capfd.readouterr().out
+    # Of the steps, not of the batches, the optimiser has taken one each.
+    (taken,) = {int(each["step"]) for each in whole.optimizer.state.values()}
+    assert taken == 3 * (batches + 2) // 3
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, monkeypatch, what):
+    settings = small_config("ddan.accumulate_steps", "3", "train.batch_size", "12")
+    engine = builder.build(settings)
+    seen, original, before = [], engine.loss_terms, []
+
+    def spoil_second(*arguments):
+        seen.append(arguments[1].tolist())
+        if len(seen) == 1:
+            before.extend(weights_and_pool(engine))
+        if len(seen) == 2 and what == "loss":
+            arguments = (arguments[0] * float("inf"), *arguments[1:])
+        with monkeypatch.context() as spoilt:
+            if len(seen) in (2, 4) and what == "gradient":  # again when looked for
+                spoil_gradient(spoilt, engine, "loss_id")
+            return original(*arguments)
+
+    engine.loss_terms = spoil_second
+    says = "loss_id is nan" if what == "loss" else "the gradient of loss_id is not finite"
+    with pytest.raises(FloatingPointError, match=f"{says}.* in epoch 1, batch 1"):
+        engine.run(**schema.arguments(settings, "run"))
+    assert not differences(weights_and_pool(engine), before)
+    record = json.loads((tmp_path / "log" / "non-finite-epoch-1-batch-1.json").read_text())
+    assert [image["pid"] for image in record["images"]] == seen[1]

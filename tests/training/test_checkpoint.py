@@ -1,0 +1,131 @@
+"""What is saved of a run, and what reads it."""
+
+import errno
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchreid
+from torch import nn
+
+from ddan_torchreid.cli import main
+from ddan_torchreid.system import state_files
+from ddan_torchreid.training import checkpoint
+
+
+def trained(small_engine, tmp_path, epochs, *options):
+    engine = small_engine(*options)
+    engine.run(
+        max_epoch=epochs,
+        start_epoch=0,
+        save_dir=str(tmp_path),
+        print_freq=100,
+        eval_freq=1,
+    )
+    return engine
+
+
+def all_state(engine):
+    return {name: engine._models[name].state_dict() for name in engine.get_model_names()}
+
+
+def test_torchreids_own_functions_load_our_files(small_engine, tmp_path, capsys):
+    engine = trained(small_engine, tmp_path, 1)
+    path = str(tmp_path / "model" / "model.pth.tar-1")
+    other = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 7, pretrained=False)
+    torchreid.utils.load_pretrained_weights(other, path)
+    torch.testing.assert_close(other.mapping.state_dict(), engine.model.mapping.state_dict())
+    same = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "ddan", False)
+    optimizer = torchreid.optim.build_optimizer(same, optim="adam")
+    start = torchreid.utils.resume_from_checkpoint(path, same, optimizer)
+    assert start == 1
+    torch.testing.assert_close(same.state_dict(), engine.model.state_dict())
+    assert "Last rank1" in capsys.readouterr().out
+
+
+def test_weights_load_with_and_without_prefix_and_for_other_identities(
+    small_engine, tmp_path, capsys
+):
+    engine = trained(small_engine, tmp_path, 1)
+    state = torch.load(tmp_path / "model" / "model.pth.tar-1", weights_only=True)
+    state["state_dict"] = {f"module.{key}": value for key, value in state["state_dict"].items()}
+    state_files.write(state, tmp_path / "wrapped.pth")
+    images = torch.rand(2, 3, 64, 32)
+    expected = engine.model.eval()(images)
+    for number in (30, 4):
+        for wrap in (False, True):
+            model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", number, pretrained=False)
+            checkpoint.load_weights(
+                nn.DataParallel(model) if wrap else model, tmp_path / "wrapped.pth"
+            )
+            torch.testing.assert_close(model.eval()(images), expected, rtol=1e-3, atol=1e-5)
+    assert "without classifier.bias, classifier.weight" in capsys.readouterr().out
+
+
+def test_weights_of_another_architecture_are_refused(small_engine, tmp_path):
+    trained(small_engine, tmp_path, 1)
+    wide = torchreid.models.build_model("ddan_mobilenetv2_x0_5", 30, pretrained=False)
+    before = {key: value.clone() for key, value in wide.state_dict().items()}
+    with pytest.raises(ValueError, match=r"does not fit the model: .*write model.name ddan_mobile"):
+        checkpoint.load_weights(wide, tmp_path / "model" / "model.pth.tar-1")
+    torch.testing.assert_close(wide.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_one_line(words, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "model" / "model.pth.tar-1"
+    state_files.write({"epoch": 1}, path)
+
+    def fail(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(state_files.torch, "load", fail)
+    assert main([*words, "data.save_dir", str(tmp_path), "--resume"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ddan-torchreid: failed: ")
+    assert f"{path} cannot be read: Input/output error; it may be whole" in line
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path):
+    path = tmp_path / "model.pth.tar-1"
+    state_files.write({"epoch": 1}, path)
+    with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
+        state_files.write({"epoch": lambda: None}, path)
+    assert state_files.read(path) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_torchreids_numpy_rank_is_read(tmp_path):
+    torch.save({"rank1": np.float64(0.5), "epoch": 3}, tmp_path / "old")
+    assert state_files.read(tmp_path / "old") == {"rank1": 0.5, "epoch": 3}
+    torch.save({"rank1": np.float32(0.25)}, tmp_path / "old")
+    assert state_files.read(tmp_path / "old") == {"rank1": 0.25}
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    torch.save({"state_dict": Malicious(tmp_path / "ran")}, tmp_path / "bad")
+    with pytest.raises(ValueError, match="bad cannot be loaded") as error:
+        state_files.read(tmp_path / "bad")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "bad").write_bytes(content)
+    with pytest.raises(ValueError, match="bad cannot be loaded"):
+        state_files.read(tmp_path / "bad")
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
+        state_files.read(tmp_path / "nowhere")
+
+
+# The command line in a process where directories are listed in an order of its own.

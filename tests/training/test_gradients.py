@@ -1,0 +1,106 @@
+"""The gradient of each term on the mapping network, and that looking at it changes nothing."""
+
+import copy
+
+import pytest
+import torch
+
+from ddan_torchreid.training.gradients import not_finite, term_gradients
+from tests.test_engine import first_batch, prepared
+from tests.training.test_non_finite import weights_and_pool
+
+TERMS = ("loss_id", "loss_triplet", "loss_confusion", "loss_similarity")
+
+
+def test_each_norm_is_that_of_a_backward_pass_of_its_own(small_engine):
+    engine = prepared(small_engine("ddan.weight_adversarial", "3.0"))
+    batch = first_batch(engine)
+    engine.forward_backward(batch)  # fills the pool
+    engine.model.eval()  # the second pass must not find other batch-norm statistics
+    engine.model.training = True
+    data = engine.parse_data_for_train(batch)
+    terms, _, _ = engine.loss_terms(*data)
+    found = term_gradients(terms, engine.objective.weights, engine.bare_model.mapping)
+    assert list(found) == [f"gradient_{name}" for name in TERMS]
+    for name in TERMS:
+        engine.model.zero_grad()
+        again, _, _ = engine.loss_terms(*data)
+        (engine.objective.weights[name] * again[name]).backward()
+        squares = [p.grad.double().pow(2).sum() for p in engine.bare_model.mapping.parameters()]
+        expected = float(sum(squares).sqrt())
+        assert expected > 0
+        assert float(found[f"gradient_{name}"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_terms_without_weight_or_parameters_have_none():
+    layer = torch.nn.Linear(2, 1)
+    loss = layer(torch.ones(1, 2)).sum()
+    terms = {"one": loss, "constant": torch.ones((), requires_grad=True), "unweighted": loss}
+    found = term_gradients(terms, {"one": 2.0, "constant": 1.0}, layer)
+    # d/dw = 2 (1, 1) and d/db = 2
+    assert {name: float(value) for name, value in found.items()} == {
+        "gradient_one": pytest.approx(12**0.5),
+        "gradient_constant": 0.0,
+    }
+    assert layer.weight.grad is None
+    layer.requires_grad_(False)
+    assert term_gradients(terms, {"one": 2.0}, layer) == {}
+
+
+def test_looking_at_gradients_changes_no_bit(small_engine):
+    states, summaries = [], []
+    for every in ("0", "2"):
+        engine = prepared(small_engine("ddan.log_gradients", every))
+        batch = first_batch(engine)
+        summaries.append([])
+        for index in range(3):
+            engine.batch_idx = index
+            summaries[-1].append(engine.forward_backward(copy.deepcopy(batch)))
+        states.append(weights_and_pool(engine))
+    for (name, plain), (_, watched) in zip(*states, strict=True):
+        assert torch.equal(plain, watched), name
+    keys = {f"gradient_{name}" for name in TERMS}
+    assert [keys <= set(each) for each in summaries[1]] == [True, False, True]
+    assert not any(keys & set(each) for each in summaries[0])
+    for plain, watched in zip(*summaries, strict=True):
+        assert plain == {key: value for key, value in watched.items() if key not in keys}
+
+
+def test_a_term_that_is_off_has_no_gradient(small_engine):
+    engine = prepared(small_engine("ddan.log_gradients", "1", "ddan.weight_adversarial", "0.0"))
+    engine.epoch = 0  # similarity_start_epoch is 1
+    summary = engine.forward_backward(first_batch(engine))
+    found = [key for key in summary if key.startswith("gradient_")]
+    assert found == ["gradient_loss_id", "gradient_loss_triplet"]
+
+
+def test_the_mean_over_accumulated_batches_is_reported(small_engine):
+    engine = prepared(small_engine("ddan.log_gradients", "1"))
+    batch = first_batch(engine)
+    summary = engine.forward_backward([batch, batch])
+    assert all(summary[f"gradient_{name}"] > 0 for name in TERMS[:3])
+
+
+def stepping(*gradients):
+    """An optimiser of one parameter for each gradient, in a group of its own; None is allowed."""
+    parameters = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in gradients]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    return torch.optim.SGD([{"params": [parameter]} for parameter in parameters], lr=0.1)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", range(3))
+def test_one_number_that_is_not_finite_is_found_wherever_it_is(bad, place):
+    gradients = [torch.full((2, 3), 3e38) for _ in range(3)]  # whose sum and norm overflow
+    optimizers = [stepping(gradients[0], None), stepping(*gradients[1:])]
+    assert not_finite(optimizers) == 0
+    before = [each.clone() for each in gradients]
+    gradients[place][1, 2] = bad
+    assert not_finite(optimizers) == 1
+    gradients[place][1, 2] = 3e38
+    assert all(map(torch.equal, gradients, before))
+
+
+def test_without_gradients_all_are_finite():
+    assert not_finite([stepping(None)]) == 0

@@ -1,0 +1,137 @@
+"""The loop around the step: which checkpoints are written and kept, and what follows them."""
+
+import signal
+
+import pytest
+
+from ddan_torchreid.evaluation import evaluation_loop
+from ddan_torchreid.system.state_files import read
+from ddan_torchreid.training import checkpoint, resuming
+from ddan_torchreid.training.checkpoint_store import Keeper
+from tests.whole_runs import differences, names, send, state_of
+
+
+def test_a_checkpoint_each_epoch_of_which_the_last_stay(run, tmp_path):
+    run("log", "ddan.keep_checkpoints", "2")
+    for part in ("model", "discriminator", "identity_pool"):
+        expected = ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-3"]
+        assert names(tmp_path / "log", part) == expected
+    run("rare", "ddan.checkpoint_every_epochs", "2", "train.max_epoch", "4")
+    expected = ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-4"]
+    assert names(tmp_path / "rare") == expected
+
+
+def test_a_tested_epoch_is_written_once_and_stays(run, tmp_path, monkeypatch):
+    written = []
+    write = checkpoint.write
+    monkeypatch.setattr(
+        checkpoint, "write", lambda state, path: (written.append(path), write(state, path))
+    )
+    run("log", "ddan.keep_checkpoints", "1", "test.eval_freq", "1", "test.start_eval", "2")
+    assert sorted(path.name for path in written if path.parent.name == "model") == [
+        f"model.pth.tar-{n}" for n in (1, 2, 3)
+    ]
+    assert len(set(written)) == len(written) == 9
+    assert names(tmp_path / "log") == ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-3"]
+    tested = read(tmp_path / "log" / "model" / "model.pth.tar-2")
+    targets = tested["ddan"]["scores"]
+    assert set(targets) == {"rendered_snow", "rendered_night"}
+    mean = sum(scores["mAP"] for scores in targets.values()) / 2
+    assert tested["ddan"]["mean_ap"] == pytest.approx(mean)
+    assert tested["rank1"] == pytest.approx(sum(s["rank-1"] for s in targets.values()) / 2)
+
+
+def test_the_best_by_mean_map_is_kept_over_a_restart(run, tmp_path, monkeypatch):
+    figures = iter([0.3, 0.5, 0.4])
+    means = checkpoint.mean_scores
+    monkeypatch.setattr(
+        checkpoint, "mean_scores", lambda scores: means(scores) | {"mAP": next(figures)}
+    )
+    options = ("test.eval_freq", "1")
+    with pytest.raises(SystemExit):
+        # In the first step of the third epoch: 0.3 and 0.5 are known.
+        run("log", *options, after=11, action=send(signal.SIGTERM))
+    folder = tmp_path / "log" / "model"
+    assert read(folder / "model-best.pth.tar")["epoch"] == 2
+    run("log", *options, "model.resume", "auto")
+    assert read(folder / "model-best.pth.tar")["epoch"] == 2
+    assert read(folder / "model.pth.tar-3")["ddan"]["mean_ap"] == 0.4
+    best = read(folder / "model-best.pth.tar")
+    assert not differences(best, read(folder / "model.pth.tar-2"))
+    assert Keeper(tmp_path / "log", best["run"], checkpoint.Position(3), 3).best == 0.5
+
+
+def test_minutes_save_within_an_epoch(run, tmp_path):
+    seen = []
+    run(
+        "log",
+        *("ddan.checkpoint_every_minutes", "1e-9"),
+        after=4,
+        action=lambda: seen.append(names(tmp_path / "log")),
+    )
+    # The third batch's has taken the place of the second's.
+    assert seen == [["model.pth.tar-0+3"]]
+    left = names(tmp_path / "log")
+    assert left == ["model-best.pth.tar", *(f"model.pth.tar-{n}" for n in (1, 2, 3))]
+
+
+def test_an_epoch_is_not_lost_when_its_test_fails(run, tmp_path, monkeypatch):
+    def fail(*_):
+        raise FloatingPointError("features are not finite")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation_loop, "extract_features", fail)
+        with pytest.raises(FloatingPointError, match="features"):
+            run("log")
+    assert names(tmp_path / "log") == [f"model.pth.tar-{n}" for n in (1, 2, 3)]
+    steps = []
+    run("log", "model.resume", "auto", after=1, action=lambda: steps.append(1))
+    assert not steps
+    assert "scores" in read(tmp_path / "log" / "model" / "model.pth.tar-3")["ddan"]
+
+
+def test_a_finished_run_is_only_tested_again(run, tmp_path):
+    whole = run("log")
+    before = names(tmp_path / "log")
+    again = run("log", "model.resume", "auto")
+    assert not differences(state_of(again), state_of(whole))
+    # torchreid would file this test under the first epoch.
+    assert names(tmp_path / "log") == before
+    assert read(tmp_path / "log" / "model" / "model.pth.tar-3")["epoch"] == 3
+
+
+def test_more_epochs_can_be_added_where_the_schedule_allows(run):
+    steps = ("train.lr_scheduler", "multi_step", "train.stepsize", "[1, 2]")
+    run("log", *steps, "train.max_epoch", "1")
+    more = run("log", *steps, "model.resume", "auto")
+    assert not differences(state_of(more), state_of(run("whole", *steps)))
+    for key, value, says in (
+        ("train.stepsize", "[1]", r"stepsize was \[1, 2\], now \[1\]; resume with the same"),
+        ("train.gamma", "0.5", "gamma was 0.1, now 0.5"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            run("log", *steps, key, value, "model.resume", "auto")
+    cosine = ("train.lr_scheduler", "cosine", "train.max_epoch")
+    run("cosine", *cosine, "1")
+    with pytest.raises(ValueError, match=r"ends, was 1, now 3; resume with the same train.max"):
+        run("cosine", *cosine, "3", "model.resume", "auto")
+
+
+def test_what_else_has_state_is_saved_too(small_engine, tmp_path):
+    class Scaler:
+        value = 1.0
+
+        def state_dict(self):
+            return {"value": self.value}
+
+        def load_state_dict(self, state):
+            self.value = state["value"]
+
+    engine = small_engine()
+    engine.extra_states["scaler"] = Scaler()
+    engine.extra_states["scaler"].value = 8.0
+    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
+    other = small_engine()
+    other.extra_states["scaler"] = Scaler()
+    resuming.resume(other, tmp_path / "model" / "model.pth.tar-1")
+    assert other.extra_states["scaler"].value == 8.0
