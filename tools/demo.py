@@ -123,7 +123,7 @@ def train(engine: Any, output: Path, epochs: int) -> int:
     """Runs torchreid's loop, which prints into a file; returns the number of steps."""
     log = output / "train.log"
     print(f"Training for {epochs} epochs; what torchreid's loop prints is in {log}", flush=True)
-    with log.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
+    with log.open("w", 1, encoding="utf-8") as file, contextlib.redirect_stdout(file):
         engine.run(save_dir=str(output), max_epoch=epochs, print_freq=10)
     return epochs * len(engine.train_loader)
 

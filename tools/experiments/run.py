@@ -89,7 +89,7 @@ def score_again(run: Run) -> None:
 def _log(run: Run) -> Iterator[None]:
     run.folder.mkdir(parents=True, exist_ok=True)
     with (
-        (run.folder / "train.log").open("a", encoding="utf-8") as log,
+        (run.folder / "train.log").open("a", 1, encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
     ):
         yield
