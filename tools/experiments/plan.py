@@ -18,7 +18,7 @@ from ddan_torchreid.integration import checks, registry
 from . import features, photographs
 from .conditions import BEST_CENTRAL, EXPERIMENTS, WORST_CENTRAL, Row
 
-PAPER = "ddan_mobilenetv2"
+PAPER = "ddan"
 TITLES = {name: title for name, (title, _) in EXPERIMENTS.items()} | {
     "photographs": photographs.TITLE
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from experiments import conditions, photographs, plan
 
+from ddan_torchreid.integration import builder
 from tests import miniatures, msmt17
 from tests.tools.experiments.conftest import TINY
 
@@ -53,6 +54,11 @@ def test_a_protocol_leaves_its_target_out(name, every_root, tmp_path):
         assert run.config.data.targets == [target]
         assert set(run.config.data.sources) == everyone - {target}
         assert run.config.data.combineall == (name == "protocol3")
+    run.config.model.pretrained = False
+    engine = builder.build(run.config)
+    assert list(engine.test_loader) == ["cuhk03"]
+    people = {"protocol2": 8 + 6 + 40, "protocol3": 14 + 10 + 40}[name]
+    assert engine.datamanager.num_train_pids == people
 
 
 def test_the_terms_are_added_one_after_the_other(make):
