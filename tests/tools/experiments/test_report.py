@@ -60,6 +60,17 @@ def test_every_experiment_has_a_page(name, tmp_path):
         assert row(text, "1")[1:] == ["50", "9", "4"]
 
 
+def test_rows_with_other_targets_have_a_table_of_their_own(tmp_path):
+    found = [
+        record("protocol2", f"{name}-{row}", targets=[name], place=place)
+        for place, (name, row) in enumerate((n, r) for n in "ab" for r in ("baseline", "ddan"))
+    ]
+    text = page(write(tmp_path, found))
+    assert "| rank-1 | a | mean | seeds |" in text
+    assert "| rank-1 | b | mean | seeds |" in text
+    assert text.count("| b-ddan | 20.4 | 20.4 | 1 |") == 1
+
+
 def test_the_same_records_make_the_same_files(tmp_path):
     first, second = (write(tmp_path / name, table5()) for name in "ab")
     assert page(first) == page(second)

@@ -67,9 +67,9 @@ class Study:
         """Keys of the rows that begin so."""
         return [key for key in self.rows if key.startswith(prefix)]
 
-    def scores(self, keys: Sequence[str] = (), metrics: Sequence[str] = ("rank-1",)) -> str:
+    def scores(self, keys: Sequence[str] = (), metric: str = "rank-1") -> str:
         """See :func:`.tables.scores`."""
-        return tables.scores(self._chosen(keys), metrics)
+        return tables.scores(self._chosen(keys), metric)
 
     def beside(self, keys: Sequence[str], metrics: Sequence[str], printed: Mapping) -> str:
         """See :func:`.tables.beside`."""

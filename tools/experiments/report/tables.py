@@ -40,22 +40,23 @@ def mean_std(values: ArrayLike, digits: int = 1) -> str:
     return f"{values.mean():.{digits}f}{spread}"
 
 
-def scores(rows: Rows, metrics: Sequence[str] = ("rank-1",)) -> str:
-    """A line for each row: means and standard deviations over its seeds, by target, in percent."""
-    targets = next(iter(rows.values()))[0]["targets"]
-    header = ["row", *(f"{m}, {short(t)}" for m in metrics for t in [*targets, "mean"]), "seeds"]
-    if len(metrics) == 1:
-        header = [metrics[0], *map(short, targets), "mean", "seeds"]
-    lines = []
+def scores(rows: Rows, metric: str = "rank-1") -> str:
+    """A line for each row: mean and standard deviation over its seeds, by target, in percent.
+
+    Rows with other targets, as those of a leave-one-out protocol, have a table of their own.
+    """
+    groups: dict[tuple[str, ...], list[list[str]]] = {}
     for records in rows.values():
-        columns: list[str] = []
-        for metric in metrics:
-            found = cells(records, metric)
-            known = found.size > 0
-            columns += [mean_std(each) for each in found.T] if known else ["failed"] * len(targets)
-            columns.append(mean_std(found.mean(1)) if known else "failed")
-        lines.append([records[0]["label"], *columns, str(len(records))])
-    return markdown(header, lines)
+        targets = tuple(records[0]["targets"])
+        found = cells(records, metric)
+        values = [*found.T, found.mean(1)] if found.size else []
+        columns = [mean_std(each) for each in values] or ["failed"] * (len(targets) + 1)
+        line = [records[0]["label"], *columns, str(len(records))]
+        groups.setdefault(targets, []).append(line)
+    return "\n\n".join(
+        markdown([metric, *map(short, targets), "mean", "seeds"], lines)
+        for targets, lines in groups.items()
+    )
 
 
 def beside(rows: Rows, metrics: Sequence[str], printed: Mapping[str, Sequence]) -> str:
