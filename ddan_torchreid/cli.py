@@ -22,12 +22,9 @@ from .version import __version__
 
 # What to type -> one line of help. The module has the same name with underscores.
 COMMANDS = {
-    "demo": "train baseline and DDAN on drawn pedestrians and compare them",
     "train": "train a model from a configuration file",
     "evaluate": "score trained weights on the target domains",
     "central-domain": "print the distances between the sources and the central one (Eq. 3)",
-    "experiment": "make a table or figure of the paper, or a benchmark protocol",
-    "report": "write one HTML page, or Markdown, on what experiments have found",
     "run": "run torchreid's scripts/main.py with DDAN registered",
     "autoload": "register DDAN whenever torchreid is imported: enable, status, disable",
     "convert": "turn the weights that the authors released into a checkpoint",

@@ -34,8 +34,6 @@ REQUIRED = {
     "POT": "ot",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
-    "scikit-learn": "sklearn",
-    "matplotlib": "matplotlib",
     "tensorboard": "torch.utils.tensorboard",
     "yacs": "yacs",
     "PyYAML": "yaml",

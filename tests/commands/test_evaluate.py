@@ -24,7 +24,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def words(weights, real_root, tmp_path):
     return [
-        *("evaluate", "--config-file", "ddan_mobilenetv2", "--weights", str(weights)),
+        *("evaluate", "--config-file", "ddan", "--weights", str(weights)),
         *("-s", "market1501", "cuhksysu", "-t", "ilids", "--root", str(real_root), *MODEL),
         *("data.workers", "0", "data.save_dir", str(tmp_path / "log")),
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.system import state_files
 from ddan_torchreid.data.datasets.listing import FOLDERS
+from ddan_torchreid.system import state_files
 from tests.small_data import CONFIG
 
 SMALL = ["--config-file", CONFIG, "ddan.central_domain", "north", "train.max_epoch", "1"]

@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said_once(small_root, tmp_path):
     for options in (
         train_words(small_root, tmp_path, "train.batch_size", "20"),  # in the group
         ["train", "--config-fil", small_data.CONFIG],  # before it
-        ["demo"],
+        ["doctor"],
     ):
         process = torchrun(*options)
         _, errors = process.communicate(timeout=SECONDS)
