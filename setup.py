@@ -31,7 +31,8 @@ REQUIREMENTS = [
 ]
 CUHK03 = ["h5py", "imageio"]
 EXPORT = ["onnx", "onnxruntime"]
-TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03, *EXPORT]
+CHECK = ["ruff", "mypy", "types-PyYAML", "import-linter"]
+TEST = ["pytest", "pytest-xdist", "hypothesis", *CHECK, *CUHK03, *EXPORT]
 
 setup(
     name="ddan_torchreid",

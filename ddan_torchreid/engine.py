@@ -20,8 +20,6 @@ from .models.neck import apply_neck
 from .training.acceleration.compilation import compile_encoder
 from .training.acceleration.cuda_graphs import recorded_step
 from .training.acceleration.precision import GradientScaler, autocast_dtype
-from .training.accumulation import averaging
-from .training.checkpoint import unwrapped
 from .training.gradients import not_finite, term_gradients
 from .training.loop import EpochLoop
 from .training.non_finite import stop
@@ -63,7 +61,7 @@ class ImageDDANEngine(EpochLoop):
         self.settings = settings = DDANSettings.from_keywords(options)
         self.sources: list[str] = datamanager.sources
         settings.check_sources(self.sources)
-        self.bare_model = bare = unwrapped(model)
+        self.bare_model = bare = distributed.unwrapped(model)
         # torchreid's own models remember whatever loss they are given.
         parts = all(hasattr(bare, name) for name in ("mapping", "feature_dim"))
         if getattr(bare, "loss", None) != "ddan" or not parts:
@@ -155,7 +153,7 @@ class ImageDDANEngine(EpochLoop):
         values, seen = [], []
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
-            with averaging(self._parallel, now=last):
+            with distributed.averaging(self._parallel, now=last):
                 images, pids, domains = self.parse_data_for_train(batch)
                 if self._recorded is None or watched or len(batches) > 1:
                     found = self.differentiate(images, pids, domains, 1 / len(batches), watched)

@@ -9,7 +9,7 @@ from typing import Any
 import torchreid
 
 from .. import distributed
-from ..training.progress import with_test_bar
+from ..system.progress import with_test_bar
 from . import Scores, evaluate_configured, extract_features, mean_scores, print_scores, score_once
 
 

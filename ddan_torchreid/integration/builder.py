@@ -173,7 +173,7 @@ def configure_model(
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
-    bare = checkpoint.unwrapped(model)
+    bare = distributed.unwrapped(model)
     if config.loss.name == "ddan":
         apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":

@@ -71,8 +71,10 @@ def autoload() -> None:
 
 
 def _import_ddan(module):
+    import importlib  # Python has it loaded by then, and not at its start
+
     try:
-        import ddan_torchreid  # noqa: F401
+        importlib.import_module("ddan_torchreid")
     except Exception as error:
         # torchreid works without it, and so must every program that only uses torchreid.
         reason = " ".join(str(error).split())

@@ -11,18 +11,17 @@ import torchreid
 
 from .. import distributed
 from ..data.datasets.leaks import check_leaks
+from ..data.loader import in_groups
 from ..data.order import EpochOrder, epoch_seed
 from ..data.reading import skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
 from ..evaluation.central_domain_choice import choose_central_domain
 from ..evaluation.evaluation_loop import TestingEngine
 from ..system import random_state
+from ..system.progress import TrainingBar
 from ..system.signals import StopSignals
 from . import checkpoint
-from .accumulation import in_groups
-from .checkpoint import ResumePoint
-from .checkpoint_store import Keeper, Position
-from .progress import TrainingBar
+from .checkpoint_store import Keeper, Position, ResumePoint
 from .training_log import LEGEND, EpochLog, pool_line
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from ddan_torchreid import distributed
 from ddan_torchreid.config import schema
+from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
-from ddan_torchreid.training.accumulation import in_groups
 from tests.distributed import launch
 from tests.test_engine import first_batch, prepared
 from tests.training.test_non_finite import spoil_gradient, weights_and_pool
