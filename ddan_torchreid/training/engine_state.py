@@ -1,21 +1,19 @@
-"""What checkpoints read and write of an engine."""
+"""What the modules of this room know of the engine, which imports them."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..config.settings import DDANSettings
-from ..method.objective import DDANObjective
-from .checkpoint_store import ResumePoint
+from ..method.objective import BatchLosses, DDANObjective
+from .checkpoint_store import Keeper, ResumePoint
 
 
 class EngineState(Protocol):
-    """An engine as :mod:`.checkpoint` and :mod:`.resuming` see it.
-
-    :class:`~ddan_torchreid.engine.ImageDDANEngine` is one, and imports them.
+    """What a checkpoint is written from and loaded into.
 
     Attributes:
         model: wrapped in ``DataParallel`` or not.
@@ -45,4 +43,31 @@ class EngineState(Protocol):
 
     def get_model_names(self, names: Any = None) -> list[str]:
         """The names that models are registered under."""
+        ...
+
+
+class Stepping(EngineState, Protocol):
+    """What a step of the optimisers is made from.
+
+    Attributes:
+        device: of the model.
+        discriminator: None without adversarial alignment.
+        pool: None without the similarity term.
+        epoch, batch_idx: where the training is, both from 0.
+        keeper: of the output folder; None outside a run.
+    """
+
+    device: torch.device
+    discriminator: nn.Module | None
+    pool: Any
+    epoch: int
+    batch_idx: int
+    keeper: Keeper | None
+
+    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, identity and domain labels of a batch, on the device."""
+        ...
+
+    def losses(self, images: Tensor, pids: Tensor, domains: Tensor) -> BatchLosses:
+        """L1, L2 and L3 of them."""
         ...
