@@ -19,7 +19,6 @@ from ..data.labels import stable_labels
 from ..data.sampler import MultiDomainIdentitySampler
 from ..data.transforms import ddan_transforms
 from ..engine import ImageDDANEngine
-from ..evaluation.ranking import EVALUATORS
 from ..models import BACKBONES, FACTORIES, build_named
 from .import_hook import after_import
 from .registry import SAMPLER, TRANSFORMS, registry_of, submodule_of_data
@@ -39,8 +38,6 @@ def register() -> None:
             torchreid.data.register_image_dataset(name, rendered.dataset_class(name))
     torchreid.engine.ImageDDANEngine = ImageDDANEngine
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
-    # The same figures as torchreid's own in a fraction of the time; every engine calls it here.
-    torchreid.metrics.evaluate_rank = EVALUATORS["ddan"]
     _replace_builder("build_train_sampler", _wrap_build_train_sampler)
     _replace_builder("build_transforms", _wrap_build_transforms)
     after_import("default_config", _extend_default_config)
