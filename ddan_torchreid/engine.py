@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from . import distributed
 from .config.settings import DDANSettings
 from .data import labels
-from .method.objective import BatchLosses, DDANObjective
+from .method.batch_losses import BatchLosses
+from .method.objective import DDANObjective
 from .models.ddan_model import check_aligned
 from .models.neck import apply_neck
 from .training.loop import EpochLoop

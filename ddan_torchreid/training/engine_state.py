@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..config.settings import DDANSettings
-from ..method.objective import BatchLosses, DDANObjective
+from ..method.batch_losses import BatchLosses
+from ..method.objective import DDANObjective
 from .checkpoint_store import Keeper, ResumePoint
 
 

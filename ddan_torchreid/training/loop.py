@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torchreid
@@ -18,7 +18,7 @@ from ..data.order import EpochOrder, epoch_seed
 from ..data.reading import read_safely, skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
 from ..evaluation.central_domain_choice import choose_central_domain
-from ..evaluation.evaluation_loop import TestingEngine
+from ..evaluation.evaluation_loop import TestingEngine, Watched
 from ..system import random_state
 from ..system.progress import TrainingBar
 from ..system.signals import StopSignals
@@ -166,9 +166,6 @@ class EpochLoop(TestingEngine):
             self._bar.begin_epoch(self.epoch)
         self.set_model_mode("train")
         self.two_stepped_transfer_learning(self.epoch, fixbase_epoch, open_layers)
-        # torchreid puts every layer that is not opened into eval mode, and nobody opens dropout.
-        self.bare_model.dropout.train()
-        self.runner.wrap_anew()
         self._train_on(in_groups(loader, batches), first, print_freq)
         self.update_lr()
         if self.pool is not None:
@@ -215,7 +212,14 @@ class EpochLoop(TestingEngine):
     def watched(self, loader: Any) -> Any:
         """A test loader between whose batches a signal can stop the run."""
         ended = Position(self.epoch + 1)
-        return _Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
+        return Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
+
+    def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
+        """torchreid's, which opens and freezes layers."""
+        super().two_stepped_transfer_learning(*args, **keywords)
+        # torchreid puts every layer that is not opened into eval mode, and nobody opens dropout.
+        self.bare_model.dropout.train()
+        self.runner.wrap_anew()
 
     def get_current_lr(self, names: Any = None) -> float:
         """Learning rate of the last step taken, which torchreid prints and writes."""
@@ -266,24 +270,3 @@ class EpochLoop(TestingEngine):
         # The first process knows what has been written.
         if self.keeper is not None and distributed.share(position not in self.keeper):
             checkpoint.save(self, self.keeper, position, untested=untested)
-
-
-class _Watched:
-    """A test loader that calls back after each of its batches has been worked on.
-
-    Args:
-        loader: the loader.
-        after_batch: called when the next batch is asked for, and at the end.
-    """
-
-    def __init__(self, loader: Any, after_batch: Callable[[], None]) -> None:
-        self._loader = loader
-        self._after_batch = after_batch
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
-            yield batch
-            self._after_batch()
-
-    def __len__(self) -> int:
-        return len(self._loader)

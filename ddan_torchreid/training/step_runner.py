@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import distributed
-from ..method.objective import BatchLosses
+from ..method.batch_losses import BatchLosses
 from .acceleration import cuda_graphs
 from .acceleration.compilation import compile_encoder
 from .acceleration.cuda_graphs import RecordedStep

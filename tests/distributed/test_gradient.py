@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from ddan_torchreid import DDANSettings, distributed
-from ddan_torchreid.method.objective import OFF, DDANObjective
+from ddan_torchreid.method.batch_losses import OFF
+from ddan_torchreid.method.objective import DDANObjective
 from ddan_torchreid.models import FACTORIES
 from ddan_torchreid.training.gradients import term_gradients
 from tests.distributed.launch import run
