@@ -47,16 +47,28 @@ def reached(loss, engine):
 
 def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
     engine = prepared(small_engine())
-    images, pids, domains = engine.parse_data_for_train(first_batch(engine))
-    logits, features, aligned = engine.model(images)
-    identity = engine.objective.identity_terms(logits, features, pids)
-    alignment = engine.objective.alignment_terms(aligned, pids, domains, engine.epoch)
-    assert reached(identity["loss_id"], engine) == {"encoder", "mapping", "head"}
-    assert reached(identity["loss_triplet"], engine) == {"encoder", "mapping"}
-    assert reached(alignment["loss_confusion"], engine) == {"mapping"}
-    assert reached(alignment["loss_similarity"], engine) == {"mapping"}
-    domain_logits = engine.discriminator(features.detach())
-    assert reached(domain_logits.logsumexp(1).sum(), engine) == {"discriminator"}
+    found = engine.losses(*engine.parse_data_for_train(first_batch(engine)))
+    assert reached(found.l1, engine) == {"encoder", "mapping", "head"}
+    assert reached(found.l2, engine) == {"mapping"}
+    assert reached(found.l3, engine) == {"discriminator"}
+    assert reached(found.terms["loss_id"], engine) == {"encoder", "mapping", "head"}
+    assert reached(found.terms["loss_triplet"], engine) == {"encoder", "mapping"}
+    assert reached(found.terms["loss_confusion"], engine) == {"mapping"}
+    assert reached(found.terms["loss_similarity"], engine) == {"mapping"}
+
+
+def test_the_losses_are_the_weighted_sums_of_eq_9(small_engine):
+    options = ("ddan.weight_identity", "0.5", "ddan.weight_triplet", "2.0", "ddan.dropout", "0.0")
+    engine = prepared(small_engine(*options))
+    found = engine.losses(*engine.parse_data_for_train(first_batch(engine)))
+    terms = {
+        name.removeprefix("loss_"): float(value.detach()) for name, value in found.terms.items()
+    }
+    assert float(found.l1.detach()) == pytest.approx(0.5 * terms["id"] + 2.0 * terms["triplet"])
+    assert float(found.l2.detach()) == pytest.approx(
+        0.18 * terms["confusion"] + 0.05 * terms["similarity"]
+    )
+    assert float(found.l3.detach()) == terms["domain"] > 0
 
 
 @pytest.mark.parametrize("log", ["exact", "released"])
@@ -113,9 +125,10 @@ def test_one_step_is_two_plain_steps_of_sgd(small_engine):
     images, pids, domains = engine.parse_data_for_train(batch)
     model, settings = engine.model, engine.settings
     logits, features, aligned = model(images)
-    l1 = sum(engine.objective.identity_terms(logits, features, pids).values())
-    terms = engine.objective.alignment_terms(aligned, pids, domains, engine.epoch)
-    l2 = 0.18 * terms["loss_confusion"] + 0.05 * terms["loss_similarity"]
+    objective = engine.objective
+    l1 = objective.identity(logits, pids) + objective.triplet(features, pids)
+    similarity = objective.similarity(aligned, pids, domains, engine.epoch)
+    l2 = 0.18 * objective.confusion(aligned) + 0.05 * similarity
     l3 = nn.functional.cross_entropy(
         engine.discriminator(features.detach()), (domains == engine.objective.central).long()
     )

@@ -21,7 +21,7 @@ from ..config.settings import nearest
 from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
-from ..evaluation.ranking import EVALUATORS
+from ..evaluation.ranking import ranking_with
 from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
 from ..training import checkpoint, resuming
@@ -53,8 +53,6 @@ def build(config: CfgNode) -> Any:
     torchreid.utils.set_random_seed(config.train.seed)
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
-    # torchreid's softmax and triplet engines rank with it too.
-    torchreid.metrics.evaluate_rank = EVALUATORS[config.ddan.evaluator]
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
     if len(datamanager.train_loader) == 0 and not config.test.evaluate:
@@ -174,7 +172,7 @@ def configure_model(
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
-    bare = checkpoint.unwrapped(model)
+    bare = distributed.unwrapped(model)
     if config.loss.name == "ddan":
         apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
@@ -219,17 +217,14 @@ def build_engine(
         engine.configuration = config.dump()
         return engine
     common["label_smooth"] = config.loss.softmax.label_smooth
-    if config.loss.name == "softmax":
-        return torchreid.engine.ImageSoftmaxEngine(datamanager, model, optimizer, **common)
-    return torchreid.engine.ImageTripletEngine(
-        datamanager,
-        model,
-        optimizer,
-        margin=config.loss.triplet.margin,
-        weight_t=config.loss.triplet.weight_t,
-        weight_x=config.loss.triplet.weight_x,
-        **common,
-    )
+    kind = torchreid.engine.ImageSoftmaxEngine
+    if config.loss.name == "triplet":
+        kind = torchreid.engine.ImageTripletEngine
+        common |= {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
+    engine = kind(datamanager, model, optimizer, **common)
+    # As DDAN's does, and in a fraction of the time.
+    engine.test = ranking_with(config.ddan.evaluator)(engine.test)
+    return engine
 
 
 @contextlib.contextmanager

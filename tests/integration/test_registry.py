@@ -36,8 +36,8 @@ def test_torchreid_knows_ddan_s_names():
 
 
 def test_names_of_torchreid_are_never_replaced():
-    original = registry._registry(torchreid.models, "__model_factory")["ddan_resnet50"]
-    own = registry._registry(torchreid.models, "__model_factory")
+    original = registry.registry_of(torchreid.models, "__model_factory")["ddan_resnet50"]
+    own = registry.registry_of(torchreid.models, "__model_factory")
     own["ddan_resnet50"] = len
     try:
         ddan_torchreid.register()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.io import loadmat
 
 from .listing import LEFT_OUT, SUFFIXES, Shot
 from .published import CUHK03_DETECTED, DATASETS, MSMT17_LISTS, Part
@@ -108,6 +107,8 @@ def _list_folder(folder: Path, part: Part, listing: Listing) -> list[Shot]:
 
 
 def _list_cuhk03(base: Path, listing: Listing) -> None:
+    from scipy.io import loadmat  # takes long to import, and one dataset needs it
+
     file, folder = base / "cuhk03_new_protocol_config_detected.mat", base / "images_detected"
     try:
         protocol = loadmat(str(file))
