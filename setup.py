@@ -20,7 +20,7 @@ REQUIREMENTS = [
     "POT",
     "gdown",
     "opencv-python-headless",
-    "pillow",
+    "pillow>=10.1",
     "tensorboard",
     "yacs",
     "PyYAML",
