@@ -18,6 +18,7 @@ import torch
 
 from .config.settings import nearest
 from .distributed import processes
+from .system.streams import escape_unknown
 from .version import __version__
 
 # What to type -> one line of help. The module has the same name with underscores.
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: the run failed. 2: the input was rejected, with one line that says why. 130: it was
     interrupted. 141: what reads the output, such as ``head``, wants no more of it.
     """
+    escape_unknown(sys.stdout, sys.stderr)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _run(words)

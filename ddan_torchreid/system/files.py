@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,24 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unshared(path: Path) -> Path:
+    """Makes an empty file that was not there: ``path``, or with ``-2``, ``-3``, ... behind it."""
+    for number in itertools.count(1):
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            numbered.touch(exist_ok=False)
+            return numbered
+    raise AssertionError("the numbers do not end")
+
+
+def expanded(path: str | os.PathLike[str]) -> str:
+    """A path whose ``~`` or ``~user`` at the start is the home folder, as a shell has it.
+
+    Where there is no such user it stays as it is.
+    """
+    return os.path.expanduser(os.fspath(path))
 
 
 def _sync_folder(folder: Path) -> None:
