@@ -21,6 +21,7 @@ from ..config.settings import nearest
 from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
+from ..evaluation.ranked_pictures import draw_ranked_lists
 from ..evaluation.ranking import EVALUATORS
 from ..models.neck import apply_neck
 from ..system.files import unshared
@@ -55,8 +56,9 @@ def build(config: CfgNode) -> Any:
     torchreid.utils.set_random_seed(config.train.seed)
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
-    # torchreid's softmax and triplet engines rank with it too.
+    # torchreid's softmax and triplet engines rank with it, and draw what is ranked, too.
     torchreid.metrics.evaluate_rank = EVALUATORS[config.ddan.evaluator]
+    sys.modules[torchreid.engine.Engine.__module__].visualize_ranked_results = draw_ranked_lists  # type: ignore[attr-defined]
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
     if len(datamanager.train_loader) == 0 and not config.test.evaluate:
