@@ -18,6 +18,7 @@ import torch
 
 from .config.settings import nearest
 from .distributed import processes
+from .system.files import expanded
 from .system.streams import escape_unknown
 from .version import __version__
 
@@ -138,7 +139,7 @@ def _run(words: list[str]) -> int:
         from .commands.configuration import take_pairs  # imports torchreid
 
         pairs, others = take_pairs(others)
-    arguments, rest = parser.parse_known_args(others)
+    arguments, rest = parser.parse_known_args([_with_home(word) for word in others])
     unknown = [word for word in rest if word.startswith("--") or not takes_pairs]
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
@@ -148,6 +149,11 @@ def _run(words: list[str]) -> int:
         raise RejectedInputError(f"{name} runs in one process; start it without torchrun")
     with processes.process_group():
         return command.run(arguments) or 0
+
+
+def _with_home(word: str) -> str:
+    """Expands ``~`` at the start and behind ``=``, where shells leave it: NAME=~/crops.csv."""
+    return "=".join(expanded(part) for part in word.split("="))
 
 
 def _print_help() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
+from ..system.files import expanded
+
 
 def find_images(names: Sequence[str]) -> list[str]:
     """The image files that files, folders and globs stand for.
@@ -20,14 +22,15 @@ def find_images(names: Sequence[str]) -> list[str]:
     is taken once.
 
     Args:
-        names: files, folders and globs. What exists is not taken for a glob, whatever its name.
+        names: files, folders and globs, with ``~`` for the home folder. What exists is not taken
+            for a glob, whatever its name.
 
     Raises:
         FileNotFoundError: a name stands for nothing.
         ValueError: there is no image.
     """
     found: dict[str, str] = {}
-    for name in names:
+    for name in map(expanded, names):
         places = [name] if os.path.exists(name) else sorted(glob.glob(name, recursive=True))
         if not places:
             raise FileNotFoundError(f"there is no file or folder {printable(name)!r}")

@@ -15,12 +15,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its name when the block ends without an error.
 
     The temporary file is made at once, so a folder that cannot be written to shows before the
-    work, and has the suffix of ``path``. Folders on the way are made.
+    work, and has the suffix of ``path``. Folders on the way are made, and ``~`` is the home folder.
 
     Raises:
         ValueError: ``path`` is a folder.
         OSError: the file cannot be written.
     """
+    path = Path(expanded(path))
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the file to write")
     path.parent.mkdir(parents=True, exist_ok=True)

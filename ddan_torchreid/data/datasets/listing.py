@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...system.files import expanded
+
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 COLUMNS = ("path", "pid", "camid")
@@ -35,10 +37,10 @@ def read(path: str) -> tuple[Path, list[Shot]]:
         ValueError: what is there is not valid; the message names the file or the row.
         FileNotFoundError: the folder, the file or an image in it does not exist.
     """
-    place, domain = Path(path).expanduser().absolute(), ""
+    place, domain = Path(expanded(path)).absolute(), ""
     if not place.exists() and "#" in path:
         path, _, domain = path.rpartition("#")
-        place = Path(path).expanduser().absolute()
+        place = Path(expanded(path)).absolute()
     if not place.exists():
         raise FileNotFoundError(f"there is no {place}; give a CSV file or a folder of images")
     if place.is_dir():
