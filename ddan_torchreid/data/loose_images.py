@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from PIL import Image
 
+from ..system.files import expanded
 from .readable import SUFFIXES, is_image_name, load
 
 
@@ -20,14 +21,15 @@ def find_images(names: Sequence[str]) -> list[str]:
     for any folders. A file that is meant twice is taken once.
 
     Args:
-        names: files, folders and globs. What exists is not taken for a glob, whatever its name.
+        names: files, folders and globs, with ``~`` for the home folder. What exists is not taken
+            for a glob, whatever its name.
 
     Raises:
         FileNotFoundError: a name stands for nothing.
         ValueError: there is no image.
     """
     found: dict[str, str] = {}
-    for name in names:
+    for name in map(expanded, names):
         places = [name] if os.path.exists(name) else sorted(glob.glob(name, recursive=True))
         if not places:
             raise FileNotFoundError(f"there is no file or folder {printable(name)!r}")

@@ -24,6 +24,9 @@ from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
 from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
+from ..system.files import unshared
+from ..system.folder_lock import make_folder
+from ..system.streams import ESCAPED
 from ..training import checkpoint, resuming
 from ..training.checkpoint_store import find, newest
 from . import checks
@@ -238,23 +241,14 @@ def log_file(config: CfgNode) -> Iterator[Path]:
     if not distributed.is_first():
         yield path
         return
-    _make_folder(path.parent)
-    console = sys.stdout
-    with path.open("w", encoding="utf-8") as file:
+    make_folder(path.parent)
+    console, path = sys.stdout, unshared(path)
+    with path.open("w", encoding="utf-8", errors=ESCAPED) as file:
         sys.stdout = _Tee(console, file)
         try:
             yield path
         finally:
             sys.stdout = console
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise ValueError(
-            f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
-        ) from error
 
 
 class _Tee:

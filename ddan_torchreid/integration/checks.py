@@ -14,6 +14,7 @@ from ..config.settings import DDANSettings, nearest
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
 from ..data.loose_images import printable
+from ..system.files import expanded
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU
 from . import registry
 
@@ -228,7 +229,7 @@ def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: the data root is no path at all, such as one that is too long.
     """
-    root = Path(config.data.root).expanduser()
+    root = Path(expanded(config.data.root))
     try:
         root.exists()
     except OSError as error:

@@ -1,10 +1,13 @@
 """``ddan-torchreid evaluate``: splits, files and what is refused."""
 
 import json
+import os
+import shutil
 
 import pytest
 import torch
 import torchreid
+from PIL import Image
 
 from ddan_torchreid.cli import main
 from tests.small_data import CONFIG
@@ -139,6 +142,30 @@ TRAINING_ONLY = {
 def test_nothing_is_refused_that_matters_to_training_only(words, options, capsys):
     assert main([*words, *options]) == 0, capsys.readouterr().err
     assert "Evaluating ilids" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loss", ["ddan", "softmax"])
+def test_no_name_of_a_query_costs_its_picture_or_the_run(words, loss, tmp_path):
+    rows = ["path,pid,camid,split"]
+    names = [b"0001_c1_\xff.png", "0002_c1_人.png".encode()]
+    for person in (1, 2):
+        for camera, split in ((1, "query"), (2, "gallery")):
+            path = tmp_path / "csv" / f"{person}{camera}" / "same.png"
+            folder = tmp_path / "folder" / {"query": "query", "gallery": "bounding_box_test"}[split]
+            path.parent.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 16), (90 * person, 60 * camera, 0)).save(path)
+            name = names[person - 1].replace(b"_c1", f"_c{camera}".encode())
+            shutil.copy(path, os.path.join(os.fsencode(folder), name))
+            rows.append(f"{person}{camera}/same.png,{person},{camera},{split}")
+    (tmp_path / "csv" / "rows.csv").write_text("\n".join(rows))
+    own = ("--dataset", f"a={tmp_path}/csv/rows.csv", "--dataset", f"b={tmp_path}/folder")
+    keys = ["test.visrank", "True", "test.ranks", "[1]", "loss.name", loss]
+    assert main([*words, *own, "-t", "a", "b", *keys]) == 0
+    pictures = {name: os.listdir(tmp_path / "log" / f"visrank_{name}") for name in "ab"}
+    assert sorted(pictures["a"]) == ["11_same.jpg", "21_same.jpg"]
+    expected = [os.fsdecode(name).replace(".png", ".jpg") for name in names]
+    assert sorted(pictures["b"]) == sorted(expected)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from ddan_torchreid.system.state_files import read
 from ddan_torchreid.training.checkpoint import load_weights
 from ddan_torchreid.training.checkpoint_store import Position
 from tests import github_layout
+from tests.other_run import OtherRun
 from tests.small_data import CONFIG
 
 
@@ -60,6 +61,19 @@ def test_what_cannot_be_continued_is_said(words, flags, says, tmp_path, capsys, 
     monkeypatch.chdir(tmp_path)
     assert main([*words, *flags]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["--resume"], ["loss.name", "triplet"]])
+def test_a_folder_of_a_running_training_is_refused(words, flags, tmp_path, capsys):
+    words = [*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "0", *flags]
+    other = OtherRun(tmp_path / "log")
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"in use by another run, process {other.pid};" in line
+    assert not list((tmp_path / "log").glob("train.log*"))
+    other.end()
+    if "triplet" not in flags:
+        assert main(words) == 0
 
 
 def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, capsys):

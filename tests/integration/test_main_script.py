@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import io
 import sys
 
 import pytest
@@ -14,7 +15,9 @@ from yacs.config import CfgNode
 import ddan_torchreid
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import main_script
+from ddan_torchreid.system.folder_lock import holds
 from tests import github_layout
+from tests.other_run import OtherRun
 
 
 @pytest.fixture
@@ -152,6 +155,31 @@ def test_the_engine_of_the_else_branch_is_ddan_s(script, small_config, capsys, w
     configuration.ddan.top_k = 11
     script.imagedata_kwargs(configuration)
     assert "top_k=11 is more than the 10" in rejected(capsys, build)
+
+
+def test_the_folder_of_a_running_training_is_refused(script, small_config, capsys, tmp_path):
+    configuration = small_config()
+    other = OtherRun(tmp_path / "log")
+    line = rejected(capsys, script.imagedata_kwargs, configuration)
+    assert f"in use by another run, process {other.pid};" in line
+    other.end()
+    script.imagedata_kwargs(configuration)
+    assert holds(tmp_path / "log")
+
+
+def test_no_two_runs_share_a_log_and_it_takes_every_name(script, tmp_path, monkeypatch):
+    script.get_default_config().merge_from_list(["loss.name", "ddan"])
+    path = tmp_path / "log" / "train.log"
+    loggers = []
+    for _ in range(2):
+        narrow = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+        monkeypatch.setattr(sys, "stdout", narrow)
+        loggers.append(torchreid.utils.Logger(str(path)))
+        loggers[-1].write("人.jpg \udcff\n")
+        loggers[-1].flush()
+        assert narrow.buffer.getvalue() == b"\\u4eba.jpg \\udcff\n"
+    assert sorted(each.name for each in path.parent.iterdir()) == ["train.log", "train.log-2"]
+    assert path.read_text(encoding="utf-8") == "人.jpg \\udcff\n"
 
 
 def test_weights_replace_those_of_imagenet(script, small_config, tmp_path):

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...system.files import expanded
 from ..loose_images import true_path
 from ..readable import SUFFIXES, is_image_name
 
@@ -42,10 +43,10 @@ def read(path: str) -> tuple[Path, list[Shot]]:
         ValueError: what is there is not valid; the message names the file or the row.
         FileNotFoundError: the folder, the file or an image in it does not exist.
     """
-    place, domain = Path(path).expanduser().absolute(), ""
+    place, domain = Path(expanded(path)).absolute(), ""
     if not place.exists() and "#" in path:
         path, _, domain = path.rpartition("#")
-        place = Path(path).expanduser().absolute()
+        place = Path(expanded(path)).absolute()
     if not place.exists():
         raise FileNotFoundError(f"there is no {place}; give a CSV file or a folder of images")
     if place.is_dir():
