@@ -53,7 +53,11 @@ def test_persons_are_capped_evenly_over_their_cameras():
     shots = [pack.Shot(f"{camera}/{n}", "anna", camera) for camera in "abc" for n in range(9)]
     shots += [pack.Shot("a/bert", "bert", "a")]
     chosen = pack.capped(reversed(shots))
-    assert Counter(shot.camera for shot in chosen if shot.person == "anna") == {"a": 3, "b": 3, "c": 2}
+    assert Counter(shot.camera for shot in chosen if shot.person == "anna") == {
+        "a": 3,
+        "b": 3,
+        "c": 2,
+    }
     assert chosen == pack.capped(shots)
     assert shots[-1] in chosen
 
@@ -63,10 +67,8 @@ def test_runs_are_named_once_and_their_baseline_comes_first():
     keys = [each.key for each in queue]
     assert len(set(keys)) == len(keys) == 53
     assert keys[0] == runs.BASELINE_RUN
-    first_aligned = next(n for n, each in enumerate(queue) if each.centre)
-    assert not any(
-        "triplet" in each.row or "identity" in each.row for each in queue[first_aligned:]
-    )
+    aligned = [each.row for each in queue[next(n for n, each in enumerate(queue) if each.centre) :]]
+    assert not any("triplet" in row or "identity" in row for row in aligned)
 
 
 def test_the_held_out_persons_of_a_source_are_not_trained_on(tmp_path):
@@ -81,7 +83,7 @@ def test_the_held_out_persons_of_a_source_are_not_trained_on(tmp_path):
 
 
 def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path):
-    options = Options(tmp_path, 2, 4, "seed|table5/(triplet|alignment)/1", 1, 1, False)
+    options = Options(tmp_path, 2, 4, "seed|table5/(triplet|alignment)/1", 1, 1, False, 1e9, [])
     (tmp_path / "results").mkdir()
     queue = Queue(options)
     assert queue._next(0) == 0
@@ -90,7 +92,7 @@ def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path
         "matrix": [[0, 1, 3], [1, 0, 1], [3, 1, 0]],
         "central": "cuhk01",
     }
-    config = runs.configure(options.runs()[0], options.data, 2, {})
+    config = options.config(options.runs()[0], {})
     record = {
         "experiment": "table5", "row": "triplet", "seed": 1, "distances": distances,
         "digest": run.code_of(config, 4),
@@ -103,7 +105,7 @@ def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path
 
 
 def test_a_run_that_dies_is_tried_once_more_and_the_queue_goes_on(tmp_path):
-    options = Options(tmp_path, 2, 4, "table5/(triplet|identity)/[12]", 1, 1, False)
+    options = Options(tmp_path, 2, 4, "table5/(triplet|identity)/[12]", 1, 1, False, 1e9, [])
     (tmp_path / "results").mkdir()
     queue = Queue(options)
     for _ in range(2):
@@ -111,6 +113,18 @@ def test_a_run_that_dies_is_tried_once_more_and_the_queue_goes_on(tmp_path):
     assert [queue._next(n) for n in range(1, 4)] == [1, 2, 3]
     lines = (tmp_path / "results" / "failures.jsonl").read_text().splitlines()
     assert [json.loads(line)["error"] for line in lines] == ["out of memory"] * 2
+
+
+def test_no_run_is_started_that_would_be_cut_off(tmp_path):
+    options = Options(tmp_path, 2, 4, "table5/triplet", 1, 1, False, 60, [])
+    (tmp_path / "results").mkdir()
+    queue = Queue(options)
+    assert queue._next(0) == 0
+    queue._running[0]["since"] -= 70
+    record = {"experiment": "table5", "row": "triplet", "seed": 1, "digest": ""}
+    queue._conclude(0, 0, {"record": record})
+    assert queue._next(0) is None
+    assert queue.state()["waiting"] == 4
 
 
 def test_unpacked_images_keep_names_and_are_nearly_what_they_were(tmp_path, monkeypatch):
@@ -158,6 +172,8 @@ def test_progress_says_what_runs_and_copies_the_results(tmp_path, capsys, monkey
     )
     progress.main()
     printed = capsys.readouterr().out
-    assert "1/3 recorded" in printed and "table5 triplet 1" in printed and "lost" in printed
+    assert "1/3 recorded" in printed
+    assert "table5 triplet 1" in printed
+    assert "lost" in printed
     assert "the queue has died" in printed
     assert (tmp_path / "out" / "results.jsonl").read_text() == "{}\n"

@@ -7,7 +7,9 @@ import json
 import re
 from pathlib import Path
 
-from .runs import Run, queue
+from yacs.config import CfgNode
+
+from .runs import Run, configure, queue
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Options:
         workers: runs side by side.
         renderers: processes that augment.
         probes: look for the source in the features of Table 5's rows.
+        seconds: after which a run must have ended to be worth starting.
+        pairs: changes to the recipe of all runs, KEY VALUE KEY VALUE.
     """
 
     work: Path
@@ -31,6 +35,8 @@ class Options:
     workers: int
     renderers: int
     probes: bool
+    seconds: float
+    pairs: list[str]
 
     @property
     def data(self) -> Path:
@@ -45,6 +51,10 @@ class Options:
     def runs(self) -> list[Run]:
         """The runs of the queue, in its order."""
         return [run for run in queue() if re.search(self.only, "/".join(map(str, run.key)))]
+
+    def config(self, run: Run, centres: dict[str, str]) -> CfgNode:
+        """Configuration of a run; see :func:`.runs.configure`."""
+        return configure(run, self.data, self.epochs, centres, self.pairs)
 
     def write(self) -> None:
         """Leaves them for the workers."""

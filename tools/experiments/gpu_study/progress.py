@@ -73,7 +73,8 @@ def _show(work: Path, state: dict[str, Any] | None, before: dict[str, Any] | Non
     text += f", streams {state['rendered'][0]}/{state['rendered'][1]}, centre {state['centres']}"
     if before is not None and state["time"] > before["time"]:
         rate = (state["steps"] - before["steps"]) / (state["time"] - before["time"])
-        text += f", {rate:.0f} steps/s, {left / max(rate, 1e-9):.0f} s left"
+        text += f", {rate:.0f} steps/s"
+        text += f", {left / rate:.0f} s left" if rate else ""
     print(f"[{time.strftime('%H:%M:%S')}] {text}; {_gpu()}")
     for run in state["running"]:
         name = " ".join(map(str, run["run"]))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import subprocess
@@ -27,9 +28,11 @@ from . import streams
 from .options import Options, read
 from .pack import unpack
 from .run import centres, code_of
-from .runs import BASELINE_RUN, Run, configure, register
+from .runs import BASELINE_RUN, Run, register
 
 ATTEMPTS = 2
+# Batches are the same whatever it is.
+ANY_CENTRE = {"central": "auto", "worst": "auto"}
 STATE = "state.json"
 FAILURES = "failures.jsonl"
 
@@ -50,6 +53,8 @@ class Queue:
         self._running: dict[int, dict[str, Any]] = {}
         self._failed: list[dict[str, Any]] = []
         self._steps_done = 0
+        self._end = time.time() + options.seconds
+        self._longest = 0.0
         self._found: set[int] = set()
         self._take_up(records.read(options.results))
         self._pending = deque(n for n in range(len(self._runs)) if n not in self._found)
@@ -63,7 +68,7 @@ class Queue:
             run = self._runs[number]
             if run.centre and not self._centres:
                 continue
-            config = configure(run, self._options.data, self._options.epochs, self._centres)
+            config = self._options.config(run, self._centres)
             code = code_of(config, self._options.steps)
             record = by_identity.get((run.experiment, run.row, run.seed, code))
             if record is not None:
@@ -89,6 +94,8 @@ class Queue:
     def _next(self, worker: int) -> int | None:
         with self._changed:
             while True:
+                if time.time() + self._longest > self._end:
+                    return None
                 for number in self._pending:
                     if self._centres or not self._runs[number].centre:
                         self._pending.remove(number)
@@ -108,7 +115,8 @@ class Queue:
         )
 
     def _ask(self, process: subprocess.Popen, worker: int, number: int) -> dict[str, Any]:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps({"number": number, "centres": self._centres}) + "\n")
             process.stdin.flush()
@@ -124,8 +132,9 @@ class Queue:
     def _conclude(self, worker: int, number: int, answer: dict[str, Any]) -> None:
         run = self._runs[number]
         with self._changed:
-            self._running.pop(worker)
+            began = self._running.pop(worker)["since"]
             if "record" in answer:
+                self._longest = max(self._longest, time.time() - began)
                 records.append(self._options.results, answer["record"])
                 self._found.add(number)
                 self._note_centre(run, answer["record"])
@@ -170,9 +179,7 @@ def _streams(options: Options) -> tuple[dict[str, Run], int]:
         first.setdefault(run.stream, run)
     steps = {}
     for name, run in first.items():
-        config = configure(
-            run, options.data, options.epochs, dict.fromkeys(("central", "worst"), "auto")
-        )
+        config = options.config(run, ANY_CENTRE)
         steps[name] = streams.prepare(config, options.work / "streams" / name, options.steps)
     return first, steps[next(iter(steps))]
 
@@ -188,9 +195,7 @@ def _begin_rendering(work: str) -> None:
 
 def _render(work: str, run: Run, epoch: int, part: int) -> None:
     options = read(Path(work))
-    config = configure(
-        run, options.data, options.epochs, dict.fromkeys(("central", "worst"), "auto")
-    )
+    config = options.config(run, ANY_CENTRE)
     streams.render(config, options.work / "streams" / run.stream, epoch, part)
 
 
@@ -204,6 +209,8 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--renderers", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE")
     parser.add_argument("--no-probes", dest="probes", action="store_false")
     given = vars(parser.parse_args())
     pack = given.pop("pack")
@@ -219,17 +226,18 @@ def main() -> None:
     work = str(options.work)
     rendering: list[Any] = []
     errors: list[str] = []
+
+    def note(error: BaseException) -> None:
+        errors.append(repr(error))
+
     with context.Pool(options.renderers, _begin_rendering, (work,)) as pool:
         # Epoch by epoch, for all streams are wanted at once.
         for epoch in range(options.epochs):
             for run in needed.values():
                 for part in range(streams.PARTS):
                     task = (work, run, epoch, part)
-                    rendering.append(
-                        pool.apply_async(
-                            _render, task, error_callback=lambda e: errors.append(repr(e))
-                        )
-                    )
+                    done = pool.apply_async(_render, task, error_callback=note)
+                    rendering.append(done)
         threads = [
             threading.Thread(target=queue.serve, args=(n,), daemon=True)
             for n in range(options.workers)

@@ -60,7 +60,7 @@ def carry_out(
     Args:
         run: what to train.
         config: of it.
-        folder: of the study: ``streams`` is read, ``weights`` written for the first seed of Table 5.
+        folder: of the study; ``streams`` is read, ``weights`` written for Table 5's first seed.
         code: the record's digest.
         report: called now and then with the number of steps that have been done.
         probes: also look for the source in the features.
@@ -164,9 +164,10 @@ class _Progress:
     def __call__(self, part: float) -> None:
         engine = self._engine
         self._steps += 1
-        if self._steps % EVERY == 0:
+        ended = engine.batch_idx + 1 == len(engine.train_loader)
+        if ended or self._steps % EVERY == 0:
             self._report(self._steps)
-        if engine.batch_idx + 1 < len(engine.train_loader):
+        if not ended:
             return
         self.curves["lr"].append(engine.get_current_lr())
         if engine.pool is not None:
@@ -175,7 +176,7 @@ class _Progress:
 
 
 def _scores(engine: Any) -> dict[str, Any]:
-    """``scores`` of the targets, ``validation`` and, where it was trained without them, ``home``."""
+    """``scores`` of the targets, ``validation``, and in runs without those persons ``home``."""
     found = evaluate_protocol(
         engine.model, engine.datamanager, splits=SPLITS, seed=0, legacy_metrics=True
     ).targets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,9 @@ def queue() -> list[Run]:
     return runs
 
 
-def configure(run: Run, root: Path, epochs: int, centres: dict[str, str]) -> CfgNode:
+def configure(
+    run: Run, root: Path, epochs: int, centres: dict[str, str], pairs: Sequence[str] = ()
+) -> CfgNode:
     """The recipe of the paper in so many epochs, with the changes of a row.
 
     Args:
@@ -110,6 +113,7 @@ def configure(run: Run, root: Path, epochs: int, centres: dict[str, str]) -> Cfg
         root: of the data.
         epochs: of training; the learning rate falls after two and after four fifths of them.
         centres: names of the sources by ``run.centre``.
+        pairs: KEY VALUE ... for all rows; a row's own changes come after them.
 
     Raises:
         KeyError: the row needs a centre that is not known.
@@ -133,10 +137,16 @@ def configure(run: Run, root: Path, epochs: int, centres: dict[str, str]) -> Cfg
         "ddan.similarity_start_epoch": 1,
         "ddan.checkpoint_every_epochs": 0,
         "ddan.progress": "off",
-        **run.changes,
     }
     name = centres[run.centre] if run.centre else "auto"
     changes["ddan.central_domain"] = HELD_OUT if home and name == "market1501" else name
+    _change(config, changes)
+    configuration.merge_options(config, pairs)
+    _change(config, run.changes)
+    return config
+
+
+def _change(config: CfgNode, changes: dict[str, Any]) -> None:
     for key, value in changes.items():
         *parents, leaf = key.split(".")
         node = config
@@ -145,7 +155,6 @@ def configure(run: Run, root: Path, epochs: int, centres: dict[str, str]) -> Cfg
         if leaf not in node:
             raise ValueError(f"this version of the package has no setting {key}")
         node[leaf] = value
-    return config
 
 
 def register(root: Path) -> None:

@@ -20,7 +20,7 @@ import torch
 
 from .options import read
 from .run import carry_out, code_of
-from .runs import configure, register
+from .runs import register
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         run = runs[job["number"]]
         print(f"== {run.key}", flush=True)
         try:
-            config = configure(run, options.data, options.epochs, job["centres"])
+            config = options.config(run, job["centres"])
             code = code_of(config, options.steps)
             probes = options.probes and run.experiment == "table5"
             record = carry_out(
