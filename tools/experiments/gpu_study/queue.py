@@ -21,6 +21,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from ddan_torchreid.atomic import replacing
 from ddan_torchreid.experiments import records
 
@@ -186,7 +188,7 @@ def _streams(options: Options) -> tuple[dict[str, Run], int]:
 
 def _begin_rendering(work: str) -> None:
     options = read(Path(work))
-    os.nice(5)  # a run that waits for a batch comes before a batch that nobody waits for
+    cv2.setNumThreads(0)  # there is a process for each processor
     os.dup2(
         os.open(options.work / "logs" / "render.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1
     )
@@ -238,6 +240,7 @@ def main() -> None:
                     task = (work, run, epoch, part)
                     done = pool.apply_async(_render, task, error_callback=note)
                     rendering.append(done)
+        pool.close()  # its processes end when there is nothing left to write
         threads = [
             threading.Thread(target=queue.serve, args=(n,), daemon=True)
             for n in range(options.workers)

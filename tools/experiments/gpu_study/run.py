@@ -76,10 +76,9 @@ def carry_out(
         _replay(engine, folder / "streams" / run.stream)
         watch = Watch(engine, WeightAverage(engine.model, 0, config.train.max_epoch), progress)
         result: dict[str, Any] = {"scores": {}}
-        # Trials of cuDNN's algorithms pay in training; tests see each size of batch once.
-        torch.backends.cudnn.benchmark = True
         try:
             engine.run(**configuration.arguments(config, "run"))
+            # Trials of cuDNN's algorithms pay in training; tests see each size of batch once.
             torch.backends.cudnn.benchmark = False
             seconds_training = time.perf_counter() - started
             result |= _scores(engine)
