@@ -91,7 +91,7 @@ start() {
     echo "$work" > "$base/where"
     [ -e "$work/unpacked" ] || cp "$study/pack.zip" "$work/pack.zip"
     if start_mps; then
-        workers=14
+        workers=15
     else
         unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
         workers=$(command -v nvidia-smi > /dev/null && echo 6 || echo 2)

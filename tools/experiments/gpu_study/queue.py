@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import math
 import multiprocessing
@@ -24,6 +25,7 @@ from typing import Any
 import cv2
 
 from ddan_torchreid.atomic import replacing
+from ddan_torchreid.data import reading
 from ddan_torchreid.experiments import records
 
 from . import streams
@@ -189,6 +191,8 @@ def _streams(options: Options) -> tuple[dict[str, Run], int]:
 def _begin_rendering(work: str) -> None:
     options = read(Path(work))
     cv2.setNumThreads(0)  # there is a process for each processor
+    # A process meets an image three or four times, and to read it takes as long as to augment it.
+    reading.read_pixels = functools.cache(reading.read_pixels)
     os.dup2(
         os.open(options.work / "logs" / "render.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1
     )

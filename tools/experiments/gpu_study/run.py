@@ -170,8 +170,8 @@ class _Progress:
             return
         self.curves["lr"].append(engine.get_current_lr())
         if engine.pool is not None:
-            largest = engine.pool.representations[engine.pool.seen].argmax(1)
-            self.curves.setdefault("largest_channels", []).append(len(largest.unique()))
+            channels = engine.pool.distinct_largest_channels()
+            self.curves.setdefault("pool_largest_channels", []).append(channels)
 
 
 def _scores(engine: Any) -> dict[str, Any]:
