@@ -1,4 +1,6 @@
-"""Shows how far a study is, and copies its results; returns when it has ended or time is up.
+"""Shows how far a study is, and copies its results.
+
+It returns when the study has ended, when time is up, and when nothing has moved for a while.
 
 python -m experiments.gpu_study.progress WORK PID SECONDS [OUT]
 """
@@ -19,6 +21,8 @@ from .queue import STATE
 
 EVERY = 30.0
 """Seconds from one table to the next."""
+PATIENCE = float(os.environ.get("STUDY_PATIENCE", "150"))
+"""Seconds without a step, a record or a rendered batch after which it is no use to wait."""
 
 
 def main() -> None:
@@ -28,10 +32,14 @@ def main() -> None:
     end = time.monotonic() + seconds
     before: dict[str, Any] | None = None
     shown = time.monotonic() - EVERY + 10
+    marks, moved = None, time.monotonic()
     while True:
         state = _state(work)
         ended = bool(state and state["ended"]) or not _alive(pid)
-        last = ended or time.monotonic() >= end
+        if state and marks != (marks := [state[key] for key in ("steps", "found", "rendered")]):
+            moved = time.monotonic()
+        stuck = time.monotonic() - moved > PATIENCE
+        last = ended or stuck or time.monotonic() >= end
         if last or time.monotonic() - shown >= EVERY:
             shown = time.monotonic()
             _show(work, state, before)
@@ -43,6 +51,10 @@ def main() -> None:
         time.sleep(1)
     if not (state and state["ended"]) and ended:
         print("the queue has died:\n" + _tail(work / "logs" / "queue.log", 15))
+    if stuck:
+        print(f"nothing has moved for {PATIENCE:.0f} seconds:")
+        for log in sorted((work / "logs").glob("*.log")):
+            print(f"{log.name}: {_tail(log, 2)}")
 
 
 def _state(work: Path) -> dict[str, Any] | None:
