@@ -87,7 +87,7 @@ start() {
             --target "$base/site" "$study"/whl/*.whl
     fi
     work=$(find_work)
-    mkdir -p "$work/logs"
+    mkdir -p "$work/logs" && rm -f "$work/state.json"
     echo "$work" > "$base/where"
     [ -e "$work/unpacked" ] || cp "$study/pack.zip" "$work/pack.zip"
     if start_mps; then
