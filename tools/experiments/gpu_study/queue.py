@@ -92,8 +92,7 @@ class Queue:
             answer = self._ask(process, worker, number)
             self._conclude(worker, number, answer)
         if process is not None:
-            process.stdin.close()
-            process.wait()
+            process.communicate()  # which ends its input, and so it
 
     def _next(self, worker: int) -> int | None:
         with self._changed:
