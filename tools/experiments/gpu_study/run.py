@@ -33,7 +33,6 @@ from . import pack
 from .runs import TARGETS, Run
 from .streams import Replay
 
-SPLITS = 10
 SAMPLES = 1000
 """Images of each source whose features Eq. 3 compares."""
 EVERY = 25
@@ -176,8 +175,13 @@ class _Progress:
 
 def _scores(engine: Any) -> dict[str, Any]:
     """``scores`` of the targets, ``validation``, and in runs without those persons ``home``."""
+    settings = engine.settings
     found = evaluate_protocol(
-        engine.model, engine.datamanager, splits=SPLITS, seed=0, legacy_metrics=True
+        engine.model,
+        engine.datamanager,
+        splits=settings.evaluation_splits,
+        seed=settings.splits_seed,
+        legacy_metrics=settings.legacy_metrics,
     ).targets
     rows: dict[str, dict[str, Any]] = {}
     for name, target in found.items():

@@ -135,6 +135,8 @@ def configure(
         "test.eval_freq": -1,
         "test.batch_size": 250,
         "ddan.similarity_start_epoch": 1,
+        "ddan.evaluation_splits": 10,
+        "ddan.legacy_metrics": True,
         "ddan.checkpoint_every_epochs": 0,
         "ddan.progress": "off",
     }
