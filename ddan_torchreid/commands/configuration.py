@@ -52,7 +52,6 @@ def load(arguments: argparse.Namespace, reads: Sequence[str] = ("sources", "targ
     """
     pairs = arguments.rest + _unknown_among_names(arguments)
     _check_one_dataset_a_flag(arguments.dataset, pairs)
-    registry.register_own(arguments.dataset)
     configuration = schema.get_default_config()
     if arguments.config_file:
         schema.merge_file(configuration, schema.find_file(arguments.config_file))

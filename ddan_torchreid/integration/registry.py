@@ -25,12 +25,12 @@ TORCHREID_TRANSFORMS = (
 )
 
 
-def register_own(flags: Sequence[str], read: Collection[str]) -> None:
+def register_own(flags: Sequence[str], read: Collection[str] | None = None) -> None:
     """Registers datasets of the user's own, each given as ``NAME=PATH``.
 
     Args:
         flags: what follows each ``--dataset``.
-        read: names of the datasets that are wanted; the files of others are left alone.
+        read: names of the datasets that are wanted; the files of others are left alone. None: all.
 
     Raises:
         ValueError: see :func:`ddan_torchreid.data.datasets.own.dataset_classes`; also for a known
@@ -39,7 +39,8 @@ def register_own(flags: Sequence[str], read: Collection[str]) -> None:
     datasets = registry_of(torchreid.data.datasets, "__image_datasets")
     # An own name may be given again, for another run in the same process.
     known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
-    datasets.update(dataset_classes(flags, known, read))
+    wanted = [flag.partition("=")[0] for flag in flags] if read is None else read
+    datasets.update(dataset_classes(flags, known, wanted))
 
 
 def register_stand_in(name: str, mode: str) -> str:
