@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-
 from ddan_torchreid.atomic import replacing
-from ddan_torchreid.data import reading
 from ddan_torchreid.experiments import records
+
+from ddan_torchreid.data import reading
 
 from . import streams
 from .options import Options, read

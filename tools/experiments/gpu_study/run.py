@@ -13,13 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from yacs.config import CfgNode
-
-from ddan_torchreid import config as configuration
-from ddan_torchreid import training
-from ddan_torchreid.data.loader import source_loaders
 from ddan_torchreid.domains import central_domain, domain_distances, self_distances
-from ddan_torchreid.evaluation import as_row, evaluate_protocol, extract_features
 from ddan_torchreid.experiments import samples
 from ddan_torchreid.experiments.averaging import WeightAverage
 from ddan_torchreid.experiments.machine import machine
@@ -28,6 +22,12 @@ from ddan_torchreid.experiments.probes import probe
 from ddan_torchreid.experiments.records import Record
 from ddan_torchreid.experiments.runner import versions
 from ddan_torchreid.experiments.watch import Watch
+from yacs.config import CfgNode
+
+from ddan_torchreid import config as configuration
+from ddan_torchreid import training
+from ddan_torchreid.data.loader import source_loaders
+from ddan_torchreid.evaluation import as_row, evaluate_protocol, extract_features
 
 from . import pack
 from .runs import TARGETS, Run

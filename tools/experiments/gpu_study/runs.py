@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ddan_torchreid.experiments.ablation import ABLATION, ALIGNMENT, IDENTITY, PAIRWISE, Changes
 from yacs.config import CfgNode
 
 from ddan_torchreid import config as configuration
 from ddan_torchreid import integration
-from ddan_torchreid.experiments.ablation import ABLATION, ALIGNMENT, IDENTITY, PAIRWISE, Changes
 
 from .pack import HEIGHT, MARKET_TRAIN, OWN_SOURCES, VALIDATION, WIDTH
 
