@@ -125,9 +125,9 @@ def test_the_package_reads_them_without_knowing_them(tmp_path):
     assert (manager.num_train_pids, manager.num_train_cams) == (3, 3)
     assert len(manager.train_loader.dataset) == 3 * 3 * 2
     assert len(manager.test_loader["read_airport"]["query"].dataset) == 2 * 3
+    only = draw(tmp_path / "target", ["airport"], **SMALL | {"identities": 0})
+    synthetic.register({"read_target": only["airport"]})
     with pytest.raises(ValueError, match="has no training images"):
-        only = draw(tmp_path / "target", ["airport"], **SMALL | {"identities": 0})
-        synthetic.register({"read_target": only["airport"]})
         dataset_class("read_target")(mode="train")
 
 
