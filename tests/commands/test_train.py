@@ -137,8 +137,8 @@ def test_a_checkpoint_says_how_it_came_about(words, tmp_path):
 def test_a_signal_to_all_processes_of_a_run_saves_and_ends_it(real_root, tmp_path, number, status):
     """As a terminal and schedulers send it, through the command line and torchreid's script."""
     words = [
-        *("--config-file", CONFIG, "--root", str(real_root), "-s", "market1501", "dukemtmcreid"),
-        *("-t", "market1501", "ddan.central_domain", "market1501", "train.batch_size", "16"),
+        *("--config-file", CONFIG, "-s", "market1501", "dukemtmcreid", "-t", "market1501"),
+        *("--root", str(real_root), "ddan.central_domain", "market1501", "train.batch_size", "16"),
         *("data.save_dir", str(tmp_path), "train.max_epoch", "500", "data.workers", "2"),
     ]
     command = ["train"]

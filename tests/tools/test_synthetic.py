@@ -137,7 +137,9 @@ def test_a_folder_that_is_there_is_left_alone_or_refused(tmp_path):
     image.unlink()
     assert draw(tmp_path, ["film"], **SMALL) == {"film": folder}
     assert not image.exists()
-    with pytest.raises(FileExistsError, match=r"identities=3 .* not .* identities=4 .*another"):
+    with pytest.raises(
+        FileExistsError, match=r"identities=3 .* not .* identities=4 .*another root"
+    ):
         draw(tmp_path, ["film"], **SMALL | {"identities": 4})
     (folder / "synthetic.txt").unlink()
     with pytest.raises(FileExistsError, match="nothing that says how it was drawn"):
