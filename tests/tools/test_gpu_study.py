@@ -13,13 +13,13 @@ from experiments.gpu_study.options import Options
 from experiments.gpu_study.queue import Queue
 from PIL import Image
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import training
+from ddan_torchreid.config import schema as configuration
+from ddan_torchreid.integration import builder
 
 
 def test_a_replayed_run_has_the_weights_of_an_ordinary_one(small_config, tmp_path):
     options = ("train.optim", "sgd", "ddan.dropout", "0.5")
-    ordinary = training.build(config := small_config(*options))
+    ordinary = builder.build(config := small_config(*options))
     ordinary.run(**configuration.arguments(config, "run"))
 
     config = small_config(*options)
@@ -28,7 +28,7 @@ def test_a_replayed_run_has_the_weights_of_an_ordinary_one(small_config, tmp_pat
     for epoch in range(config.train.max_epoch):
         for part in reversed(range(streams.PARTS)):
             streams.render(config, tmp_path / "stream", epoch, part)
-    replayed = training.build(config)
+    replayed = builder.build(config)
     run._replay(replayed, tmp_path / "stream")
     replayed.run(**configuration.arguments(config, "run"))
 
@@ -67,13 +67,15 @@ def test_runs_are_named_once_and_their_baseline_comes_first():
     keys = [each.key for each in queue]
     assert len(set(keys)) == len(keys) == 53
     assert keys[0] == runs.BASELINE_RUN
-    aligned = [each.row for each in queue[next(n for n, each in enumerate(queue) if each.centre) :]]
+    aligned = [
+        each.row.key for each in queue[next(n for n, each in enumerate(queue) if each.centre) :]
+    ]
     assert not any("triplet" in row or "identity" in row for row in aligned)
 
 
 def test_the_held_out_persons_of_a_source_are_not_trained_on(tmp_path):
     centres = {"central": "market1501", "worst": "cuhk01"}
-    home = next(each for each in runs.queue() if each.experiment == runs.HOME and each.centre)
+    home = next(each for each in runs.queue() if each.held_out and each.centre)
     config = runs.configure(home, tmp_path, 10, centres)
     assert config.data.sources[0] == config.ddan.central_domain == "market1501train"
     assert "market1501" in config.data.targets
@@ -83,7 +85,7 @@ def test_the_held_out_persons_of_a_source_are_not_trained_on(tmp_path):
 
 
 def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path):
-    options = Options(tmp_path, 2, 4, "seed|table5/(triplet|alignment)/1", 1, 1, False, 1e9, [])
+    options = Options(tmp_path, 2, 4, "^(triplet|alignment)/1", 1, 1, 1e9, [])
     (tmp_path / "results").mkdir()
     queue = Queue(options)
     assert queue._next(0) == 0
@@ -94,8 +96,8 @@ def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path
     }
     config = options.config(options.runs()[0], {})
     record = {
-        "experiment": "table5", "row": "triplet", "seed": 1, "distances": distances,
-        "digest": run.code_of(config, 4),
+        "experiment": "photographs", "row": "triplet", "seed": 1, "place": 1,
+        "digest": run.code_of(config, 4), "distances": distances,
     }  # fmt: skip
     queue._conclude(0, 0, {"record": record})
     again = Queue(options)
@@ -105,7 +107,7 @@ def test_the_centre_is_of_the_finished_baseline_and_nothing_is_repeated(tmp_path
 
 
 def test_a_run_that_dies_is_tried_once_more_and_the_queue_goes_on(tmp_path):
-    options = Options(tmp_path, 2, 4, "table5/(triplet|identity)/[12]", 1, 1, False, 1e9, [])
+    options = Options(tmp_path, 2, 4, "^(triplet|identity)/[12]", 1, 1, 1e9, [])
     (tmp_path / "results").mkdir()
     queue = Queue(options)
     for _ in range(2):
@@ -116,12 +118,12 @@ def test_a_run_that_dies_is_tried_once_more_and_the_queue_goes_on(tmp_path):
 
 
 def test_no_run_is_started_that_would_be_cut_off(tmp_path):
-    options = Options(tmp_path, 2, 4, "table5/triplet", 1, 1, False, 60, [])
+    options = Options(tmp_path, 2, 4, "^triplet", 1, 1, 60, [])
     (tmp_path / "results").mkdir()
     queue = Queue(options)
     assert queue._next(0) == 0
     queue._running[0]["since"] -= 70
-    record = {"experiment": "table5", "row": "triplet", "seed": 1, "digest": ""}
+    record = {"experiment": "photographs", "row": "triplet", "seed": 1, "digest": ""}
     queue._conclude(0, 0, {"record": record})
     assert queue._next(0) is None
     assert queue.state()["waiting"] == 4

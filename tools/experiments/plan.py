@@ -203,12 +203,12 @@ def changed_keys(config: CfgNode) -> dict[str, Any]:
     }
 
 
-def digest(config: CfgNode) -> str:
+def digest(config: CfgNode, **more: Any) -> str:
     """Twelve hexadecimal digits over all that decides a result but the seed.
 
     Only values that are not the default count, so that a new option does not change it.
     """
-    parts: dict[str, Any] = {"config": changed_keys(config)}
+    parts: dict[str, Any] = {"config": changed_keys(config), **more}
     if config.model.load_weights:
         weights = Path(config.model.load_weights).read_bytes()
         parts["initial_weights"] = hashlib.sha256(weights).hexdigest()[:12]

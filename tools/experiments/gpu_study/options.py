@@ -20,10 +20,9 @@ class Options:
         work: folder of everything that the study writes.
         epochs: of each run.
         steps: of an epoch at the most; for rehearsals.
-        only: regular expression that ``experiment/row/seed`` of a run must match.
+        only: regular expression that ``row/seed`` of a run must match.
         workers: runs side by side.
         renderers: processes that augment.
-        probes: look for the source in the features of Table 5's rows.
         seconds: after which a run must have ended to be worth starting.
         pairs: changes to the recipe of all runs, KEY VALUE KEY VALUE.
     """
@@ -34,7 +33,6 @@ class Options:
     only: str
     workers: int
     renderers: int
-    probes: bool
     seconds: float
     pairs: list[str]
 

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from ddan_torchreid.atomic import replacing
-from ddan_torchreid.experiments import records
 
 from ddan_torchreid.data import reading
+from ddan_torchreid.system.files import replacing
 
+from .. import records
 from . import streams
 from .options import Options, read
 from .pack import unpack
@@ -74,7 +74,7 @@ class Queue:
                 continue
             config = self._options.config(run, self._centres)
             code = code_of(config, self._options.steps)
-            record = by_identity.get((run.experiment, run.row, run.seed, code))
+            record = by_identity.get(("photographs", *run.key, code))
             if record is not None:
                 self._found.add(number)
                 self._note_centre(run, record)
@@ -216,7 +216,6 @@ def main() -> None:
     parser.add_argument("--renderers", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE")
-    parser.add_argument("--no-probes", dest="probes", action="store_false")
     given = vars(parser.parse_args())
     pack = given.pop("pack")
     options = Options(**given)

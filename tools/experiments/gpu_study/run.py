@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
-import math
 import os
 import tempfile
 import time
@@ -13,46 +11,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ddan_torchreid.domains import central_domain, domain_distances, self_distances
-from ddan_torchreid.experiments import samples
-from ddan_torchreid.experiments.averaging import WeightAverage
-from ddan_torchreid.experiments.machine import machine
-from ddan_torchreid.experiments.plan import digest
-from ddan_torchreid.experiments.probes import probe
-from ddan_torchreid.experiments.records import Record
-from ddan_torchreid.experiments.runner import versions
-from ddan_torchreid.experiments.watch import Watch
 from yacs.config import CfgNode
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import training
-from ddan_torchreid.data.loader import source_loaders
-from ddan_torchreid.evaluation import as_row, evaluate_protocol, extract_features
+from ddan_torchreid.config import schema
+from ddan_torchreid.evaluation import as_row, evaluate_protocol
+from ddan_torchreid.integration import builder
 
+from .. import features
+from ..follow import EpochMeans
+from ..plan import changed_keys, digest
+from ..records import Record, made_by
 from . import pack
 from .runs import TARGETS, Run
 from .streams import Replay
 
-SAMPLES = 1000
-"""Images of each source whose features Eq. 3 compares."""
 EVERY = 25
 """Steps from one report of progress to the next."""
 
 
 def code_of(config: CfgNode, most_steps: int) -> str:
     """Digest of all that decides a result but the seed."""
-    return digest(
-        config,
-        {
-            "images_per_person": pack.IMAGES_PER_PERSON,
-            "quality": pack.QUALITY,
-            "steps": most_steps,
-        },
-    )
+    images = {"images_per_person": pack.IMAGES_PER_PERSON, "quality": pack.QUALITY}
+    return digest(config, **images, steps=most_steps)
 
 
 def carry_out(
-    run: Run, config: CfgNode, folder: Path, code: str, report: Callable[[int], None], probes: bool
+    run: Run, config: CfgNode, folder: Path, code: str, report: Callable[[int], None]
 ) -> Record:
     """Trains on the recorded batches, and scores.
 
@@ -62,7 +46,6 @@ def carry_out(
         folder: of the study; ``streams`` is read, ``weights`` written for Table 5's first seed.
         code: the record's digest.
         report: called now and then with the number of steps that have been done.
-        probes: also look for the source in the features.
 
     Returns:
         The record; with ``failed`` where training has diverged.
@@ -70,61 +53,42 @@ def carry_out(
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as place:
         config.data.save_dir = place
-        engine = training.build(config)
-        progress = _Progress(engine, report)
+        engine = builder.build(config)
         _replay(engine, folder / "streams" / run.stream)
-        watch = Watch(engine, WeightAverage(engine.model, 0, config.train.max_epoch), progress)
+        means = EpochMeans(engine)
+        _report_steps(engine, report)
         result: dict[str, Any] = {"scores": {}}
         try:
-            engine.run(**configuration.arguments(config, "run"))
+            engine.run(**schema.arguments(config, "run"))
             # Trials of cuDNN's algorithms pay in training; tests see each size of batch once.
             torch.backends.cudnn.benchmark = False
-            seconds_training = time.perf_counter() - started
             result |= _scores(engine)
-            if run.row.endswith("triplet"):
-                result["distances"] = _distances(engine)
-            if probes:
-                samples.write(engine, Path(place))
-                found = probe(samples.read(Path(place)), config.ddan.central_domain)
-                result |= {name: each for name, each in found.items() if name != "distances"}
+            if run.row.key.endswith("triplet"):
+                result["distances"] = features.distances(features.take(engine))
         except FloatingPointError as error:
-            seconds_training = time.perf_counter() - started
             result["failed"] = str(error)
-        if run.experiment == "table5" and run.seed == 1 and not run.row.startswith("in_bn_"):
-            _write_weights(engine.bare_model, folder / "weights" / f"{run.row}.pth")
+        if run.seed == 1 and run.row.seeds is None:
+            _write_weights(engine.bare_model, folder / "weights" / f"{run.row.key}.pth")
+    train = engine.train_loader.dataset
     record = {
-        "experiment": run.experiment,
-        "row": run.row,
-        "label": run.label,
+        "experiment": "photographs",
+        "row": run.row.key,
+        "label": run.row.label,
+        "place": run.place,
         "seed": run.seed,
-        "domains": "real",
         "sources": list(config.data.sources),
         "targets": TARGETS,
-        "config": _plain(config),
-        "options": {
-            "images_per_person": pack.IMAGES_PER_PERSON,
-            "webp_quality": pack.QUALITY,
-            "changes": run.changes,
-            "stream": run.stream,
-            "workers": int(os.environ.get("STUDY_WORKERS", "1")),
-            "mps": bool(os.environ.get("CUDA_MPS_PIPE_DIRECTORY")),
-        },
+        "counts": {"sources": {"all": [engine.datamanager.num_train_pids, len(train.data)]}},
+        "config": changed_keys(config),
         "digest": code,
-        "versions": versions(),
+        **made_by(),
         "git": {"commit": os.environ.get("STUDY_COMMIT"), "dirty": False},
-        "machine": machine(),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.perf_counter() - started, 1),
-        "seconds_training": round(seconds_training, 1),
-        "steps": watch.steps,
-        "curves": watch.curves() | progress.curves,
-        "identities": engine.datamanager.num_train_pids,
-        "images": len(engine.train_loader.dataset.data),
+        "run": f"runs/{code}-seed{run.seed}",
         **result,
+        **means.entries(),
+        "seconds": round(time.perf_counter() - started, 1),
     }
-    if run.parameter is not None:
-        record["parameter"] = dict(zip(("name", "value"), run.parameter, strict=True))
-    del engine, watch, progress
+    del engine, means
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -150,31 +114,22 @@ class _Silent:
         """There is nothing to close."""
 
 
-class _Progress:
-    """Counts steps, and notes at the end of each epoch what no step returns."""
+def _report_steps(engine: Any, report: Callable[[int], None]) -> None:
+    step, steps = engine.forward_backward, 0
 
-    def __init__(self, engine: Any, report: Callable[[int], None]) -> None:
-        self._engine = engine
-        self._report = report
-        self._steps = 0
-        self.curves: dict[str, list[float]] = {"lr": []}
+    def counted(data: Any) -> dict[str, float]:
+        nonlocal steps
+        summary = step(data)
+        steps += 1
+        if steps % EVERY == 0 or engine.batch_idx + 1 == len(engine.train_loader):
+            report(steps)
+        return summary
 
-    def __call__(self, part: float) -> None:
-        engine = self._engine
-        self._steps += 1
-        ended = engine.batch_idx + 1 == len(engine.train_loader)
-        if ended or self._steps % EVERY == 0:
-            self._report(self._steps)
-        if not ended:
-            return
-        self.curves["lr"].append(engine.get_current_lr())
-        if engine.pool is not None:
-            channels = engine.pool.distinct_largest_channels()
-            self.curves.setdefault("pool_largest_channels", []).append(channels)
+    engine.forward_backward = counted
 
 
 def _scores(engine: Any) -> dict[str, Any]:
-    """``scores`` of the targets, ``validation``, and in runs without those persons ``home``."""
+    """``scores``, ``validation``, and ``held_out`` in runs without those persons."""
     settings = engine.settings
     found = evaluate_protocol(
         engine.model,
@@ -182,34 +137,17 @@ def _scores(engine: Any) -> dict[str, Any]:
         splits=settings.evaluation_splits,
         seed=settings.splits_seed,
         legacy_metrics=settings.legacy_metrics,
-    ).targets
-    rows: dict[str, dict[str, Any]] = {}
-    for name, target in found.items():
-        rows[name] = dict(as_row(target.mean))
-        spread = {key: value for key, value in target.std.items() if math.isfinite(value)}
-        if spread:
-            rows[name]["std"] = spread
+    ).scores
+    rows = {
+        name: {key: round(value, 6) for key, value in as_row(scores).items()}
+        for name, scores in found.items()
+    }
     result = {
         "scores": {name: rows[name] for name in TARGETS},
         "validation": {name: rows[name] for name in pack.VALIDATION},
     }
-    return result | ({"home": {"market1501": rows["market1501"]}} if "market1501" in rows else {})
-
-
-def _distances(engine: Any) -> dict[str, Any]:
-    """Table 2, and Eq. 3's choice, as ``central_domain auto`` would make it from this model."""
-    loaders = source_loaders(engine.datamanager, 2 * SAMPLES)
-    features = {
-        name: extract_features(engine.model, loader, engine.device).features
-        for name, loader in loaders.items()
-    }
-    names, matrix = domain_distances(features, SAMPLES)
-    return {
-        "names": names,
-        "matrix": matrix.tolist(),
-        "self": self_distances(features, SAMPLES).tolist(),
-        "central": central_domain(names, matrix),
-    }
+    held_out = {name: rows[name] for name in rows if name == "market1501"}
+    return result | ({"held_out": held_out} if held_out else {})
 
 
 def centres(distances: dict[str, Any]) -> dict[str, str]:
@@ -227,13 +165,3 @@ def _write_weights(model: Any, file: Path) -> None:
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"state_dict": kept}, file)
-
-
-def _plain(config: CfgNode) -> dict[str, Any]:
-    """The configuration as nested dictionaries, without the places of files."""
-    plain = {
-        key: _plain(each) if isinstance(each, CfgNode) else each for key, each in config.items()
-    }
-    for key in ("root", "save_dir", "load_weights", "resume"):
-        plain.pop(key, None)
-    return plain

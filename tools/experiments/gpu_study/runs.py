@@ -5,102 +5,83 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ddan_torchreid.experiments.ablation import ABLATION, ALIGNMENT, IDENTITY, PAIRWISE, Changes
 from yacs.config import CfgNode
 
-from ddan_torchreid import config as configuration
-from ddan_torchreid import integration
+from ddan_torchreid.config import schema
+from ddan_torchreid.integration import registry
 
+from .. import photographs
+from ..conditions import WORST_CENTRAL, Changes, Row
+from ..plan import PAPER, change
 from .pack import HEIGHT, MARKET_TRAIN, OWN_SOURCES, VALIDATION, WIDTH
 
-SOURCES = ["market1501", "cuhk01", *OWN_SOURCES]
-TARGETS = ["viper", "prid", "grid", "ilids"]
+SOURCES, TARGETS = photographs.BASE["data.sources"], photographs.BASE["data.targets"]
 # In place of Market-1501, without its test persons.
 HELD_OUT = Path(MARKET_TRAIN).stem
-HOME = "home"
-# What decides on the centre for all rows.
-BASELINE_RUN = ("table5", "triplet", 1)
-
-TABLE5 = {
-    "identity": ("L_IDE", {**IDENTITY, "ddan.neck": "none"}),
-    "triplet": ABLATION["triplet"],
-    "alignment": ABLATION["alignment"],
-    "similarity": ABLATION["similarity"],
-    "similarity_released": (
-        "L_IDE + L_Triplet + L_DA + L_SE as released",
-        {"ddan.similarity_log": "released"},
-    ),
-}
-IN_BN: Changes = {"model.name": "ddan_mobilenetv2_in_bn_x1_0"}
-FIGURE3 = {
-    "k-1": ("top_k", 1), "k-32": ("top_k", 32),
-    "tau-0.0002": ("temperature", 2e-4), "tau-0.02": ("temperature", 2e-2),
-}  # fmt: skip
+# What decides on the central domain for all rows.
+BASELINE_RUN = ("triplet", 1)
+# Table 5 comes first, then IN/BN and Table 3, and what has fewer seeds if there is time.
+BLOCKS = (None, 3, 1, 2)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A row of a table with a seed.
+    """A row of the study on photographs with a seed.
 
     Attributes:
-        experiment, row, label, seed: as in a record.
-        changes: to the recipe, by dotted key.
-        stream: name of the batches that it trains on; those of one name are the same.
-        centre: ``'central'`` for Eq. 3's choice, ``'worst'`` for the source that it would choose
-            last; empty for a row without alignment to a domain.
-        parameter: name and value of what a figure varies.
+        row: of the study.
+        place: of the row in the study.
+        seed: of the run.
     """
 
-    experiment: str
-    row: str
-    label: str
+    row: Row
+    place: int
     seed: int
-    changes: Changes
-    stream: str
-    centre: str = ""
-    parameter: tuple[str, float] | None = None
 
     @property
-    def key(self) -> tuple[str, str, int]:
+    def key(self) -> tuple[str, int]:
         """What makes two runs the same one."""
-        return self.experiment, self.row, self.seed
+        return self.row.key, self.seed
 
+    @property
+    def held_out(self) -> bool:
+        """Whether Market-1501's test persons are not trained on, but scored."""
+        return self.row.key.startswith("held_out_")
 
-def _rows(keys: list[str], seed: int, experiment: str = "table5", in_bn: bool = False) -> list[Run]:
-    runs = []
-    for key in keys:
-        label, changes = TABLE5[key]
-        centre = "" if key in ("identity", "triplet") else "central"
-        stream = HOME if experiment == HOME else f"seed{seed}"
-        if in_bn:
-            key, label, changes = f"in_bn_{key}", f"{label}, IN/BN", changes | IN_BN
-        runs.append(Run(experiment, key, label, seed, changes, stream, centre))
-    return runs
+    @property
+    def stream(self) -> str:
+        """Name of the batches that it trains on; those of one name are the same."""
+        return "held_out" if self.held_out else f"seed{self.seed}"
+
+    @property
+    def centre(self) -> str:
+        """``'central'`` for Eq. 3's choice, ``'worst'`` for the source that it would choose last;
+        empty for a row without alignment to a domain."""
+        changes = self.row.changes
+        if changes.get("ddan.weight_adversarial") == 0 or "ddan.alignment" in changes:
+            return ""
+        return "worst" if WORST_CENTRAL in changes.values() else "central"
 
 
 def queue() -> list[Run]:
-    """All runs: first those that need no centre, then seed by seed so that pairs come early."""
-    seeds, first, aligned = range(1, 6), range(1, 4), list(TABLE5)[2:]
-    runs = [run for key in ("triplet", "identity") for seed in seeds for run in _rows([key], seed)]
-    runs += [run for seed in first for run in _rows(["triplet"], seed, in_bn=True)]
-    runs += _rows(["triplet", "identity"], 1, HOME)
-    runs += [run for seed in seeds for run in _rows(aligned, seed)]
-    runs += [run for seed in first for run in _rows(aligned[:2], seed, in_bn=True)]
-    for seed in first:
-        stream = f"seed{seed}"
-        runs.append(Run("table3", "worst", "Worst centre", seed, ALIGNMENT, stream, "worst"))
-        runs.append(Run("table3", "pairwise", "All domains", seed, PAIRWISE, stream))
-    runs += _rows(aligned, 1, HOME)
-    for seed in (1, 2):
-        for key, (name, value) in FIGURE3.items():
-            changes = {f"ddan.{name}": value}
-            label = key.replace("-", " = ", 1)
-            runs.append(
-                Run("figure3", key, label, seed, changes, f"seed{seed}", "central", (name, value))
-            )
-    return runs
+    """All runs: first those that need no central domain, then seed by seed so that pairs come
+    early."""
+    runs = [
+        Run(row, place, seed)
+        for place, row in enumerate(photographs.rows())
+        for seed in range(1, (row.seeds or 5) + 1)
+    ]
+    return sorted(
+        runs,
+        key=lambda run: (
+            run.centre != "" or "ddan.alignment" in run.row.changes,
+            run.key != BASELINE_RUN,
+            BLOCKS.index(run.row.seeds),
+            run.seed,
+            run.place,
+        ),
+    )
 
 
 def configure(
@@ -111,55 +92,41 @@ def configure(
     Args:
         run: the row.
         root: of the data.
-        epochs: of training; the learning rate falls after two and after four fifths of them.
+        epochs: of training; the learning rate falls after two fifths of them.
         centres: names of the sources by ``run.centre``.
         pairs: KEY VALUE ... for all rows; a row's own changes come after them.
 
     Raises:
-        KeyError: the row needs a centre that is not known.
+        KeyError: the row needs a central domain that is not known.
     """
-    config = configuration.get_default_config()
-    configuration.merge_file(config, configuration.find_file("ddan_mobilenetv2"))
-    home = run.experiment == HOME
-    changes: dict[str, Any] = {
+    config = schema.get_default_config()
+    schema.merge_file(config, schema.find_file(PAPER))
+    sources = [HELD_OUT if run.held_out and each == "market1501" else each for each in SOURCES]
+    changes: Changes = photographs.BASE | {
         "data.root": str(root),
-        "data.sources": [HELD_OUT if home and each == "market1501" else each for each in SOURCES],
-        "data.targets": [*TARGETS, *VALIDATION, *(["market1501"] if home else [])],
+        "data.sources": sources,
+        "data.targets": [*TARGETS, *VALIDATION, *(["market1501"] if run.held_out else [])],
         "data.height": HEIGHT,
         "data.width": WIDTH,
-        "data.workers": 0,
         "train.seed": run.seed,
         "train.max_epoch": epochs,
         "train.stepsize": [max(1, round(0.4 * epochs))],
         "train.print_freq": 1_000_000,
-        "test.eval_freq": -1,
         "test.batch_size": 250,
-        "ddan.similarity_start_epoch": 1,
-        "ddan.evaluation_splits": 10,
-        "ddan.legacy_metrics": True,
         "ddan.checkpoint_every_epochs": 0,
+        "ddan.checkpoint_every_minutes": 0.0,
         "ddan.progress": "off",
     }
+    change(config, changes)
+    schema.merge_options(config, pairs)
+    # Who is left out is a matter of the sources here: all images of the others are trained on.
+    change(config, {**run.row.changes, "data.combineall": True})
     name = centres[run.centre] if run.centre else "auto"
-    changes["ddan.central_domain"] = HELD_OUT if home and name == "market1501" else name
-    _change(config, changes)
-    configuration.merge_options(config, pairs)
-    _change(config, run.changes)
+    config.ddan.central_domain = HELD_OUT if run.held_out and name == "market1501" else name
     return config
-
-
-def _change(config: CfgNode, changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        *parents, leaf = key.split(".")
-        node = config
-        for parent in parents:
-            node = node[parent]
-        if leaf not in node:
-            raise ValueError(f"this version of the package has no setting {key}")
-        node[leaf] = value
 
 
 def register(root: Path) -> None:
     """Makes the sources and validation domains that torchreid does not know known to it."""
     names = [*OWN_SOURCES, *VALIDATION, HELD_OUT]
-    integration.register_own([f"{name}={root}/own/{name}.csv" for name in names])
+    registry.register_own([f"{name}={root}/own/{name}.csv" for name in names])

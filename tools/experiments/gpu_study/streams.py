@@ -19,10 +19,10 @@ import torch
 from numpy.lib.format import open_memmap
 from yacs.config import CfgNode
 
-from ddan_torchreid import training
 from ddan_torchreid.data.loader import order_train_loader, stabilise_train_loader
 from ddan_torchreid.data.reading import read_safely
 from ddan_torchreid.data.transforms import PaperAugmentation
+from ddan_torchreid.integration import builder
 
 PARTS = 4
 """Pieces of an epoch that are written side by side, so that training can start sooner."""
@@ -36,7 +36,7 @@ def _loader(config: CfgNode) -> Any:
     """The training loader that an engine with this configuration would have."""
     sources = tuple(config.data.sources)
     if sources not in _managers:
-        _managers[sources] = training.build_datamanager(config)
+        _managers[sources] = builder.build_datamanager(config)
     manager = _managers[sources]
     stabilise_train_loader(manager, seed=config.train.seed)
     order_train_loader(manager, seed=config.train.seed)

@@ -42,10 +42,7 @@ def main() -> None:
         try:
             config = options.config(run, job["centres"])
             code = code_of(config, options.steps)
-            probes = options.probes and run.experiment == "table5"
-            record = carry_out(
-                run, config, options.work, code, lambda steps: answer(steps=steps), probes
-            )
+            record = carry_out(run, config, options.work, code, lambda steps: answer(steps=steps))
             answer(record=record)
         except Exception as error:
             traceback.print_exc()
