@@ -1,7 +1,6 @@
 """DDAN (Dual Distribution Alignment Network, Chen et al., AAAI 2021) for torchreid.
 
-Importing this package registers its models, datasets, engine, sampler and transforms with
-torchreid.
+Importing this package registers its models, engine, sampler and transforms with torchreid.
 """
 
 from . import torchreid_import  # noqa: F401 before any other import of torchreid

@@ -82,7 +82,7 @@ def test_the_terms_are_the_equations(small_engine, log):
         logits, features, _ = engine.model(images)
         domain_logits = engine.discriminator(features)
     logits, domain_logits = logits.tolist(), domain_logits.tolist()
-    central = engine.sources.index("rendered_film")
+    central = engine.sources.index("film")
     pool = reference.Pool(engine.pool.identity_domains.tolist(), central, 0.05)
     pool.start_epoch()
     pool.update(engine.pool.representations.numpy(), range(len(pool.identity_domains)))
@@ -162,11 +162,7 @@ def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
     tags = events.Tags()["scalars"]
     for term in ("loss_id", "loss_triplet", "loss_confusion", "loss_domain", "loss_similarity"):
         assert f"Train/{term}" in tags
-    assert {
-        "Train/balanced_acc_domain",
-        "Train/share_rendered_film",
-        "Test/rendered_snow/mAP",
-    } <= set(tags)
+    assert {"Train/balanced_acc_domain", "Train/share_film", "Test/snow/mAP"} <= set(tags)
     # torchreid logs the mean of the epoch so far; each epoch's last value is the epoch's mean.
     per_epoch = len(engine.train_loader)
     means = [event.value for event in events.Scalars("Train/loss_id")][per_epoch - 1 :: per_epoch]
@@ -179,7 +175,7 @@ def test_a_short_run_learns_and_its_checkpoints_load(small_engine, tmp_path):
             assert checkpoint["epoch"] == epoch
     saved = torchreid.utils.load_checkpoint(tmp_path / "model" / "model.pth.tar-12")["state_dict"]
     torch.testing.assert_close(saved, engine.model.state_dict(), rtol=0, atol=0)
-    assert set(engine.scores) == {"rendered_snow", "rendered_night"}
+    assert set(engine.scores) == {"snow", "night"}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +278,7 @@ def test_data_parallel_and_use_gpu_false(small_config, tmp_path):
         model,
         optimizer,
         use_gpu=False,
-        central_domain="rendered_mall",
+        central_domain="mall",
         top_k=3,
         similarity_start_epoch=0,
     )

@@ -12,6 +12,7 @@ import torchreid
 from .. import distributed
 from ..system.progress import with_test_bar
 from . import Scores, evaluate_configured, extract_features, mean_scores, print_scores, score_once
+from .ranked_pictures import draw_ranked_lists
 
 
 class TestingEngine(torchreid.engine.Engine):
@@ -87,7 +88,7 @@ class TestingEngine(torchreid.engine.Engine):
         print_scores(scores)
         self.scores[dataset_name] = scores
         if visrank and distributed.is_first():
-            torchreid.utils.visualize_ranked_results(
+            draw_ranked_lists(
                 scores.distances,
                 self.datamanager.fetch_test_loaders(dataset_name),
                 self.datamanager.data_type,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ import torchreid
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.datasets.matching import explain_no_match
+from .ranked_pictures import draw_ranked_lists
 
 # Beyond so many images of a person, sorting the row is cheaper than counting for each of them.
 _MOST_COUNTED = 256
@@ -191,14 +193,16 @@ def ranking_with(evaluator: str) -> Iterator[None]:
     """Lets torchreid's own engines rank with an evaluator, for as long as the block runs.
 
     They look theirs up in torchreid at each test; ours is told, see
-    :func:`~ddan_torchreid.evaluation.scores.score_once`.
+    :func:`~ddan_torchreid.evaluation.scores.score_once`. Ranked pictures are drawn here as well.
 
     Args:
         evaluator: ``'ddan'`` or ``'torchreid'``.
     """
-    former = torchreid.metrics.evaluate_rank
+    engines: Any = sys.modules[torchreid.engine.Engine.__module__]
+    former = torchreid.metrics.evaluate_rank, engines.visualize_ranked_results
     torchreid.metrics.evaluate_rank = EVALUATORS[evaluator]
+    engines.visualize_ranked_results = draw_ranked_lists
     try:
         yield
     finally:
-        torchreid.metrics.evaluate_rank = former
+        torchreid.metrics.evaluate_rank, engines.visualize_ranked_results = former

@@ -22,7 +22,11 @@ from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
+from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
+from ..system.files import unshared
+from ..system.folder_lock import make_folder
+from ..system.streams import ESCAPED
 from ..training import checkpoint, resuming
 from ..training.checkpoint_store import find, newest
 from . import checks
@@ -200,7 +204,14 @@ def configure_model(
 def build_engine(
     config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
+    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet.
+
+    Raises:
+        ValueError: an option is not valid, or there is no memory for ``test.rerank``.
+    """
+    if config.test.rerank and distributed.is_first():
+        for name, parts in datamanager.test_dataset.items():
+            check_memory(len(parts["query"]), len(parts["gallery"]), name)
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
         options = common | engine_options(config)
@@ -230,23 +241,14 @@ def log_file(config: CfgNode) -> Iterator[Path]:
     if not distributed.is_first():
         yield path
         return
-    _make_folder(path.parent)
-    console = sys.stdout
-    with path.open("w", encoding="utf-8") as file:
+    make_folder(path.parent)
+    console, path = sys.stdout, unshared(path)
+    with path.open("w", encoding="utf-8", errors=ESCAPED) as file:
         sys.stdout = _Tee(console, file)
         try:
             yield path
         finally:
             sys.stdout = console
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise ValueError(
-            f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
-        ) from error
 
 
 class _Tee:

@@ -14,7 +14,6 @@ from typing import Any
 
 import torchreid
 
-from ..data import rendered
 from ..data.labels import stable_labels
 from ..data.sampler import MultiDomainIdentitySampler
 from ..data.transforms import ddan_transforms
@@ -25,17 +24,13 @@ from .registry import SAMPLER, TRANSFORMS, registry_of, submodule_of_data
 
 
 def register() -> None:
-    """Makes DDAN's models, datasets, engine, sampler and transforms known to torchreid.
+    """Makes DDAN's models, engine, sampler and transforms known to torchreid.
 
     Importing :mod:`ddan_torchreid` calls it; calling it again changes nothing.
     """
     models = registry_of(torchreid.models, "__model_factory")
     for name, factory in (FACTORIES | BACKBONES).items():
         models.setdefault(name, functools.partial(build_named, name, factory))
-    datasets = registry_of(torchreid.data.datasets, "__image_datasets")
-    for name in rendered.DOMAINS:
-        if name not in datasets:
-            torchreid.data.register_image_dataset(name, rendered.dataset_class(name))
     torchreid.engine.ImageDDANEngine = ImageDDANEngine
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
     _replace_builder("build_train_sampler", _wrap_build_train_sampler)

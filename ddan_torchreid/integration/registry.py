@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torchreid
@@ -25,8 +25,12 @@ TORCHREID_TRANSFORMS = (
 )
 
 
-def register_own(flags: Sequence[str]) -> None:
+def register_own(flags: Sequence[str], read: Collection[str] | None = None) -> None:
     """Registers datasets of the user's own, each given as ``NAME=PATH``.
+
+    Args:
+        flags: what follows each ``--dataset``.
+        read: names of the datasets that are wanted; the files of others are left alone. None: all.
 
     Raises:
         ValueError: see :func:`ddan_torchreid.data.datasets.own.dataset_classes`; also for a known
@@ -35,15 +39,15 @@ def register_own(flags: Sequence[str]) -> None:
     datasets = registry_of(torchreid.data.datasets, "__image_datasets")
     # An own name may be given again, for another run in the same process.
     known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
-    datasets.update(dataset_classes(flags, known))
+    wanted = [flag.partition("=")[0] for flag in flags] if read is None else read
+    datasets.update(dataset_classes(flags, known, wanted))
 
 
-def register_stand_in(target: str) -> str:
-    """Registers a source for tests of a target without any source; returns its name."""
-    name = f"stand-in:{target}"
-    datasets = registry_of(torchreid.data.datasets, "__image_datasets")
-    datasets.setdefault(name, stand_in(target))
-    return name
+def register_stand_in(name: str, mode: str) -> str:
+    """Registers :func:`ddan_torchreid.data.datasets.own.stand_in`; returns its name."""
+    registered = f"stand-in:{name}"
+    registry_of(torchreid.data.datasets, "__image_datasets")[registered] = stand_in(name, mode)
+    return registered
 
 
 def model_names() -> list[str]:

@@ -23,6 +23,7 @@ import torch
 
 from .. import distributed
 from ..system.files import replacing
+from ..system.folder_lock import holds
 from ..system.state_files import read
 
 AUTO = "auto"
@@ -162,7 +163,8 @@ class Keeper:
         last_time: when the last one was written, on the clock of ``time.monotonic``.
 
     Args:
-        save_dir: output folder. Unfinished files of a process that was killed are deleted.
+        save_dir: output folder. Unfinished files of a process that was killed are deleted where
+            this one holds the folder, for only then they cannot be of a living one.
         run: of the run that goes on, or of a new one.
         position: where it goes on. If the folder has later positions of the same run, this is
             another run from here, whose checkpoints are newer than those.
@@ -176,8 +178,9 @@ class Keeper:
         self.keep = keep
         self.best = -1.0
         self.last_time = time.monotonic()
-        for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
-            leftover.unlink(missing_ok=True)
+        if holds(self.folder):
+            for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
+                leftover.unlink(missing_ok=True)
         self._scored = {
             at: "mean_ap" in state["ddan"]
             for found, at, _, state in _details(self.folder)

@@ -20,6 +20,8 @@ from ..data.sharding import ShardedSampler, shard_train_loader
 from ..evaluation.central_domain_choice import choose_central_domain
 from ..evaluation.evaluation_loop import TestingEngine, Watched
 from ..system import random_state
+from ..system.files import expanded
+from ..system.folder_lock import locked
 from ..system.progress import TrainingBar
 from ..system.signals import StopSignals
 from . import checkpoint
@@ -79,7 +81,7 @@ class EpochLoop(TestingEngine):
 
         Raises:
             ValueError: training images are query or gallery images too; an image is unreadable; a
-                batch cannot be shared out to the processes.
+                batch cannot be shared out to the processes; another run is using ``save_dir``.
             OSError: a checkpoint cannot be written.
             SystemExit: a signal asked to stop.
         """
@@ -93,6 +95,11 @@ class EpochLoop(TestingEngine):
         if not training:
             super().run(**options)
             return
+        options["save_dir"] = expanded(options["save_dir"])
+        with locked(options["save_dir"]):
+            self._run_training(options)
+
+    def _run_training(self, options: dict[str, Any]) -> None:
         shard_train_loader(self.datamanager)
         self.train_loader = self.datamanager.train_loader
         check_leaks(self.datamanager, self.settings.allow_leaks)

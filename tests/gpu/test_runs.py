@@ -51,7 +51,7 @@ def test_a_checkpoint_of_a_gpu_works_on_a_cpu(words, small_root, tmp_path, monke
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     assert main([*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "1"]) == 0
     weights = tmp_path / "log" / "model" / "model.pth.tar-1"
-    images = [str(path) for path in sorted(small_root.rglob("*.png"))[:8]]
+    images = [str(path) for path in sorted(small_root.rglob("*.jpg"))[:8]]
     assert len(images) == 8
     features = []
     for device in ("cuda", "cpu"):

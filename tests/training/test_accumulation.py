@@ -57,10 +57,9 @@ def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine,
     else:
         found = launch.run(processes, step, settings.clone(), batch, 2)
     for tensors, summary in found:
-        # Over classes and then over batches: no mean over the images.
-        assert summary.pop("balanced_acc_domain") > 0
-        assert summary == pytest.approx({name: joined[name] for name in summary}, rel=1e-6)
-        assert summary.keys() | {"balanced_acc_domain"} == joined.keys()
+        # A mean over classes, whose sizes differ between batches, is not that of the joined one.
+        joined["balanced_acc_domain"] = summary["balanced_acc_domain"]
+        assert summary == pytest.approx(joined, rel=1e-6)
         for (name, value), (_, wanted) in zip(tensors, expected, strict=True):
             torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-11, msg=name)
     start = weights_and_pool(prepared(builder.build(settings)))

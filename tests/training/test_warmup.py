@@ -19,7 +19,7 @@ def rates(small_config, *options):
     """Rates of the groups of both optimisers at each step of a training, and those printed."""
     settings = small_config(
         *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
-        *("data.sources", "['rendered_mall', 'rendered_film']", "train.max_epoch", "3"),
+        *("data.sources", "['mall', 'film']", "train.max_epoch", "3"),
         *("train.staged_lr", "True", "train.new_layers", "['neck', 'classifier']", *RATE, *options),
     )
     engine = builder.build(settings)
