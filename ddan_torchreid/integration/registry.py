@@ -59,12 +59,12 @@ def register() -> None:
     after_import("default_config", _extend_default_config)
 
 
-def register_own(flags: Sequence[str], read: Collection[str]) -> None:
+def register_own(flags: Sequence[str], read: Collection[str] | None = None) -> None:
     """Registers datasets of the user's own, each given as ``NAME=PATH``.
 
     Args:
         flags: what follows each ``--dataset``.
-        read: names of the datasets that are wanted; the files of others are left alone.
+        read: names of the datasets that are wanted, None for all; files of others are left alone.
 
     Raises:
         ValueError: see :func:`ddan_torchreid.data.datasets.own.dataset_classes`; also for a known
