@@ -1,14 +1,13 @@
 """DDAN (Dual Distribution Alignment Network, Chen et al., AAAI 2021) for torchreid.
 
-Importing this package registers its models, datasets, engine, sampler and transforms with
-torchreid.
+Importing this package registers its models, engine, sampler and transforms with torchreid.
 """
 
 from . import torchreid_import  # noqa: F401 before any other import of torchreid
 from .config.settings import DDANSettings
 from .data.sampler import MultiDomainIdentitySampler
 from .engine import ImageDDANEngine
-from .integration.registry import register
+from .integration.registration import register
 from .method import losses
 from .method.central_domain import central_domain, domain_distances
 from .method.discriminator import DomainDiscriminator

@@ -16,7 +16,7 @@ from ..config.settings import DDANSettings, nearest
 from ..evaluation import evaluate_configured
 from ..integration import builder, registry
 from ..system import state_files
-from ..training.progress import with_test_bar
+from ..system.progress import with_test_bar
 from . import configuration
 
 TAKES_OPTIONS = True

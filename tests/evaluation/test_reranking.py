@@ -53,7 +53,7 @@ def test_commands_refuse_before_a_model_is_built(words, monkeypatch, tmp_path, c
     save = ["data.save_dir", str(tmp_path / "log"), "model.pretrained", "False"]
     assert main([*words, *save, "test.rerank", "True"]) == 2
     error = capsys.readouterr().err
-    assert "gallery images of rendered_snow" in error
+    assert "gallery images of snow" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "log").exists()
     # No command that ranks nothing asks for it.

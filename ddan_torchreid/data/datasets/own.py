@@ -3,17 +3,19 @@
 ``--dataset NAME=PATH`` names one domain. PATH is one of
 
 * a folder in the layout of Market-1501: ``bounding_box_train``, ``query`` and ``bounding_box_test``
-  with files ``<pid>_c<camera>...`` (jpg, jpeg, png or bmp). A part that is not needed may be
-  missing;
+  with files ``<pid>_c<camera>...`` of the suffixes in :mod:`ddan_torchreid.data.readable`. A part
+  that is not needed may be missing;
 * a CSV file in UTF-8 with a header and the columns ``path,pid,camid`` and, optionally, ``domain``
-  and ``split`` (train, query or gallery). A path is relative to the file's folder; other columns
-  are ignored. ``PATH#DOMAIN`` takes the rows of one domain, and is needed when there are several.
+  and ``split`` (train, query or gallery). A path is relative to the file's folder, with ``/`` or,
+  from Windows, backslashes; other columns are ignored. ``PATH#DOMAIN`` takes the rows of one
+  domain, and is needed when there are several.
 
 What both have in common:
 
-* pids and cameras are texts, so ``7`` and ``0007`` are two persons; only cameras that are numbers
-  are compared as numbers. One pid is one person in all splits.
-* Pid ``-1`` is left out. A pid of zeros that only the gallery has is background, as in Market-1501:
+* Pids, cameras and domains are texts, but equal whole numbers are one, however a spreadsheet
+  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``, whose zeros it drops. Persons that must stay
+  apart get texts, such as ``a7`` and ``b7``. One pid is one person in all splits.
+* Pid ``-1`` is left out. Pid ``0`` that only the gallery has is background, as in Market-1501:
   nobody's match, and never trained on.
 * A source needs training images, or ``data.combineall``, which takes every split. A target needs
   query and gallery.
@@ -221,7 +223,7 @@ def _background(shots: Iterable[Shot]) -> set[str]:
     splits = defaultdict(set)
     for shot in shots:
         splits[shot.pid].add(shot.split)
-    return {pid for pid, found in splits.items() if found == {"gallery"} and not pid.strip("0")}
+    return {pid for pid, found in splits.items() if found == {"gallery"} and pid == "0"}
 
 
 def _numbers(names: Iterable[str]) -> dict[str, int]:
