@@ -38,6 +38,7 @@ from typing import Any, ClassVar
 import torchreid
 
 from .listing import FOLDERS, Shot, read
+from .loading import load
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -187,8 +188,11 @@ def stand_in(target: str) -> type[torchreid.data.ImageDataset]:
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            tested = torchreid.data.datasets.init_image_dataset(
-                target, root=root, **kwargs | {"mode": "query"}
+            tested = load(
+                torchreid.data.datasets.init_image_dataset,
+                target,
+                root=root,
+                **kwargs | {"mode": "query"},
             )
             item = (tested.query[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
