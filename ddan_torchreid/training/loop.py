@@ -10,7 +10,7 @@ from typing import Any
 import torchreid
 
 from .. import distributed
-from ..data.datasets.leaks import check_leaks
+from ..data.datasets.leaks import check_leaks, note_shared_images
 from ..data.order import EpochOrder, epoch_seed
 from ..data.reading import skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
@@ -84,6 +84,8 @@ class EpochLoop(TestingEngine):
         shard_train_loader(self.datamanager)
         self.train_loader = self.datamanager.train_loader
         check_leaks(self.datamanager, self.settings.allow_leaks)
+        if distributed.is_first():
+            note_shared_images(self.datamanager)
         if self.settings.needs_central_domain and self.objective.central is None:
             name = choose_central_domain(
                 self.model, self.datamanager, self.device, seed=self.settings.seed or 0

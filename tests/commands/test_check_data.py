@@ -43,12 +43,12 @@ def test_a_few_files_are_named_and_the_others_counted(tmp_path, capsys):
         path.write_bytes(b"")
     status, output, _ = check(capsys, "--root", tmp_path)
     assert status == 1
-    assert f"problem: {len(broken)} images cannot be decoded" in output
-    assert output.count("(empty)") == 3
+    assert f"problem: {len(broken)} images cannot be read" in output
+    assert output.count("(it is empty)") == 3
     assert "and 5 more (--all-files lists them)" in output
-    assert "      Dataset/P1/cam1/001_01.png (empty)\n" in output
+    assert "      Dataset/P1/cam1/001_01.png (it is empty)\n" in output
     _, everything, _ = check(capsys, "--root", tmp_path, "--all-files")
-    assert everything.count("(empty)") == len(broken)
+    assert everything.count("(it is empty)") == len(broken)
 
 
 def test_a_named_dataset_must_be_there(tmp_path, capsys):
