@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shlex
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -117,7 +118,7 @@ def _is_matlab(file: Path, variable: str) -> bool:
 
 def _splits(name: str, root: Path, files: Collection[str], absent: bool) -> Iterator[Finding]:
     folder = root / DATASETS[name].folder
-    command = f"ddan-torchreid check-data {name} --root {root}"
+    command = f"ddan-torchreid check-data {name} --root {shlex.quote(str(root))}"
     if not all((folder / each).is_dir() for each in UNPACKED.get(name, ())):
         return  # torchreid unpacks again, and draws again
     for file in (folder / each for each in SPLIT_FILES.get(name, ()) if not files or each in files):
