@@ -38,6 +38,7 @@ from typing import Any, ClassVar
 import torchreid
 
 from .listing import FOLDERS, Shot, read
+from .loading import load
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -194,8 +195,11 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            dataset = torchreid.data.datasets.init_image_dataset(
-                name, root=root, **kwargs | {"mode": mode}
+            dataset = load(
+                torchreid.data.datasets.init_image_dataset,
+                name,
+                root=root,
+                **kwargs | {"mode": mode},
             )
             item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
