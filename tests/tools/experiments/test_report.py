@@ -34,7 +34,7 @@ def test_scores_and_differences_are_those_of_the_records(tmp_path):
     assert float(cells[-1]) == pytest.approx(1.8, abs=0.2)
     assert "2, of 27 steps" not in text
     assert row(text, "runs")[1] == "8, of 27 steps each"
-    assert row(text, "hours")[1] == "4.0"
+    assert row(text, "hours, summed over the runs")[1] == "4.0"
 
 
 @pytest.mark.parametrize("name", ["unknown", *conditions.EXPERIMENTS])
