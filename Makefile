@@ -11,7 +11,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist l
 
 help:
 	@echo "make demo       make pedestrians, train DDAN on them, score it on unseen domains"
-	@echo "make test       ruff, mypy and the tests"
+	@echo "make test       ruff, mypy, the layers of the package and the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-gpu   the tests that need an NVIDIA GPU"
 	@echo "make test-wheel sdist and wheel, installed in an empty environment and run there"
@@ -30,6 +30,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(PYTEST) -m "not slow and not gpu"

@@ -30,17 +30,8 @@ REQUIREMENTS = [
 CUHK03 = ["h5py", "imageio"]
 EXPORT = ["onnx", "onnxruntime"]
 TOOLS = ["matplotlib", "scikit-learn", "jinja2"]
-TEST = [
-    "pytest",
-    "pytest-xdist",
-    "hypothesis",
-    "ruff",
-    "mypy",
-    "types-PyYAML",
-    *CUHK03,
-    *EXPORT,
-    *TOOLS,
-]
+CHECK = ["ruff", "mypy", "types-PyYAML", "import-linter"]
+TEST = ["pytest", "pytest-xdist", "hypothesis", *CHECK, *CUHK03, *EXPORT, *TOOLS]
 
 setup(
     name="ddan_torchreid",

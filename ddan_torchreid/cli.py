@@ -18,6 +18,8 @@ import torch
 
 from .config.settings import nearest
 from .distributed import processes
+from .system.files import expanded
+from .system.streams import escape_unknown
 from .version import __version__
 
 # What to type -> one line of help. The module has the same name with underscores.
@@ -32,7 +34,6 @@ COMMANDS = {
     "export": "write a model as ONNX or torch.export, compared with PyTorch",
     "extract": "features of your own image files, without labels",
     "search": "rank the images of a gallery by similarity to a query image",
-    "render": "draw the pedestrians of one domain or more",
     "check-data": "check the datasets under a data root, every image included",
     "doctor": "print what is installed, which data is there and what is missing",
 }
@@ -72,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 1: the run failed. 2: the input was rejected, with one line that says why. 130: it was
     interrupted. 141: what reads the output, such as ``head``, wants no more of it.
     """
+    escape_unknown(sys.stdout, sys.stderr)
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         status = _run(words)
@@ -133,7 +135,7 @@ def _run(words: list[str]) -> int:
         from .commands.configuration import take_pairs  # imports torchreid
 
         pairs, others = take_pairs(others)
-    arguments, rest = parser.parse_known_args(others)
+    arguments, rest = parser.parse_known_args([_with_home(word) for word in others])
     unknown = [word for word in rest if word.startswith("--") or not takes_pairs]
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
@@ -143,6 +145,11 @@ def _run(words: list[str]) -> int:
         raise RejectedInputError(f"{name} runs in one process; start it without torchrun")
     with processes.process_group():
         return command.run(arguments) or 0
+
+
+def _with_home(word: str) -> str:
+    """Expands ``~`` at the start and behind ``=``, where shells leave it: NAME=~/crops.csv."""
+    return "=".join(expanded(part) for part in word.split("="))
 
 
 def _print_help() -> None:

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 import torchreid
+from PIL import Image
 
 from ddan_torchreid import __version__, cli
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.commands import configuration
+from ddan_torchreid.data.loose_images import find_images
+from ddan_torchreid.inference.features import FeatureTable, extract
+from ddan_torchreid.inference.trained_model import load_trained_model
+from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
+from tests.small_data import CONFIG, SOURCES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -52,13 +59,19 @@ def test_help_and_version(capsys):
         (["train", "--config", "x"], "unknown argument '--config'"),
         (["train", "--config-file", "nowhere.yaml"], "there is no configuration file"),
         (["train", "ddan.top_k"], "'ddan.top_k' has no value"),
+        (["train", "ddan.top_k=3"], "write ddan.top_k 3, without '='"),
+        (["train", "--dataset", "a=x.csv", "b=y.csv"], "--dataset a=x.csv --dataset b=y.csv"),
+        (
+            ["train", "--dataset", "a=x.csv", "b=y", "c=z.csv", "-s", "a", "ddan.top_k", "3"],
+            "--dataset takes one NAME=PATH; repeat the flag: --dataset a=x.csv --dataset b=y",
+        ),
+        (["train", "-t", "viper", "--dataset", "a=x", "-t", "a", "b=y.csv"], "--dataset b=y.csv"),
         (["train", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
         (["train", "-t", "viper", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
-        (["evaluate", "--config-file", "rendered"], "give --weights FILE"),
+        (["evaluate", "--config-file", CONFIG], "give --weights FILE"),
         (["central-domain", "--samples", "1"], "--samples 1 is too few"),
         (["central-domain", "--samples", "many"], "invalid int value"),
         (["doctor", "extra"], "unknown argument 'extra'"),
-        (["render", "rendered_plazza"], "did you mean 'rendered_plaza'?"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, says, capsys):
@@ -97,6 +110,76 @@ def test_pairs_and_flags_come_in_any_order(words, targets, top_k):
     assert config.ddan.top_k == top_k
     if "--root" in words:
         assert config.data.root in ("somewhere", "x")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "--root=~/a", "--resume", "~/b"], {"root": "H/a", "resume": ["H/b"]}),
+        (["train", "--config-file", "~/a"], {"config_file": "H/a"}),
+        (["train", "--fine-tune", "~/a"], {"fine_tune": "H/a"}),
+        (["train", "--dataset", "a=~/b.csv"], {"dataset": ["a=H/b.csv"]}),
+        (["train", "--dataset=a=~/b.csv#c"], {"dataset": ["a=H/b.csv#c"]}),
+        (["evaluate", "--weights", "~/a", "--output", "~/b"], {"weights": "H/a", "output": "H/b"}),
+        (["evaluate", "--splits-from=~/a"], {"splits_from": "H/a"}),
+        (["central-domain", "--weights=~/a"], {"weights": "H/a"}),
+        (["extract", "~/a", "b", "--weights=~/c", "-o", "~/d"],
+         {"images": ["H/a", "b"], "weights": "H/c", "output": "H/d"}),
+        (["search", "~/a", "~/b", "--weights", "c", "-o", "~/d", "--pictures=~/e"],
+         {"queries": ["H/a"], "gallery": "H/b", "output": "H/d", "pictures": "H/e"}),
+        (["export", "~/a", "-o", "~/b", "--images", "~/c/*.jpg"],
+         {"weights": "H/a", "output": "H/b", "images": ["H/c/*.jpg"]}),
+        (["convert", "--official", "~/a", "~/b"], {"official": "H/a", "out": "H/b"}),
+        (["convert", "--download", "--root=~/a", "b"], {"root": "H/a", "out": "b"}),
+        (["download", "ilids", "--root=~/a"], {"root": "H/a"}),
+        (["check-data", "a=~/b.csv", "--root=~/c"], {"names": ["a=H/b.csv"], "root": "H/c"}),
+        (["doctor", "--root=~/a"], {"root": "H/a"}),
+        (["run", "~/a.py", "--root", "~/b"], {"script": "H/a.py", "words": ["--root", "H/b"]}),
+        (["extract", "./~", "a/~/b", "~nobody-here/a", "--weights", "c"],
+         {"images": ["./~", "a/~/b", "~nobody-here/a"]}),
+    ],
+)  # fmt: skip
+def test_home_is_expanded_in_every_path(words, expected, monkeypatch):
+    monkeypatch.setenv("HOME", "/H")
+    command = importlib.import_module(f"ddan_torchreid.commands.{words[0].replace('-', '_')}")
+    given = {}
+    monkeypatch.setattr(command, "run", lambda arguments: given.update(vars(arguments)))
+    assert main(words) == 0
+    for name, value in expected.items():
+        paths = value if isinstance(value, list) else [value]
+        paths = [re.sub("(^|=)H/", r"\1/H/", path) for path in paths]
+        assert given[name] == (paths if isinstance(value, list) else paths[0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--dataset", "a=~nobody-here/a.csv", "-t", "a"],
+        ["train", "--root", "~nobody-here/a", "--config-file", "ddan_no_duke"],
+        ["check-data", "a=~nobody-here/a.csv"],
+        ["check-data", "--root", "~nobody-here/a"],
+        ["extract", "~nobody-here/a", "--weights", "b"],
+    ],
+)
+def test_the_home_of_nobody_is_a_folder_that_is_not_there(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert "~nobody-here/a" in capsys.readouterr().err
+
+
+def test_functions_expand_home_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 2, "ddan", False)
+    state_files.write({"state_dict": model.state_dict()}, Path("~/weights"))
+    assert (tmp_path / "weights").is_file()
+    load_model("~/weights")
+    trained = load_trained_model("~/weights", 32, 16)
+    Image.new("RGB", (16, 32)).save(tmp_path / "a.png")
+    paths = find_images(["~/a.png"])
+    assert paths == find_images(["~/*.png"]) == [str(tmp_path / "a.png")]
+    table, _ = extract(trained, paths)
+    table.save(tmp_path / "features.npz")
+    assert FeatureTable.load("~/features.npz").paths == paths
 
 
 def test_a_stopped_training_says_why(monkeypatch, capsys):
@@ -155,21 +238,12 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     assert main(["doctor"]) == 130
 
 
-def test_the_distances_between_sources_are_printed(small_config, small_root, capsys, tmp_path):
-    config = small_config()
-    status = main(
-        [
-            *("central-domain", "--config-file", "rendered", "--root", str(small_root)),
-            *("--samples", "20", "model.name", "ddan_mobilenetv2_x0_35"),
-            *("data.height", "64", "data.width", "32", "data.workers", "0", "ddan.top_k", "3"),
-            *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
-            *("train.batch_size", "24"),
-        ]
-    )
+def test_the_distances_between_sources_are_printed(small_root, capsys):
+    status = main(["central-domain", "--config-file", CONFIG, "--samples", "20"])
     output = capsys.readouterr().out
     assert status == 0
-    assert output.splitlines()[-1].removeprefix("Central domain: ") in config.data.sources
-    assert all(name in output for name in config.data.sources)
+    assert output.splitlines()[-1].removeprefix("Central domain: ") in SOURCES
+    assert all(name in output for name in SOURCES)
 
 
 def test_evaluating_needs_no_sources(real_root, tmp_path, capsys):

@@ -11,7 +11,6 @@ from ddan_torchreid.system import state_files
 from tests import miniatures
 
 SHIPPED = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
-REAL = [path for path in SHIPPED if path.stem != "rendered"]
 
 
 def load(path, root, output):
@@ -23,7 +22,7 @@ def load(path, root, output):
     return config
 
 
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_recipe_builds_on_the_real_layouts(path, real_root, tmp_path):
     config = load(path, real_root, tmp_path)
     engine = builder.build(config)

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from ..config.settings import nearest
-from ..data import rendered
 from ..data.datasets import check, split_files
 from ..data.datasets.published import DATASETS
 
@@ -42,10 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     root = Path(os.path.abspath(os.path.expanduser(arguments.root)))
     names = arguments.names or _found(root)
     for name in names:
-        if "=" not in name and name not in DATASETS and name not in rendered.DOMAINS:
-            known = [*DATASETS, *rendered.DOMAINS]
+        if "=" not in name and name not in DATASETS:
             raise ValueError(
-                f"dataset {name!r} is unknown; {nearest(name, known)}; for own data write "
+                f"dataset {name!r} is unknown; {nearest(name, list(DATASETS))}; for own data write "
                 f"{name}=PATH"
             )
     if not names:
@@ -67,18 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _found(root: Path) -> list[str]:
-    real = [name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()]
-    drawn = [name for name in rendered.DOMAINS if (root / "rendered" / name).exists()]
-    return real + drawn
+    return [name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()]
 
 
 def _check(name: str, root: Path) -> check.Report:
     if name in DATASETS:
         return check.check_published(name, root)
-    if "=" in name:
-        name, _, path = name.partition("=")
-        return check.check_own(name, path)
-    return check.check_rendered(name, root)
+    name, _, path = name.partition("=")
+    return check.check_own(name, path)
 
 
 def _fix_splits(name: str, root: Path) -> None:

@@ -15,7 +15,10 @@ from ..integration import builder, registry
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags; what follows as KEY VALUE pairs changes any key of the configuration."""
     parser.usage = f"{parser.prog} --config-file FILE [flags] [KEY VALUE ...]"
-    parser.epilog = "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05"
+    parser.epilog = (
+        "KEY VALUE pairs change any key of the configuration, such as train.lr 0.05; values are "
+        "read as in a file"
+    )
     parser.add_argument("--config-file", default="", help="YAML file, or the name of a shipped one")
     parser.add_argument("-s", "--sources", nargs="+", help="source datasets")
     parser.add_argument("-t", "--targets", nargs="+", help="target datasets")
@@ -32,18 +35,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="own data: a folder in Market-1501's layout, or a CSV with path,pid,camid",
+        help="own data: a folder in Market-1501's layout, or a CSV with path,pid,camid; repeat the "
+        "flag for each dataset",
     )
 
 
-def load(arguments: argparse.Namespace) -> CfgNode:
+def load(arguments: argparse.Namespace, reads: Sequence[str] = ("sources", "targets")) -> CfgNode:
     """Merges file, flags and pairs, in this order, into the default configuration.
+
+    Args:
+        arguments: of the command line.
+        reads: the lists of datasets that the command reads: no other ``--dataset`` needs be there.
 
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
-    registry.register_own(arguments.dataset)
     pairs = arguments.rest + _unknown_among_names(arguments)
+    _check_one_dataset_a_flag(arguments.dataset, pairs)
     configuration = schema.get_default_config()
     if arguments.config_file:
         schema.merge_file(configuration, schema.find_file(arguments.config_file))
@@ -55,6 +63,8 @@ def load(arguments: argparse.Namespace) -> CfgNode:
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
     schema.merge_options(configuration, pairs)
+    read = {name for key in reads for name in configuration.data[key]}
+    registry.register_own(arguments.dataset, read)
     return configuration
 
 
@@ -94,6 +104,14 @@ def _unknown_among_names(arguments: argparse.Namespace) -> list[str]:
         pairs += words[first:]
         setattr(arguments, flag, words[:first])
     return pairs
+
+
+def _check_one_dataset_a_flag(datasets: Sequence[str], words: Sequence[str]) -> None:
+    keys = schema.known_keys(schema.get_default_config())
+    more = [word for word in words[::2] if "=" in word and word.partition("=")[0] not in keys]
+    if datasets and more:
+        flags = " ".join(f"--dataset {each}" for each in (datasets[-1], more[0]))
+        raise ValueError(f"--dataset takes one NAME=PATH; repeat the flag: {flags}")
 
 
 def run_engine(configuration: CfgNode, engine: Any) -> None:

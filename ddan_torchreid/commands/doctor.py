@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 import torchreid
 
-from ..data import rendered
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
 from ..integration import autoload
@@ -147,8 +146,7 @@ def _weights() -> None:
 def _datasets(asked: str | None) -> Iterator[str]:
     root = Path(os.path.abspath(os.path.expanduser(asked or DEFAULT_ROOT)))
     print(f"\ndatasets under {root}{'' if root.is_dir() else ' (no such folder)'}")
-    found = [name for name in rendered.DOMAINS if (root / "rendered" / name).is_dir()]
-    _line("drawn domains", f"{len(found)} there; others are drawn when first used")
+    found = []
     for name, dataset in DATASETS.items():
         absent = missing(name, root)
         source = dataset.source
@@ -165,6 +163,6 @@ def _datasets(asked: str | None) -> Iterator[str]:
         print(f"  ddan-torchreid check-data --root {root} looks into what is found")
     elif asked:
         yield (
-            f"there is no dataset under {root}; give another --root, fetch one (ddan-torchreid "
-            f"download cuhksysu --root {root}), or train on drawn domains (ddan-torchreid demo)"
+            f"there is no dataset under {root}; give another --root, or fetch one "
+            f"(ddan-torchreid download cuhksysu --root {root})"
         )

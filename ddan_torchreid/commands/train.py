@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 
 from ..integration import builder
+from ..system.folder_lock import locked
 from ..training.checkpoint_store import AUTO, written_files
 from . import configuration
 
@@ -34,14 +36,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     Raises:
         ValueError: nothing says what to train, both ways to start from a checkpoint are asked for,
-            several paths are given, or there is another run in ``data.save_dir``.
+            several paths are given, or another run has used ``data.save_dir`` or does so now.
     """
     config = configuration.load(arguments)
     if not (arguments.config_file or arguments.sources or arguments.rest):
-        raise ValueError(
-            "nothing to train; write --config-file FILE, such as ddan_no_duke.yaml, or "
-            "rendered.yaml for drawn pedestrians"
-        )
+        raise ValueError("nothing to train; write --config-file FILE, such as ddan_no_duke.yaml")
     if arguments.resume is not None:
         if len(arguments.resume) > 1:
             raise ValueError(f"--resume takes one path, got {' '.join(arguments.resume)}")
@@ -53,9 +52,12 @@ def run(arguments: argparse.Namespace) -> None:
             raise ValueError("--fine-tune is for loss.name ddan; write model.load_weights PATH")
         config.model.load_weights = arguments.fine_tune
         config.ddan.fine_tune = True
-    if not config.model.resume and (there := written_files(config.data.save_dir)):
-        raise ValueError(
-            f"{there[-1]} is of another run, which this one would overwrite; write --resume to go "
-            "on with it, or another data.save_dir"
-        )
-    configuration.run_engine(config, builder.build(config))
+    # A test writes no checkpoint, so it may go on beside a training in the same folder.
+    held = contextlib.nullcontext() if config.test.evaluate else locked(config.data.save_dir)
+    with held:
+        if not config.model.resume and (there := written_files(config.data.save_dir)):
+            raise ValueError(
+                f"{there[-1]} is of another run, which this one would overwrite; write --resume to "
+                "go on with it, or another data.save_dir"
+            )
+        configuration.run_engine(config, builder.build(config))

@@ -17,8 +17,9 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from ..system.files import expanded
 from .settings import DDANSettings, nearest
-from .values import convert, read_yaml
+from .values import convert, of_command_line, read_yaml
 
 # key -> (default, what takes it, under which argument). The defaults are those of main.py.
 SCHEMA: dict[str, tuple[Any, str, str]] = {
@@ -92,6 +93,12 @@ SCHEMA: dict[str, tuple[Any, str, str]] = {
     "test.visrank": (False, "run", "visrank"),
     "test.visrank_topk": (10, "run", "visrank_topk"),
 }
+
+# Keys that hold a path, where ~ stands for the home folder.
+PATHS = (
+    *("data.root", "data.save_dir", "model.load_weights", "model.resume"),
+    "ddan.splits_from",
+)
 
 # Options of the model that torchreid's build_model has no argument for: its dropout, and that
 # model.load_weights is of other identities, so that the identity head starts anew.
@@ -168,6 +175,7 @@ def find_file(name: str) -> Path:
     Raises:
         FileNotFoundError: neither exists; the message names the nearest shipped one.
     """
+    name = expanded(name)
     if Path(name).is_file():
         return Path(name)
     package = Path(__file__).parent.parent
@@ -206,10 +214,14 @@ def merge_options(config: CfgNode, options: Sequence[str]) -> None:
     Raises:
         ValueError: an unknown key, a key without a value, or a value of a wrong type.
     """
+    keys = known_keys(config)
+    for key, equals, text in (word.partition("=") for word in options[::2]):
+        if equals and key in keys:
+            raise ValueError(f"options come in pairs KEY VALUE; write {key} {text}, without '='")
     if len(options) % 2:
         raise ValueError(f"options come in pairs KEY VALUE; {options[-1]!r} has no value")
     for key, text in zip(options[::2], options[1::2], strict=True):
-        _set(config, key, text, where="the command line")
+        _set(config, key, of_command_line(text), where="the command line")
 
 
 def _flatten(config: CfgNode, content: dict, prefix: str = "") -> list[tuple[str, Any]]:
@@ -277,4 +289,4 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
     node = config
     for parent in parents:
         node = node[parent]
-    node[leaf] = value
+    node[leaf] = expanded(value) if key in PATHS else value

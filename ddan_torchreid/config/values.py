@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import reprlib
 from typing import Any
 
@@ -53,8 +54,8 @@ class _RangeError(ValueError):
 def convert(default: Any, value: Any) -> Any:
     """The value as the type of the default, the elements of a list as those of the default's.
 
-    A text is read as a Python literal where no text is meant: command lines hold texts only, and
-    YAML 1.1 reads 5e-4 as text. A whole number stands for a fraction.
+    Command lines hold texts only, so a text is read as YAML where no text is meant, and else as a
+    Python literal: YAML 1.1 takes 5e-4 and (1, 2) for texts. A whole number stands for a fraction.
 
     Raises:
         ValueError: it has another type, or is a number that is not finite or beyond 64 bits; the
@@ -70,9 +71,28 @@ def convert(default: Any, value: Any) -> Any:
 
 
 def _decoded(default: Any, value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(default, str):
-        return CfgNode._decode_cfg_value(value)
-    return value
+    if not isinstance(value, str) or (isinstance(default, str) and default != "auto"):
+        return value
+    with contextlib.suppress(ValueError):
+        read = read_yaml(value)
+        if not isinstance(read, str):
+            return read
+    return CfgNode._decode_cfg_value(value)
+
+
+def of_command_line(text: str) -> str | None:
+    """What a word of the command line is in a file where a text is meant.
+
+    It is without the quotes of YAML around it, and nothing where it is ``null``. Other words need
+    no quotes to be texts, as on the command line nothing else is near them.
+    """
+    if text.lower() == "null":
+        return None
+    if text[:1] in ("'", '"') and text[-1:] == text[0]:
+        with contextlib.suppress(ValueError):
+            read = read_yaml(text)
+            return read if isinstance(read, str) else text
+    return text
 
 
 def _as(default: Any, value: Any) -> Any:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from ..data.loose_images import read_image
 from ..data.reading import SafeImageDataset
+from ..system.files import expanded
 from .features import FeatureSet, extract_features
 from .scores import Scores, as_row, mean_scores, score_once
 from .splits import LabelledImage, SplitSet, own_split, read_splits
@@ -169,7 +170,7 @@ def target_splits(
         if standard:
             folder = Path(datamanager.test_loader[name]["query"].dataset.dataset_dir)
         if splits_from not in ("", "torchreid"):
-            file = Path(splits_from).expanduser()
+            file = Path(expanded(splits_from))
             file = file / f"{name}.json" if file.is_dir() else file
             found = read_splits(file, name, folder if standard else own_split(name, *items).folder)
         elif not (standard and splits):

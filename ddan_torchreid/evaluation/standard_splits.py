@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from scipy.io import loadmat
-
 from ..data.datasets.layouts import list_images
 from ..data.datasets.published import DATASETS
 from .splits import LabelledImage, Split, SplitSet
@@ -165,6 +163,8 @@ def _in_order(names: Iterable[str], key: tuple) -> list[str]:
 
 
 def _grid_partitions(folder: Path, count: int) -> list[set[int]]:
+    from scipy.io import loadmat  # takes long to import, and one dataset needs it
+
     file = folder / "underground_reid" / "features_and_partitions.mat"
     try:
         cells = loadmat(str(file))["trainIdxAll"][0]

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from ..data.loose_images import read_image
+from ..system.files import expanded
 from ..version import __version__
 from .trained_model import TrainedModel
 
@@ -61,7 +62,7 @@ class FeatureTable:
             ValueError: the file is something else, or broken.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(expanded(path), allow_pickle=False) as file:
                 columns = {field.name: file[field.name] for field in dataclasses.fields(cls)}
             features, paths = columns.pop("features"), columns.pop("paths").tolist()
             fields = {key: value.item() for key, value in columns.items()}

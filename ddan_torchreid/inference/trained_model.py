@@ -14,6 +14,7 @@ from torchvision import transforms as T
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, ddan_transforms
 from ..models import DDANModel, load_model
+from ..system.files import expanded
 from ..system.state_files import details, read
 
 DEFAULT_SIZE = (256, 128)
@@ -90,7 +91,7 @@ def load_trained_model(
     height = images.get("height", DEFAULT_SIZE[0]) if height is None else height
     width = images.get("width", DEFAULT_SIZE[1]) if width is None else width
     ddan_transforms(height, width)
-    digest = hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    digest = hashlib.sha256(Path(expanded(weights)).read_bytes()).hexdigest()
     return TrainedModel(
         load_model(weights, device),
         height,

@@ -21,8 +21,12 @@ from ..config.settings import nearest
 from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
-from ..evaluation.ranking import EVALUATORS
+from ..evaluation.ranking import ranking_with
+from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
+from ..system.files import unshared
+from ..system.folder_lock import make_folder
+from ..system.streams import ESCAPED
 from ..training import checkpoint, resuming
 from ..training.checkpoint_store import find, newest
 from . import checks
@@ -52,8 +56,6 @@ def build(config: CfgNode) -> Any:
     torchreid.utils.set_random_seed(config.train.seed)
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
-    # torchreid's softmax and triplet engines rank with it too.
-    torchreid.metrics.evaluate_rank = EVALUATORS[config.ddan.evaluator]
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
     if len(datamanager.train_loader) == 0 and not config.test.evaluate:
@@ -173,7 +175,7 @@ def configure_model(
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
-    bare = checkpoint.unwrapped(model)
+    bare = distributed.unwrapped(model)
     if config.loss.name == "ddan":
         apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
@@ -202,7 +204,14 @@ def configure_model(
 def build_engine(
     config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
+    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet.
+
+    Raises:
+        ValueError: an option is not valid, or there is no memory for ``test.rerank``.
+    """
+    if config.test.rerank and distributed.is_first():
+        for name, parts in datamanager.test_dataset.items():
+            check_memory(len(parts["query"]), len(parts["gallery"]), name)
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
         options = common | engine_options(config)
@@ -211,17 +220,14 @@ def build_engine(
         engine.configuration = config.dump()
         return engine
     common["label_smooth"] = config.loss.softmax.label_smooth
-    if config.loss.name == "softmax":
-        return torchreid.engine.ImageSoftmaxEngine(datamanager, model, optimizer, **common)
-    return torchreid.engine.ImageTripletEngine(
-        datamanager,
-        model,
-        optimizer,
-        margin=config.loss.triplet.margin,
-        weight_t=config.loss.triplet.weight_t,
-        weight_x=config.loss.triplet.weight_x,
-        **common,
-    )
+    kind = torchreid.engine.ImageSoftmaxEngine
+    if config.loss.name == "triplet":
+        kind = torchreid.engine.ImageTripletEngine
+        common |= {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
+    engine = kind(datamanager, model, optimizer, **common)
+    # As DDAN's does, and in a fraction of the time.
+    engine.test = ranking_with(config.ddan.evaluator)(engine.test)
+    return engine
 
 
 @contextlib.contextmanager
@@ -235,23 +241,14 @@ def log_file(config: CfgNode) -> Iterator[Path]:
     if not distributed.is_first():
         yield path
         return
-    _make_folder(path.parent)
-    console = sys.stdout
-    with path.open("w", encoding="utf-8") as file:
+    make_folder(path.parent)
+    console, path = sys.stdout, unshared(path)
+    with path.open("w", encoding="utf-8", errors=ESCAPED) as file:
         sys.stdout = _Tee(console, file)
         try:
             yield path
         finally:
             sys.stdout = console
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        raise ValueError(
-            f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
-        ) from error
 
 
 class _Tee:

@@ -14,7 +14,7 @@ from ..config.settings import DDANSettings, nearest
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
 from ..data.loose_images import printable
-from ..data.rendered import DOMAINS as RENDERED
+from ..system.files import expanded
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU
 from . import registry
 
@@ -229,7 +229,7 @@ def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: the data root is no path at all, such as one that is too long.
     """
-    root = Path(config.data.root).expanduser()
+    root = Path(expanded(config.data.root))
     try:
         root.exists()
     except OSError as error:
@@ -238,8 +238,6 @@ def missing_data(config: CfgNode, names: Sequence[str]) -> dict[str, str]:
         ) from None
     absent = {}
     for name in names:
-        if name in RENDERED:
-            continue
         if name in DATASETS:
             paths = missing(name, root)
         else:

@@ -6,13 +6,17 @@ to that module's functions, so these are where DDAN comes in (:func:`extend`):
 * ``get_default_config()``: the configuration takes ``ddan:`` keys;
 * ``imagedata_kwargs(config)``, just before the script builds the data: with ``loss.name`` ``ddan``
   the configuration is checked, and ``torchreid.engine.ImageTripletEngine``, which the script
-  builds for every loss but softmax, is until then a function that builds DDAN's engine.
+  builds for every loss but softmax, is until then a function that builds DDAN's engine;
+* ``torchreid.utils.Logger``, which the script builds once the configuration is known: its log has a
+  name of its own, and what a stream cannot encode is written as an escape.
 
-Nothing else is touched, and without ``loss.name: ddan`` nothing is replaced at all.
+Nothing else is touched, and without ``loss.name: ddan`` nothing is replaced at all. A training
+holds its output folder until the script ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import sys
@@ -27,11 +31,17 @@ from yacs.config import CfgNode
 
 from ..config import schema
 from ..config.only_testing import forget_training
+from ..system.files import unshared
+from ..system.folder_lock import locked, make_folder
+from ..system.streams import escape_unknown
 from ..training import resuming
 from . import builder, checks
 
 # The functions of torchreid's default_config.py that this module relies on.
 FUNCTIONS = ("get_default_config", "imagedata_kwargs", "videodata_kwargs")
+# The script tells nobody when it ends.
+_until_the_end = contextlib.ExitStack()
+atexit.register(_until_the_end.close)
 
 
 def extend(module: Any) -> None:
@@ -101,6 +111,7 @@ def add_ddan_node(configuration: CfgNode) -> None:
     """Adds the ``ddan:`` node with its defaults where there is none."""
     if "ddan" not in configuration:
         configuration.ddan = CfgNode(schema.ddan_defaults())
+        _wrap_logger(torchreid.utils.Logger)
 
 
 def _asks_for_ddan(path: str) -> bool:
@@ -126,6 +137,23 @@ def _wrap_get_default_config(original: Callable[[], Any]) -> Callable[[], Any]:
     return get_default_config
 
 
+def _wrap_logger(logger: Any) -> None:
+    original = logger.__init__
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def initialise(self: Any, fpath: str | None = None) -> None:
+        if fpath is not None:
+            with _one_line_errors():
+                make_folder(Path(fpath).parent)
+                fpath = str(unshared(Path(fpath)))
+        original(self, fpath)
+        escape_unknown(self.console, self.file)
+
+    logger.__init__ = initialise
+
+
 def _wrap_data_kwargs(original: Callable[[Any], dict]) -> Callable[[Any], dict]:
     @functools.wraps(original)
     def data_kwargs(configuration: Any) -> dict:
@@ -144,6 +172,8 @@ def _prepare(configuration: Any) -> None:
     if configuration.test.evaluate:
         forget_training(configuration)
     checks.check(configuration)
+    if not configuration.test.evaluate:
+        _until_the_end.enter_context(locked(configuration.data.save_dir))
     builder.find_weights(configuration)
     weights = {key: configuration.model[key] for key in ("load_weights", "resume")}
     # The script would load the model alone, and before there is a discriminator or an ID pool.

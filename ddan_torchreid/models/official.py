@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..method.discriminator import DomainDiscriminator
 from ..method.identity_pool import IdentityPool
+from ..system.files import expanded
 from ..system.state_files import read, write
 from .mobilenetv2 import ddan_mobilenetv2
 
@@ -121,7 +122,7 @@ def convert_official(path: str | Path, out: str | Path) -> ConversionSummary:
         ValueError: ``path`` is no such checkpoint: it cannot be read without running code that is
             in it, or a tensor is missing, unknown or of another shape. Nothing is written then.
     """
-    path, out = Path(path), Path(out)
+    path, out = Path(expanded(path)), Path(expanded(out))
     if out.exists() and path.exists() and out.samefile(path):
         raise ValueError(f"{out} is the file to convert; choose another name for the result")
     released, epoch = _flatten(read(path), path)

@@ -1,1 +1,1 @@
-"""Files, signals and random generators: what every other room may use."""
+"""Files, folders, streams, signals and random generators: what every other room may use."""

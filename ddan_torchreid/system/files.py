@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` that takes its name when the block ends without an error.
 
     The temporary file is made at once, so a folder that cannot be written to shows before the
-    work, and has the suffix of ``path``. Folders on the way are made.
+    work, and has the suffix of ``path``. Folders on the way are made, and ``~`` is the home folder.
 
     Raises:
         ValueError: ``path`` is a folder.
         OSError: the file cannot be written.
     """
+    path = Path(expanded(path))
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +36,24 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unshared(path: Path) -> Path:
+    """Makes an empty file that was not there: ``path``, or with ``-2``, ``-3``, ... behind it."""
+    for number in itertools.count(1):
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            numbered.touch(exist_ok=False)
+            return numbered
+    raise AssertionError("the numbers do not end")
+
+
+def expanded(path: str | os.PathLike[str]) -> str:
+    """A path whose ``~`` or ``~user`` at the start is the home folder, as a shell has it.
+
+    Where there is no such user it stays as it is.
+    """
+    return os.path.expanduser(os.fspath(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .files import replacing
+from .files import expanded, replacing
 
 # torch's words for a machine that has no file handle or memory left, in a RuntimeError.
 _NOT_THE_FILE = ("unable to open file", "unable to mmap", "can't allocate memory")
@@ -61,7 +61,7 @@ def read(
     scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
     try:
         with torch.serialization.safe_globals([*harmless, *scalars]):
-            state = torch.load(str(path), map_location=device, weights_only=True, mmap=mmap)
+            state = torch.load(expanded(path), map_location=device, weights_only=True, mmap=mmap)
     except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
     except OSError as error:

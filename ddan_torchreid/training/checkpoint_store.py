@@ -23,6 +23,7 @@ import torch
 
 from .. import distributed
 from ..system.files import replacing
+from ..system.folder_lock import holds
 from ..system.state_files import read
 
 AUTO = "auto"
@@ -45,6 +46,27 @@ class Position:
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}" + (f" and {self.batch} batches" if self.batch else "")
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a checkpoint continues.
+
+    Attributes:
+        position: how far its run had come.
+        untested: the test that follows its last epoch was not finished.
+        random: state of this process's generators, from `random_state.capture`; None of a process
+            that the run did not have.
+    """
+
+    position: Position
+    untested: bool = False
+    random: dict[str, Any] | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """Epoch (0-based) that torchreid's loop begins with; one that is only tested counts."""
+        return self.position.epoch - self.untested
 
 
 def find(path: str, save_dir: str | Path) -> str:
@@ -141,7 +163,8 @@ class Keeper:
         last_time: when the last one was written, on the clock of ``time.monotonic``.
 
     Args:
-        save_dir: output folder. Unfinished files of a process that was killed are deleted.
+        save_dir: output folder. Unfinished files of a process that was killed are deleted where
+            this one holds the folder, for only then they cannot be of a living one.
         run: of the run that goes on, or of a new one.
         position: where it goes on. If the folder has later positions of the same run, this is
             another run from here, whose checkpoints are newer than those.
@@ -155,8 +178,9 @@ class Keeper:
         self.keep = keep
         self.best = -1.0
         self.last_time = time.monotonic()
-        for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
-            leftover.unlink(missing_ok=True)
+        if holds(self.folder):
+            for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
+                leftover.unlink(missing_ok=True)
         self._scored = {
             at: "mean_ap" in state["ddan"]
             for found, at, _, state in _details(self.folder)

@@ -72,17 +72,17 @@ def test_bad_input_is_one_line(words, says, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
-def test_drawn_domains_and_own_data(small_root, tmp_path, capsys):
+def test_own_data(small_root, tmp_path, capsys):
     for name in ("1.jpg", "2.jpg"):
         Image.new("RGB", (4, 8)).save(tmp_path / name)
     (tmp_path / "crops.csv").write_text("path,pid,camid\n1.jpg,a,1\n2.jpg,b,1\n")
-    status, output, _ = check(capsys, "--root", small_root, f"shop={tmp_path}/crops.csv")
+    status, output, _ = check(capsys, f"shop={tmp_path}/crops.csv")
     assert status == 1
     assert "2 images of      2 persons" in output
     assert "1.jpg = " in output
-    status, output, _ = check(capsys, "--root", small_root)
+    status, output, _ = check(capsys, *(f"{name}={small_root}/{name}" for name in ("mall", "snow")))
     assert status == 0
-    assert "no problems in 5 datasets" in output
+    assert "no problems in 2 datasets" in output
 
 
 def test_fix_splits(tmp_path, capsys):

@@ -109,12 +109,6 @@ def test_what_is_missing_and_where_to_get_it(tmp_path, capsys):
     assert os.listdir(root / "prid2011") == []
 
 
-def test_drawn_domains_are_enough(small_root, capsys):
-    status, rows, _ = diagnose(capsys, "--root", small_root)
-    assert status == 0
-    assert rows["drawn"] == "domains           5 there; others are drawn when first used"
-
-
 def test_gpus(capsys, monkeypatch):
     properties = SimpleNamespace(name="Test GPU", total_memory=24 * 2**30)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

@@ -1,12 +1,16 @@
 """``ddan-torchreid evaluate``: splits, files and what is refused."""
 
 import json
+import os
+import shutil
 
 import pytest
 import torch
 import torchreid
+from PIL import Image
 
 from ddan_torchreid.cli import main
+from tests.small_data import CONFIG
 
 MODEL = ["model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"]
 
@@ -61,9 +65,9 @@ def test_without_splits_it_is_torchreids_test(words, capsys):
 
 
 def own_words(small_root, weights, folder, *columns):
-    """A listing of drawn images, an image for each person and camera, and its test."""
+    """A listing of synthetic images, an image for each person and camera, and its test."""
     rows = []
-    for image in sorted((small_root / "rendered" / "rendered_mall" / "train").glob("*_*_0*")):
+    for image in sorted((small_root / "mall" / "bounding_box_train").glob("*_*_0*")):
         person, camera, _ = image.stem.split("_")
         first = not any(row["pid"] == person for row in rows)
         split = "query" if first else "gallery"
@@ -72,7 +76,7 @@ def own_words(small_root, weights, folder, *columns):
     lines = [",".join(row[column] for column in columns) for row in rows]
     (folder / "shop.csv").write_text("\n".join([",".join(columns), *lines]))
     return [
-        *("evaluate", "--config-file", "rendered", "--dataset", f"shop={folder / 'shop.csv'}"),
+        *("evaluate", "--config-file", CONFIG, "--dataset", f"shop={folder / 'shop.csv'}"),
         *("-t", "shop", "-s", "market1501", "--root", str(folder), "--weights", str(weights)),
         *(*MODEL, "data.workers", "0", "data.save_dir", str(folder / "log")),
     ]
@@ -138,6 +142,30 @@ TRAINING_ONLY = {
 def test_nothing_is_refused_that_matters_to_training_only(words, options, capsys):
     assert main([*words, *options]) == 0, capsys.readouterr().err
     assert "Evaluating ilids" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loss", ["ddan", "softmax"])
+def test_no_name_of_a_query_costs_its_picture_or_the_run(words, loss, tmp_path):
+    rows = ["path,pid,camid,split"]
+    names = [b"0001_c1_\xff.png", "0002_c1_人.png".encode()]
+    for person in (1, 2):
+        for camera, split in ((1, "query"), (2, "gallery")):
+            path = tmp_path / "csv" / f"{person}{camera}" / "same.png"
+            folder = tmp_path / "folder" / {"query": "query", "gallery": "bounding_box_test"}[split]
+            path.parent.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (8, 16), (90 * person, 60 * camera, 0)).save(path)
+            name = names[person - 1].replace(b"_c1", f"_c{camera}".encode())
+            shutil.copy(path, os.path.join(os.fsencode(folder), name))
+            rows.append(f"{person}{camera}/same.png,{person},{camera},{split}")
+    (tmp_path / "csv" / "rows.csv").write_text("\n".join(rows))
+    own = ("--dataset", f"a={tmp_path}/csv/rows.csv", "--dataset", f"b={tmp_path}/folder")
+    keys = ["test.visrank", "True", "test.ranks", "[1]", "loss.name", loss]
+    assert main([*words, *own, "-t", "a", "b", *keys]) == 0
+    pictures = {name: os.listdir(tmp_path / "log" / f"visrank_{name}") for name in "ab"}
+    assert sorted(pictures["a"]) == ["11_same.jpg", "21_same.jpg"]
+    expected = [os.fsdecode(name).replace(".png", ".jpg") for name in names]
+    assert sorted(pictures["b"]) == sorted(expected)
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,104 @@ def test_numbers_are_read_as_people_write_them(tmp_path):
     assert configuration.train.stepsize == [20, 40]
 
 
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("use_gpu", "false", False),
+        ("use_gpu", "True", True),
+        ("data.combineall", "yes", True),
+        ("data.sources", "[a, b]", ["a", "b"]),
+        ("data.sources", "['a', \"b\"]", ["a", "b"]),
+        ("data.sources", "[market1501]", ["market1501"]),
+        ("data.sources", "[]", []),
+        ("train.stepsize", "[20, 40]", [20, 40]),
+        ("train.lr", "1e-3", 1e-3),
+        ("train.lr", "'1e-3'", 1e-3),
+        ("train.lr", ".5", 0.5),
+        ("train.batch_size", "0x40", 64),
+        ("data.norm_mean", "[1e-1, .2, 1]", [0.1, 0.2, 1.0]),
+        ("ddan.cuda_graphs", "off", "off"),
+        ("ddan.amp", "false", "off"),
+        ("ddan.amp", "bf16", "bf16"),
+        ("data.save_dir", "log/a b", "log/a b"),
+        ("data.save_dir", "'log/a b'", "log/a b"),
+        ("data.save_dir", '"12"', "12"),
+    ],
+)
+def test_a_value_is_the_same_in_a_file_and_on_the_command_line(key, written, value, tmp_path):
+    *parents, leaf = key.split(".")
+    node = f"{leaf}: {written}"
+    for parent in parents:
+        node = f"{parent}: {{{node}}}"
+    in_file = schema.value_of(loaded(node, tmp_path), key)
+    configuration = schema.get_default_config()
+    schema.merge_options(configuration, [key, written])
+    on_command_line = schema.value_of(configuration, key)
+    assert in_file == on_command_line == value
+    assert type(in_file) is type(on_command_line) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("data.save_dir", "2024", "2024"),
+        ("data.save_dir", "a: b #c", "a: b #c"),
+        ("data.save_dir", "it's'", "it's'"),
+        ("model.load_weights", "", ""),
+        ("data.sources", "('a', 'b')", ["a", "b"]),
+        ("train.stepsize", "(20, 40)", [20, 40]),
+        ("train.stepsize", "20, 40", [20, 40]),
+    ],
+)
+def test_what_the_command_line_takes_besides(key, written, value):
+    configuration = schema.get_default_config()
+    schema.merge_options(configuration, [key, written])
+    assert schema.value_of(configuration, key) == value
+
+
+@pytest.mark.parametrize("word", ["null", "Null"])
+@pytest.mark.parametrize("key", ["use_gpu", "data.sources", "train.lr", "data.save_dir"])
+def test_nothing_is_no_value_in_either_place(key, word, tmp_path):
+    section, _, leaf = key.rpartition(".")
+    text = f"{section}: {{{leaf}: {word}}}" if section else f"{leaf}: {word}"
+    configuration = schema.get_default_config()
+    for merge in (
+        lambda: loaded(text, tmp_path),
+        lambda: schema.merge_options(configuration, [key, word]),
+    ):
+        with pytest.raises(ValueError, match=f"{key} in .* must be .*, got None;"):
+            merge()
+
+
+def test_a_pair_with_an_equals_sign_is_told_how_to_write_it():
+    configuration = schema.get_default_config()
+    for words in (["train.lr=0.1"], ["train.lr=0.1", "data.height=64"]):
+        with pytest.raises(ValueError, match="write train.lr 0.1, without '='"):
+            schema.merge_options(configuration, words)
+
+
+@pytest.mark.parametrize("key", schema.PATHS)
+def test_home_is_expanded_in_a_file_and_on_the_command_line(key, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/somebody")
+    section, _, leaf = key.partition(".")
+    for path, expected in (("~/a", "/somebody/a"), ("a/~", "a/~"), ("~nobody-here/a",) * 2):
+        configuration = schema.get_default_config()
+        schema.merge_options(configuration, [key, path])
+        assert schema.value_of(configuration, key) == expected
+        assert schema.value_of(loaded(f"{section}: {{{leaf}: {path}}}", tmp_path), key) == expected
+
+
+def test_every_key_that_holds_a_path_is_among_them():
+    configuration = schema.get_default_config()
+    names = re.compile("root|dir|weights|resume|from|file|path|folder")
+    found = {
+        key
+        for key in schema.known_keys(configuration)
+        if names.search(key) and isinstance(schema.value_of(configuration, key), str)
+    }
+    assert found == set(schema.PATHS)
+
+
 def test_options_of_the_command_line():
     configuration = schema.get_default_config()
     schema.merge_options(

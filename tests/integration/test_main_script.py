@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import io
 import sys
 
 import pytest
@@ -14,7 +15,9 @@ from yacs.config import CfgNode
 import ddan_torchreid
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import main_script
+from ddan_torchreid.system.folder_lock import holds
 from tests import github_layout
+from tests.other_run import OtherRun
 
 
 @pytest.fixture
@@ -86,8 +89,8 @@ def test_options_that_ask_for_ddan_get_its_keys(script, pair):
 
 def test_shipped_configurations_are_found_by_name(script):
     configuration = script.get_default_config()
-    configuration.merge_from_file("rendered")
-    path = schema.find_file("rendered")
+    configuration.merge_from_file("ddan_no_duke")
+    path = schema.find_file("ddan_no_duke")
     assert configuration.ddan.central_domain == yaml.safe_load(path.read_text())["ddan"][
         "central_domain"
     ]  # fmt: skip
@@ -104,9 +107,9 @@ def test_a_wrong_key_names_the_nearest(script, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("ddan.central_domain", "rendered_fil"), "did you mean 'rendered_film'"),
+        (("ddan.central_domain", "fil"), "did you mean 'film'"),
         (("train.batch_size", "30"), "write 28 or 32"),
-        (("data.targets", "['rendered_snow', 'test.evaluate', 'True']"), "write --root last"),
+        (("data.targets", "['snow', 'test.evaluate', 'True']"), "write --root last"),
         (("model.load_weights", "weights.pth"), "model.load_weights: there is no checkpoint"),
         (("model.resume", "model.pth.tar-1"), "model.resume: there is no checkpoint"),
         (("data.type", "video"), "DDAN trains on images"),
@@ -152,6 +155,31 @@ def test_the_engine_of_the_else_branch_is_ddan_s(script, small_config, capsys, w
     configuration.ddan.top_k = 11
     script.imagedata_kwargs(configuration)
     assert "top_k=11 is more than the 10" in rejected(capsys, build)
+
+
+def test_the_folder_of_a_running_training_is_refused(script, small_config, capsys, tmp_path):
+    configuration = small_config()
+    other = OtherRun(tmp_path / "log")
+    line = rejected(capsys, script.imagedata_kwargs, configuration)
+    assert f"in use by another run, process {other.pid};" in line
+    other.end()
+    script.imagedata_kwargs(configuration)
+    assert holds(tmp_path / "log")
+
+
+def test_no_two_runs_share_a_log_and_it_takes_every_name(script, tmp_path, monkeypatch):
+    script.get_default_config().merge_from_list(["loss.name", "ddan"])
+    path = tmp_path / "log" / "train.log"
+    loggers = []
+    for _ in range(2):
+        narrow = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+        monkeypatch.setattr(sys, "stdout", narrow)
+        loggers.append(torchreid.utils.Logger(str(path)))
+        loggers[-1].write("人.jpg \udcff\n")
+        loggers[-1].flush()
+        assert narrow.buffer.getvalue() == b"\\u4eba.jpg \\udcff\n"
+    assert sorted(each.name for each in path.parent.iterdir()) == ["train.log", "train.log-2"]
+    assert path.read_text(encoding="utf-8") == "人.jpg \\udcff\n"
 
 
 def test_weights_replace_those_of_imagenet(script, small_config, tmp_path):

@@ -9,8 +9,8 @@ from torch import nn
 
 from ddan_torchreid import distributed
 from ddan_torchreid.config import schema
+from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
-from ddan_torchreid.training.accumulation import in_groups
 from tests.distributed import launch
 from tests.test_engine import first_batch, prepared
 from tests.training.test_non_finite import spoil_gradient, weights_and_pool
@@ -41,7 +41,7 @@ def step(settings, batch, pieces):
     for module in [*engine.model.modules(), *engine.discriminator.modules()]:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             module.eval()
-    engine._parallel = distributed.parallel(engine.model)
+    engine.runner.parallel = distributed.parallel(engine.model)
     summary = engine.forward_backward(parted(batch, pieces))
     return weights_and_pool(engine), summary
 
@@ -105,7 +105,7 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
 def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, monkeypatch, what):
     settings = small_config("ddan.accumulate_steps", "3", "train.batch_size", "12")
     engine = builder.build(settings)
-    seen, original, before = [], engine.loss_terms, []
+    seen, original, before = [], engine.losses, []
 
     def spoil_second(*arguments):
         seen.append(arguments[1].tolist())
@@ -118,7 +118,7 @@ def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, m
                 spoil_gradient(spoilt, engine, "loss_id")
             return original(*arguments)
 
-    engine.loss_terms = spoil_second
+    engine.losses = spoil_second
     says = "loss_id is nan" if what == "loss" else "the gradient of loss_id is not finite"
     with pytest.raises(FloatingPointError, match=f"{says}.* in epoch 1, batch 1"):
         engine.run(**schema.arguments(settings, "run"))

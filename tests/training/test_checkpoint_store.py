@@ -7,6 +7,7 @@ import os
 import pytest
 
 from ddan_torchreid.system import files, state_files
+from ddan_torchreid.system.folder_lock import locked
 from ddan_torchreid.training import checkpoint_store
 from ddan_torchreid.training.checkpoint_store import BEST, Keeper, Position, find, newest, read_set
 
@@ -167,12 +168,15 @@ def test_going_back_to_an_earlier_epoch_begins_another_run(tmp_path):
     assert left(tmp_path) == ["2", "2+1", "3"]
 
 
-def test_what_a_killed_process_left_is_deleted(tmp_path):
+def test_what_a_killed_process_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path):
     keeper = Keeper(tmp_path, 7, START, 2)
     write_set(keeper, Position(1), 0.5)
     for name in (".model.pth.123.tar-2", ".model.pth.123.tar-2+9", ".model-best.pth.123.tar"):
         (tmp_path / "model" / name).touch()
     Keeper(tmp_path, 7, Position(1), 2)
+    assert len(left(tmp_path)) == 5
+    with locked(tmp_path):
+        Keeper(tmp_path, 7, Position(1), 2)
     assert left(tmp_path) == ["1", BEST]
 
 

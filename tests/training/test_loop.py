@@ -5,9 +5,11 @@ import signal
 import pytest
 
 from ddan_torchreid.evaluation import evaluation_loop
+from ddan_torchreid.system.folder_lock import holds
 from ddan_torchreid.system.state_files import read
 from ddan_torchreid.training import checkpoint, resuming
 from ddan_torchreid.training.checkpoint_store import Keeper
+from tests.other_run import OtherRun
 from tests.whole_runs import differences, names, send, state_of
 
 
@@ -35,7 +37,7 @@ def test_a_tested_epoch_is_written_once_and_stays(run, tmp_path, monkeypatch):
     assert names(tmp_path / "log") == ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-3"]
     tested = read(tmp_path / "log" / "model" / "model.pth.tar-2")
     targets = tested["ddan"]["scores"]
-    assert set(targets) == {"rendered_snow", "rendered_night"}
+    assert set(targets) == {"snow", "night"}
     mean = sum(scores["mAP"] for scores in targets.values()) / 2
     assert tested["ddan"]["mean_ap"] == pytest.approx(mean)
     assert tested["rank1"] == pytest.approx(sum(s["rank-1"] for s in targets.values()) / 2)
@@ -135,3 +137,15 @@ def test_what_else_has_state_is_saved_too(small_engine, tmp_path):
     other.extra_states["scaler"] = Scaler()
     resuming.resume(other, tmp_path / "model" / "model.pth.tar-1")
     assert other.extra_states["scaler"].value == 8.0
+
+
+def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch):
+    engine = small_engine()
+    other = OtherRun(tmp_path)
+    with pytest.raises(ValueError, match=f"in use by another run, process {other.pid};"):
+        engine.run(save_dir=str(tmp_path), max_epoch=0)
+    other.end()
+    monkeypatch.setattr(engine, "test", lambda *_, **__: holds(tmp_path) or pytest.fail("free"))
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    engine.run(save_dir=f"~/{tmp_path.name}", max_epoch=0)
+    assert not holds(tmp_path)

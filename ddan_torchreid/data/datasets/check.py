@@ -1,12 +1,12 @@
 """Checks a dataset on disk: folders, counts, every image, duplicates, labels, split files.
 
-Images are decoded with Pillow: torchreid's ``read_image`` tries for ever on a file that is broken.
+Images are read as in training (:mod:`ddan_torchreid.data.readable`): torchreid's ``read_image``
+tries for ever on a file that is broken.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import warnings
 from collections import Counter, defaultdict
@@ -16,27 +16,15 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from ..rendered import dataset as rendered
+from ..readable import load
 from . import listing
 from .layouts import Count, list_images
 from .listing import Shot
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
 from .split_files import stale_paths
-
-UNREADABLE = "cannot be decoded, and stop training"
-DEEP = "have more than 8 bits a channel, and come out white"
-WRONG_EXTENSION = "have the extension of another format"
-_EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "DIB": (".bmp",),
-}
 
 
 class Finding(NamedTuple):
@@ -47,11 +35,10 @@ class Finding(NamedTuple):
 
 
 class Inspected(NamedTuple):
-    """An image file: SHA-256 of its bytes, what is wrong with it, and the details of that."""
+    """An image file: SHA-256 of its bytes, or why it cannot be read."""
 
     digest: str
     problem: str = ""
-    detail: str = ""
 
 
 @dataclass
@@ -126,28 +113,6 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = listing.read(path)
-    return _check_unpublished(name, place, shots, workers, progress)
-
-
-def check_rendered(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
-    """Checks a drawn domain; arguments as above.
-
-    Raises:
-        FileNotFoundError: a split has no images.
-    """
-    folder = Path(os.path.abspath(root)) / rendered.FOLDER / name
-    shots = [
-        # Training persons are renumbered from 0, and so could pass for other splits' persons.
-        Shot(file, f"{split}/{pid}" if split == "train" else str(pid), str(camera), split)
-        for split, items in zip(listing.FOLDERS, rendered.read_domain(folder), strict=True)
-        for file, pid, camera in items
-    ]
-    return _check_unpublished(name, folder, shots, workers, progress)
-
-
-def _check_unpublished(
-    name: str, place: Path, shots: list[Shot], workers: int, progress: bool
-) -> Report:
     report = Report(name, place)
     splits: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:
@@ -171,41 +136,27 @@ def _check_unpublished(
 
 def inspect(path: str) -> Inspected:
     """Reads and decodes an image; a file that is not one never raises."""
-    if not os.path.isfile(path):
-        return Inspected("", UNREADABLE, "a directory" if os.path.isdir(path) else "not there")
     try:
-        content = Path(path).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            mode, kind = image.mode, str(image.format)
-            image.convert("RGB")
-    except UnidentifiedImageError:
-        return Inspected("", UNREADABLE, "not an image" if content else "empty")
-    except Exception as error:  # Pillow's decoders raise many kinds
-        return Inspected("", UNREADABLE, " ".join(str(error).split()) or type(error).__name__)
-    if mode.startswith(("I", "F")):
-        return Inspected(digest, DEEP, f"mode {mode}")
-    if Path(path).suffix.lower() not in _EXTENSIONS.get(kind, ()):
-        return Inspected(digest, WRONG_EXTENSION, f"is {kind}")
-    return Inspected(digest)
+        load(path)
+        return Inspected(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    except (ValueError, OSError) as error:
+        return Inspected("", str(error))
 
 
 def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress: bool) -> None:
     paths = list(dict.fromkeys(shot.path for shot in shots))
-    wrong: dict[str, list[str]] = defaultdict(list)
+    unreadable = []
     with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
         results = pool.imap(inspect, paths, chunksize=16)
         off = None if progress else True  # None leaves it out where there is no terminal
         bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
-        for path, (digest, problem, detail) in zip(paths, bar, strict=True):
-            if digest:
-                report.digests[path] = digest
+        for path, (digest, problem) in zip(paths, bar, strict=True):
             if problem:
-                wrong[problem].append(f"{path} ({detail})")
-    for problem, details in wrong.items():
-        _add(report.problems, f"images {problem}", details)
+                unreadable.append(f"{path} ({problem})")
+            else:
+                report.digests[path] = digest
+    _add(report.problems, "images cannot be read, and stop training", unreadable)
     _check_labels(report, shots)
     _check_copies(report, shots)
 

@@ -25,6 +25,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from ...system.files import expanded
+
 #: Saves the Google Drive file of an id (first argument) to a path (second).
 Fetch = Callable[[str, str], object]
 
@@ -121,7 +123,7 @@ def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = No
     """
     if name not in FILE_IDS:
         raise ValueError(f"there is no download {name!r}; write one of {', '.join(FILE_IDS)}")
-    root = Path(root).expanduser()
+    root = Path(expanded(root))
     file = root / "downloads" / name
     if name == WEIGHTS:
         return _fetched(name, file, fetch)

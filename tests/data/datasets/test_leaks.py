@@ -94,7 +94,7 @@ def test_training_stops_at_a_leak(small_engine, tmp_path, capsys):
     copied = str(tmp_path / "copy.png")
     shutil.copy(trained, copied)
     for each in (engine, engine_allowed):
-        gallery = each.test_loader["rendered_night"]["gallery"].dataset.data
+        gallery = each.test_loader["night"]["gallery"].dataset.data
         gallery[3] = (copied, *gallery[3][1:])
     with pytest.raises(ValueError) as error:
         engine.run(max_epoch=1, save_dir=str(tmp_path))

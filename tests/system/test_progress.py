@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ddan_torchreid.config import schema
-from ddan_torchreid.training.progress import TrainingBar, with_test_bar
+from ddan_torchreid.system.progress import TrainingBar, with_test_bar
 
 
 class Screen(io.StringIO):

@@ -1,0 +1,18 @@
+"""Text streams that write every character: as it is, or as an escape where they cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ESCAPED = "backslashreplace"
+
+
+def escape_unknown(*streams: Any) -> None:
+    """Lets text streams write what their encoding has not as an escape, such as ``\\u4eba``.
+
+    File names need not be valid text, and consoles need not know every letter. What is no text
+    stream of Python's, such as a notebook's, stays as it is.
+    """
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=ESCAPED)
