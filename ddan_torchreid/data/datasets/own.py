@@ -37,6 +37,7 @@ from typing import Any, ClassVar
 
 import torchreid
 
+from ..loose_images import printable
 from .listing import FOLDERS, Shot, read
 from .loading import load
 
@@ -174,7 +175,7 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
         "dataset_dir": str(place),
         "shots": shots,
         "is_split": bool(shots[0].split),
-        "__doc__": f"The images of {path}.",
+        "__doc__": f"The images of {printable(path)}.",
     }
     return type(name, (OwnDataset,), members)
 
