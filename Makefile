@@ -10,8 +10,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist l
 .PHONY: help demo test test-slow test-gpu test-wheel lint clean
 
 help:
-	@echo "make demo       draw pedestrians, train the baseline and DDAN, compare them"
-	@echo "make test       ruff, mypy and the tests"
+	@echo "make demo       make pedestrians, train DDAN on them, score it on unseen domains"
+	@echo "make test       ruff, mypy, the layers of the package and the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-gpu   the tests that need an NVIDIA GPU"
 	@echo "make test-wheel sdist and wheel, installed in an empty environment and run there"
@@ -24,12 +24,13 @@ $(STAMP): setup.py pyproject.toml
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/ddan-torchreid demo --output runs/demo
+	$(BIN)/python tools/demo.py --output runs/demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(PYTEST) -m "not slow and not gpu"

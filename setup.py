@@ -20,18 +20,18 @@ REQUIREMENTS = [
     "POT",
     "gdown",
     "opencv-python-headless",
-    "pillow",
+    "pillow>=10.1",
     "tensorboard",
     "yacs",
     "PyYAML",
     "tqdm",
-    "matplotlib",
-    "scikit-learn",
     "filelock",
 ]
 CUHK03 = ["h5py", "imageio"]
 EXPORT = ["onnx", "onnxruntime"]
-TEST = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML", *CUHK03, *EXPORT]
+TOOLS = ["matplotlib", "scikit-learn", "jinja2"]
+CHECK = ["ruff", "mypy", "types-PyYAML", "import-linter"]
+TEST = ["pytest", "pytest-xdist", "hypothesis", *CHECK, *CUHK03, *EXPORT, *TOOLS]
 
 setup(
     name="ddan_torchreid",
@@ -51,6 +51,6 @@ setup(
     package_dir={"ddan_torchreid.configs": "configs"},
     package_data={"ddan_torchreid": ["py.typed"], "ddan_torchreid.configs": ["*.yaml"]},
     install_requires=REQUIREMENTS,
-    extras_require={"cuhk03": CUHK03, "export": EXPORT, "test": TEST},
+    extras_require={"cuhk03": CUHK03, "export": EXPORT, "tools": TOOLS, "test": TEST},
     entry_points={"console_scripts": ["ddan-torchreid = ddan_torchreid.cli:main"]},
 )

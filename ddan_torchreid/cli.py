@@ -25,12 +25,9 @@ from .version import __version__
 
 # What to type -> one line of help. The module has the same name with underscores.
 COMMANDS = {
-    "demo": "train baseline and DDAN on drawn pedestrians and compare them",
     "train": "train a model from a configuration file",
     "evaluate": "score trained weights on the target domains",
     "central-domain": "print the distances between the sources and the central one (Eq. 3)",
-    "experiment": "make a table or figure of the paper, or a benchmark protocol",
-    "report": "write one HTML page, or Markdown, on what experiments have found",
     "run": "run torchreid's scripts/main.py with DDAN registered",
     "autoload": "register DDAN whenever torchreid is imported: enable, status, disable",
     "convert": "turn the weights that the authors released into a checkpoint",
@@ -38,7 +35,6 @@ COMMANDS = {
     "export": "write a model as ONNX or torch.export, compared with PyTorch",
     "extract": "features of your own image files, without labels",
     "search": "rank the images of a gallery by similarity to a query image",
-    "render": "draw the pedestrians of one domain or more",
     "check-data": "check the datasets under a data root, every image included",
     "doctor": "print what is installed, which data is there and what is missing",
 }

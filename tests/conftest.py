@@ -11,16 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import synthetic
 import torch
 
 from ddan_torchreid.config import schema as configuration
-from ddan_torchreid.data import rendered
 from ddan_torchreid.integration import builder
-from tests import miniatures
+from tests import miniatures, small_data
 from tests.whole_runs import EPOCHS
-
-SMALL_SOURCES = ["rendered_plaza", "rendered_mall", "rendered_film"]
-SMALL_TARGETS = ["rendered_snow", "rendered_night"]
 
 
 @pytest.fixture(scope="session")
@@ -33,20 +30,13 @@ def real_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data root with three source and two target domains, drawn small: 10 identities each."""
-    root = tmp_path_factory.mktemp("small")
-    for name in [*SMALL_SOURCES, *SMALL_TARGETS]:
-        rendered.draw_domain(
-            name,
-            root,
-            identities=10,
-            images_per_camera=2,
-            test_identities=6,
-            height=64,
-            width=32,
-            progress=False,
-        )
-    return root
+    """Folder of synthetic domains, 10 identities for training each, known here by their names."""
+    folders = synthetic.draw(
+        tmp_path_factory.mktemp("small"), [*small_data.SOURCES, *small_data.TARGETS],
+        identities=10, images=2, test_identities=6, size=(64, 32), progress=False,
+    )  # fmt: skip
+    synthetic.register(folders)
+    return folders["plaza"].parent
 
 
 @pytest.fixture
@@ -55,23 +45,8 @@ def small_config(small_root: Path, tmp_path: Path) -> Callable:
 
     def make(*options: str):
         config = configuration.get_default_config()
-        configuration.merge_file(config, configuration.find_file("rendered"))
-        small = {
-            "model.name": "ddan_mobilenetv2_x0_35",
-            "data.root": str(small_root),
-            "data.sources": str(SMALL_SOURCES),
-            "data.targets": str(SMALL_TARGETS),
-            "data.height": "64",
-            "data.width": "32",
-            "data.workers": "0",
-            "data.save_dir": str(tmp_path / "log"),
-            "train.batch_size": "24",
-            "train.max_epoch": "2",
-            "train.print_freq": "1",
-            "ddan.top_k": "3",
-            "ddan.similarity_start_epoch": "1",
-        }
-        pairs = [word for pair in small.items() for word in pair]
+        configuration.merge_file(config, small_data.CONFIG)
+        pairs = ["data.root", str(small_root), "data.save_dir", str(tmp_path / "log")]
         configuration.merge_options(config, [*pairs, *options])
         return config
 
@@ -88,18 +63,15 @@ def small_engine(small_config: Callable) -> Callable:
 def words(small_root: Path) -> list[str]:
     """A command that trains in seconds."""
     pairs = {
-        "model.name": "ddan_mobilenetv2_x0_35",
-        "data.sources": "['rendered_mall', 'rendered_film']",
-        "data.targets": "['rendered_snow']",
+        "data.sources": "['mall', 'film']",
+        "data.targets": "['snow']",
         "data.height": "32",
         "data.width": "16",
-        "data.workers": "0",
         "train.batch_size": "16",
-        "train.max_epoch": "2",
-        "ddan.top_k": "3",
     }
-    root = ("--config-file", "rendered", "--root", str(small_root))
-    return ["train", *root, *(word for pair in pairs.items() for word in pair)]
+    flags = small_data.flags(small_root, "mall", "film", "snow")
+    words = [word for pair in pairs.items() for word in pair]
+    return ["train", *flags, "--config-file", small_data.CONFIG, *words]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -131,7 +103,7 @@ def run(small_config, tmp_path):
         settings = small_config(
             *("train.max_epoch", str(EPOCHS), "data.save_dir", str(tmp_path / folder)),
             *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
-            *("data.sources", "['rendered_mall', 'rendered_film']", *options),
+            *("data.sources", "['mall', 'film']", *options),
         )
         engine = builder.build(settings)
         step, steps = engine.forward_backward, 0

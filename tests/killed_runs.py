@@ -24,25 +24,22 @@ from typing import Any
 import torch
 
 from ddan_torchreid.config import schema
-from ddan_torchreid.integration import builder
+from ddan_torchreid.integration import builder, registry
 from ddan_torchreid.system import files, state_files
 from ddan_torchreid.training import checkpoint_store
 from ddan_torchreid.training.checkpoint_store import newest, read_set
+from tests import small_data
 
 EPOCHS = 4
 OPTIONS = {
-    "model.name": "ddan_mobilenetv2_x0_35",
-    "data.sources": "['rendered_mall', 'rendered_film']",
-    "data.targets": "['rendered_snow']",
+    "data.sources": "['mall', 'film']",
+    "data.targets": "['snow']",
     "data.height": "32",
     "data.width": "16",
-    "data.workers": "0",
     "train.batch_size": "16",
     "train.max_epoch": str(EPOCHS),
     "train.print_freq": "100",
     "test.eval_freq": "2",
-    "ddan.top_k": "3",
-    "ddan.similarity_start_epoch": "1",
     "ddan.keep_checkpoints": "2",
     "model.resume": "auto",
 }
@@ -51,8 +48,10 @@ OPTIONS = {
 def train(root: str, save_dir: Path, minutes: float, began: int, kind: str, at: float) -> None:
     """Trains from the newest checkpoint to the end, or until the n-th moment of a kind."""
     settings = schema.get_default_config()
-    schema.merge_file(settings, schema.find_file("rendered"))
-    options = OPTIONS | {"data.root": root, "data.save_dir": str(save_dir)}
+    schema.merge_file(settings, small_data.CONFIG)
+    names = ("mall", "film", "snow")
+    registry.register_own([f"{name}={root}/{name}" for name in names])
+    options = OPTIONS | {"data.save_dir": str(save_dir)}
     options["ddan.checkpoint_every_minutes"] = str(minutes)
     schema.merge_options(settings, [word for pair in options.items() for word in pair])
     engine = builder.build(settings)

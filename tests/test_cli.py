@@ -21,6 +21,7 @@ from ddan_torchreid.inference.features import FeatureTable, extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
+from tests.small_data import CONFIG, SOURCES
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -67,12 +68,10 @@ def test_help_and_version(capsys):
         (["train", "-t", "viper", "--dataset", "a=x", "-t", "a", "b=y.csv"], "--dataset b=y.csv"),
         (["train", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
         (["train", "-t", "viper", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
-        (["evaluate", "--config-file", "rendered"], "give --weights FILE"),
+        (["evaluate", "--config-file", CONFIG], "give --weights FILE"),
         (["central-domain", "--samples", "1"], "--samples 1 is too few"),
-        (["demo", "--epochs", "0"], "--epochs 0 must be"),
-        (["demo", "--epochs", "many"], "invalid int value"),
-        (["demo", "extra"], "unknown argument 'extra'"),
-        (["render", "rendered_plazza"], "did you mean 'rendered_plaza'?"),
+        (["central-domain", "--samples", "many"], "invalid int value"),
+        (["doctor", "extra"], "unknown argument 'extra'"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, says, capsys):
@@ -187,9 +186,9 @@ def test_a_stopped_training_says_why(monkeypatch, capsys):
     def stop(arguments):
         raise FloatingPointError("loss_id is nan in epoch 1")
 
-    command = importlib.import_module("ddan_torchreid.commands.demo")
+    command = importlib.import_module("ddan_torchreid.commands.doctor")
     monkeypatch.setattr(command, "run", stop)
-    assert main(["demo"]) == 1
+    assert main(["doctor"]) == 1
     assert "loss_id is nan" in capsys.readouterr().err
 
 
@@ -197,17 +196,17 @@ def test_a_full_gpu_says_what_to_write(monkeypatch, capsys):
     def fill(arguments):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate\n2.00 GiB.")
 
-    command = importlib.import_module("ddan_torchreid.commands.demo")
+    command = importlib.import_module("ddan_torchreid.commands.doctor")
     monkeypatch.setattr(command, "run", fill)
-    assert main(["demo"]) == 1
+    assert main(["doctor"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     for remedy in ("train.batch_size", "ddan.accumulate_steps", "ddan.amp bf16"):
         assert remedy in line
     with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate"):
-        main(["demo", "--traceback"])
+        main(["doctor", "--traceback"])
 
 
-@pytest.mark.parametrize("words", [["--help"], ["experiment", "--help"], ["doctor"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["doctor"]], ids=" ".join)
 def test_a_reader_that_leaves_early_is_no_error(words):
     reader, writer = os.pipe()
     os.close(reader)
@@ -234,26 +233,17 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     def interrupt(arguments):
         raise KeyboardInterrupt
 
-    command = importlib.import_module("ddan_torchreid.commands.demo")
+    command = importlib.import_module("ddan_torchreid.commands.doctor")
     monkeypatch.setattr(command, "run", interrupt)
-    assert main(["demo"]) == 130
+    assert main(["doctor"]) == 130
 
 
-def test_the_distances_between_sources_are_printed(small_config, small_root, capsys, tmp_path):
-    config = small_config()
-    status = main(
-        [
-            *("central-domain", "--config-file", "rendered", "--root", str(small_root)),
-            *("--samples", "20", "model.name", "ddan_mobilenetv2_x0_35"),
-            *("data.height", "64", "data.width", "32", "data.workers", "0", "ddan.top_k", "3"),
-            *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
-            *("train.batch_size", "24"),
-        ]
-    )
+def test_the_distances_between_sources_are_printed(small_root, capsys):
+    status = main(["central-domain", "--config-file", CONFIG, "--samples", "20"])
     output = capsys.readouterr().out
     assert status == 0
-    assert output.splitlines()[-1].removeprefix("Central domain: ") in config.data.sources
-    assert all(name in output for name in config.data.sources)
+    assert output.splitlines()[-1].removeprefix("Central domain: ") in SOURCES
+    assert all(name in output for name in SOURCES)
 
 
 def test_evaluating_needs_no_sources(real_root, tmp_path, capsys):

@@ -27,7 +27,7 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
         datamanager,
         model,
         torchreid.optim.build_optimizer(model),
-        central_domain="rendered_film",
+        central_domain="film",
         top_k=3,
     )
     loader = datamanager.train_loader
@@ -68,7 +68,7 @@ def test_a_source_is_compared_with_itself_over_as_many_images_as_with_others(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("ddan.top_k", "11"), "top_k=11 is more than the 10 identities .* of rendered_film"),
+        (("ddan.top_k", "11"), "top_k=11 is more than the 10 identities .* of film"),
         (("ddan.top_k", "10", "ddan.exclude_own_identity", "True"), "write ddan.top_k 9 or less"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_model_without_aligned_features_is_refused(small_config):
             datamanager,
             model,
             torchreid.optim.build_optimizer(model),
-            central_domain="rendered_film",
+            central_domain="film",
         )
 
 
@@ -99,7 +99,7 @@ def test_a_network_of_torchreid_is_refused_whatever_its_loss(small_config):
             builder.build_datamanager(settings),
             model,
             torchreid.optim.build_optimizer(model),
-            central_domain="rendered_film",
+            central_domain="film",
         )
 
 
@@ -115,7 +115,7 @@ def test_sources_without_a_pair_of_images_are_refused(small_config):
             datamanager,
             model,
             torchreid.optim.build_optimizer(model),
-            central_domain="rendered_film",
+            central_domain="film",
             top_k=3,
         )
 

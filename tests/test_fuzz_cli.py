@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import builder
-from tests.conftest import SMALL_SOURCES, SMALL_TARGETS
+from tests.small_data import CONFIG
 
 SMALL = settings(
     max_examples=120,
@@ -37,8 +37,8 @@ PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=3).map(
 )
 FLAGS = st.lists(
     st.one_of(
-        st.tuples(st.just("--config-file"), st.sampled_from(["rendered", "ddan_no_duke"]) | WORDS),
-        st.tuples(st.sampled_from(["-s", "-t"]), st.sampled_from(["viper", "rendered_mall"])),
+        st.tuples(st.just("--config-file"), st.sampled_from([CONFIG, "ddan_no_duke"]) | WORDS),
+        st.tuples(st.sampled_from(["-s", "-t"]), st.sampled_from(["viper", "mall"])),
         st.tuples(st.sampled_from(["--sources", "--targets", "--transforms"]), WORDS, WORDS),
         st.tuples(st.just("--root"), WORDS),
         st.tuples(st.just("--dataset"), WORDS | WORDS.map(lambda word: f"own={word}")),
@@ -104,8 +104,8 @@ def test_random_flags_and_pairs(command, flags, pairs, data, small_root):
 @example(words=["train", "--config-file"])
 @example(words=["train", "--dataset", "=", "--dataset", "a=\udcff"])
 @example(words=["train", "--traceback=1"])
-@example(words=["evaluate", "--config-file", "rendered", "--weights", "x" * 5000])
-@example(words=["evaluate", "--config-file", "rendered", "--weights", "."])
+@example(words=["evaluate", "--config-file", CONFIG, "--weights", "x" * 5000])
+@example(words=["evaluate", "--config-file", CONFIG, "--weights", "."])
 @example(words=["\udcff"])
 @example(words=["--help", "train"])
 def test_random_words(words, tmp_path, monkeypatch):
@@ -141,8 +141,8 @@ def test_files_that_are_no_yaml(content, tmp_path):
 @pytest.mark.parametrize("order", range(3))
 def test_a_good_line_gets_as_far_as_the_data_in_any_order(order, small_root):
     parts = [
-        ["--config-file", "rendered"],
-        ["-t", "rendered_snow", "ddan.top_k", "3"],
+        ["--config-file", CONFIG],
+        ["-t", "snow", "ddan.top_k", "3"],
         ["--root", str(small_root), "train.lr", "1"],
     ]
     parts = parts[order:] + parts[:order]
@@ -179,7 +179,6 @@ def test_a_good_line_gets_as_far_as_the_data_in_any_order(order, small_root):
     ],
 )
 def test_what_torchreid_would_fail_on_late_is_refused_early(options, says, small_root, capsys):
-    good = ["train", "--config-file", "rendered", "--root", str(small_root)]
-    good += ["-s", *SMALL_SOURCES, "-t", *SMALL_TARGETS, "ddan.top_k", "3"]
+    good = ["train", "--config-file", CONFIG, "--root", str(small_root)]
     assert main([*good, *options]) == 2
     assert re.search(says, capsys.readouterr().err)

@@ -1,5 +1,6 @@
 """Every command and every snippet of the README runs, in an empty folder beside the data."""
 
+import importlib
 import itertools
 import re
 import shlex
@@ -38,6 +39,7 @@ def commands():
 
 
 OURS = [words[1:] for words in commands() if words[0] == "ddan-torchreid"]
+TOOLS = [words[1:] for words in commands() if words[0] == "python"]
 TORCHRUN = [words[1:] for words in commands() if words[0] == "torchrun"]
 
 
@@ -52,8 +54,6 @@ def folder(tmp_path_factory, real_root):
         assert main([*words, *QUICK]) == 0
     github_layout.write_scripts(folder / "deep-person-reid" / "scripts")
     torch.save(Release().state(), folder / "checkpoint.pth.tar")
-    for name in ("results", "results_short"):
-        shutil.copytree(REPOSITORY / "docs" / name, folder / "docs" / name)
     images = sorted((real_root / "cuhksysu" / "cropped_images").iterdir())
     (folder / "crops").mkdir()
     for path in images[:5]:
@@ -91,6 +91,16 @@ def test_a_command_of_the_readme_runs(words, folder, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_tools_of_the_readme_run(folder, monkeypatch):
+    """In their order: the report is on what the experiment has found."""
+    monkeypatch.chdir(folder)
+    pairs = ["--seeds", "1", *QUICK, "sampler.num_instances", "2", "train.batch_size", "32"]
+    for tool, *words in TOOLS:
+        main_of_tool = importlib.import_module(Path(tool).stem).main
+        assert main_of_tool([*words, *(pairs if "experiment" in tool else [])]) == 0
+    assert "| + L_SE |" in (folder / "runs" / "experiments" / "report.md").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("words", TORCHRUN, ids=" ".join)
 def test_the_command_for_several_processes_runs(words, folder):
@@ -104,7 +114,9 @@ def test_the_command_for_several_processes_runs(words, folder):
 
 def test_other_commands_of_the_readme_exist():
     targets = set(re.findall(r"^(\w[\w-]*):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    others = [words for words in commands() if words[0] not in ("ddan-torchreid", "torchrun")]
+    others = [
+        words for words in commands() if words[0] not in ("ddan-torchreid", "torchrun", "python")
+    ]
     for words in others:
         if words[0] == "make":
             assert words[1] in targets

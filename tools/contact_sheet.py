@@ -1,78 +1,49 @@
-"""Write contact sheets of the rendered domains: one row per identity, its cameras side by side.
+"""Writes a contact sheet of the synthetic domains: a row for each identity, by camera.
 
-One PNG per domain, and ``lookalikes.png``: one row per group of look-alikes of the sources.
-
-    python tools/contact_sheet.py --out sheets
-    python tools/contact_sheet.py --out sheets --domains rendered_plaza --identities 8
+python tools/contact_sheet.py sheet.png
+python tools/contact_sheet.py plaza.png --domains plaza --identities 8 --images 4
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-import cv2
-import numpy as np
+from PIL import Image
+from synthetic import DOMAINS, draw_image, find_domain
 
-from ddan_torchreid.data.rendered import DOMAINS, SOURCES, draw_image, find_domain, lookalikes
+GAP = 2
 
 
-def sheet(rows: list[list[np.ndarray]], scale: int) -> np.ndarray:
-    """Images in a grid with a grey gap, enlarged ``scale`` times. Returns (H, W, 3) RGB."""
-    padded = [
-        [np.pad(i, ((2, 2), (2, 2), (0, 0)), constant_values=128) for i in row] for row in rows
+def sheet(names: list[str], identities: int, images: int, size: tuple[int, int]) -> Image.Image:
+    """Rows of images: for each domain its identities, with some images by each camera."""
+    rows = [
+        [
+            draw_image(name, identity, camera, index, *size)
+            for camera in range(len(find_domain(name).scenes))
+            for index in range(images)
+        ]
+        for name in names
+        for identity in range(1, identities + 1)
     ]
-    grid = np.vstack([np.hstack(row) for row in padded])
-    return cv2.resize(grid, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-
-
-def domain_sheet(name: str, identities: int, columns: int, scale: int) -> np.ndarray:
-    """Rows of one identity each, with its images in all cameras of the domain."""
-    cameras = find_domain(name).cameras
-    each = max(1, columns // cameras)
-    shots = [(camera, index) for camera in range(cameras) for index in range(each)]
-    rows = [[draw_image(name, person, *shot) for shot in shots] for person in range(identities)]
-    return sheet(rows, scale)
-
-
-def lookalike_sheet(identities: int, scale: int) -> np.ndarray:
-    """Rows of one group each, with two images of its member in every source; grey: no member."""
-    blank = np.full((128, 64, 3), 128, np.uint8)
-    groups = {pair[0] for a in SOURCES for b in SOURCES if a != b for pair in lookalikes(a, b)}
-    rows = []
-    for group in sorted(groups)[:identities]:
-        member = {
-            a for a in SOURCES for b in SOURCES if a != b and (group, group) in lookalikes(a, b)
-        }
-        rows.append(
-            [
-                draw_image(name, group, camera, 0) if name in member else blank
-                for name in SOURCES
-                for camera in (0, 1)
-            ]
-        )
-    return sheet(rows, scale)
+    high, wide = size[0] + GAP, size[1] + GAP
+    picture = Image.new("RGB", (max(map(len, rows)) * wide, len(rows) * high), (128, 128, 128))
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            picture.paste(image, (x * wide, y * high))
+    return picture
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
+    parser.add_argument("out", help="image file to write")
     parser.add_argument("--domains", nargs="+", default=list(DOMAINS), metavar="NAME")
-    parser.add_argument("--identities", type=int, default=6, help="rows of a sheet")
-    parser.add_argument("--columns", type=int, default=12, help="images in a row, about")
-    parser.add_argument("--scale", type=int, default=2, help="magnification")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    sheets = {
-        name: domain_sheet(name, options.identities, options.columns, options.scale)
-        for name in options.domains
-    }
-    sheets["lookalikes"] = lookalike_sheet(options.identities, options.scale)
-    for name, image in sheets.items():
-        path = options.out / f"{name}.png"
-        if not cv2.imwrite(str(path), image[:, :, ::-1]):
-            raise OSError(f"could not write {path}")
-        print(path)
+    parser.add_argument("--identities", type=int, default=3, help="rows of each domain")
+    parser.add_argument("--images", type=int, default=3, help="images by each camera")
+    parser.add_argument("--height", type=int, default=128)
+    parser.add_argument("--width", type=int, default=64)
+    arguments = parser.parse_args()
+    size = arguments.height, arguments.width
+    sheet(arguments.domains, arguments.identities, arguments.images, size).save(arguments.out)
 
 
 if __name__ == "__main__":

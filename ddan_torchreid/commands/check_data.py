@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from ..config.settings import nearest
-from ..data import rendered
 from ..data.datasets import check, split_files
 from ..data.datasets.published import DATASETS
 
@@ -27,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix-splits",
         action="store_true",
-        help="let split files that hold paths of another data root point to this one",
+        help="let split files that hold paths of another data root point to this one, and put "
+        "aside those that were drawn without all images, for torchreid to draw them again",
     )
     parser.add_argument("--all-files", action="store_true", help="list every file of every finding")
 
@@ -42,10 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     root = Path(os.path.abspath(os.path.expanduser(arguments.root)))
     names = arguments.names or _found(root)
     for name in names:
-        if "=" not in name and name not in DATASETS and name not in rendered.DOMAINS:
-            known = [*DATASETS, *rendered.DOMAINS]
+        if "=" not in name and name not in DATASETS:
             raise ValueError(
-                f"dataset {name!r} is unknown; {nearest(name, known)}; for own data write "
+                f"dataset {name!r} is unknown; {nearest(name, list(DATASETS))}; for own data write "
                 f"{name}=PATH"
             )
     if not names:
@@ -67,24 +66,30 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _found(root: Path) -> list[str]:
-    real = [name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()]
-    drawn = [name for name in rendered.DOMAINS if (root / "rendered" / name).exists()]
-    return real + drawn
+    return [name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()]
 
 
 def _check(name: str, root: Path) -> check.Report:
     if name in DATASETS:
         return check.check_published(name, root)
-    if "=" in name:
-        name, _, path = name.partition("=")
-        return check.check_own(name, path)
-    return check.check_rendered(name, root)
+    name, _, path = name.partition("=")
+    return check.check_own(name, path)
 
 
 def _fix_splits(name: str, root: Path) -> None:
+    folder = root / DATASETS[name].folder
+    for file in (folder / each for each in split_files.SPLIT_FILES.get(name, ())):
+        try:
+            whole = not file.is_file() or not split_files.coverage(name, root, file).unlisted
+        except ValueError:
+            whole = False
+        except OSError:  # the images are not there, which the report says
+            continue
+        if not whole:
+            print(f"{file} is now {split_files.set_aside(file).name}; torchreid draws a new one")
     # What cannot be put right is then among the problems of the report.
     with contextlib.suppress(ValueError):
-        for file, moves in split_files.stale_paths(name, root / DATASETS[name].folder).items():
+        for file, moves in split_files.stale_paths(name, folder).items():
             try:
                 split_files.rewrite(file, moves)
                 print(f"{file}: {len(moves)} paths now lead to this root")

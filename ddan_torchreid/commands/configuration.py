@@ -40,15 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace) -> CfgNode:
+def load(arguments: argparse.Namespace, only: str = "") -> CfgNode:
     """Merges file, flags and pairs, in this order, into the default configuration.
+
+    Args:
+        arguments: of the command line.
+        only: ``'sources'`` or ``'targets'`` where no other dataset is read, so that the
+            ``--dataset`` of another need not be there.
 
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
     pairs = arguments.rest + _unknown_among_names(arguments)
     _check_one_dataset_a_flag(arguments.dataset, pairs)
-    registry.register_own(arguments.dataset)
     configuration = schema.get_default_config()
     if arguments.config_file:
         schema.merge_file(configuration, schema.find_file(arguments.config_file))
@@ -60,6 +64,7 @@ def load(arguments: argparse.Namespace) -> CfgNode:
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
     schema.merge_options(configuration, pairs)
+    registry.register_own(arguments.dataset, configuration.data[only] if only else None)
     return configuration
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 import torchreid
 
-from ..data import rendered
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
+from ..data.datasets.ready import obstacles
 from ..integration import autoload
 from ..models import weights
 from ..version import __version__
@@ -35,8 +35,6 @@ REQUIRED = {
     "POT": "ot",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
-    "scikit-learn": "sklearn",
-    "matplotlib": "matplotlib",
     "tensorboard": "torch.utils.tensorboard",
     "yacs": "yacs",
     "PyYAML": "yaml",
@@ -149,8 +147,7 @@ def _weights() -> None:
 def _datasets(asked: str | None) -> Iterator[str]:
     root = Path(os.path.abspath(os.path.expanduser(asked or DEFAULT_ROOT)))
     print(f"\ndatasets under {root}{'' if root.is_dir() else ' (no such folder)'}")
-    found = [name for name in rendered.DOMAINS if (root / "rendered" / name).is_dir()]
-    _line("drawn domains", f"{len(found)} there; others are drawn when first used")
+    found = []
     for name, dataset in DATASETS.items():
         absent = missing(name, root)
         source = dataset.source
@@ -158,7 +155,8 @@ def _datasets(asked: str | None) -> Iterator[str]:
             source += f" --root {root}"
         if not absent:
             found.append(name)
-            _line(name, "found")
+            obstacle = next(obstacles(name, root), None)
+            _line(name, f"found, but {obstacle.text}" if obstacle else "found")
         elif (root / dataset.folder).is_dir():
             _line(name, f"incomplete: there is no {absent[0]}")
         else:
@@ -167,6 +165,6 @@ def _datasets(asked: str | None) -> Iterator[str]:
         print(f"  ddan-torchreid check-data --root {root} looks into what is found")
     elif asked:
         yield (
-            f"there is no dataset under {root}; give another --root, fetch one (ddan-torchreid "
-            f"download cuhksysu --root {root}), or train on drawn domains (ddan-torchreid demo)"
+            f"there is no dataset under {root}; give another --root, or fetch one "
+            f"(ddan-torchreid download cuhksysu --root {root})"
         )

@@ -16,7 +16,7 @@ from ..config.settings import DDANSettings, nearest
 from ..evaluation import evaluate_configured
 from ..integration import builder, registry
 from ..system import state_files
-from ..training.progress import with_test_bar
+from ..system.progress import with_test_bar
 from . import configuration
 
 TAKES_OPTIONS = True
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: no weights are named, a target is unknown, or options do not fit each other.
     """
-    config = configuration.load(arguments)
+    config = configuration.load(arguments, only="targets")
     config.test.evaluate = True
     config.model.load_weights = arguments.weights or config.model.load_weights
     if not config.model.load_weights:
@@ -142,4 +142,4 @@ def _without_sources(config: CfgNode) -> None:
     # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
     # it may have none, and images that are listed without splits must not be in both.
     print("Testing without the sources; what is loaded as one below only stands in for them.")
-    config.data.sources = [registry.register_stand_in(config.data.targets[0])]
+    config.data.sources = [registry.register_stand_in(config.data.targets[0], "query")]

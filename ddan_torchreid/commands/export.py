@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images",
         nargs="+",
         default=[],
-        help="files, folders or globs to compare on with PyTorch; drawn pedestrians by default",
+        help="files, folders or globs to compare on with PyTorch besides noise",
     )
 
 

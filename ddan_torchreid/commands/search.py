@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures",
         metavar="FOLDER",
-        help="where the images of a file of features are, for the picture sheet; none outside it "
-        "is opened",
+        help="where the images of a file of features are, for the picture sheet and to know the "
+        "query among them; none outside it is opened",
     )
 
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     if table is None:
         table, unreadable = extract_features(trained, gallery_paths, **loading)
         skipped += unreadable
-    lists = rank(query, table, arguments.top)
+    lists = rank(query, table, arguments.top, arguments.pictures or "")
     print_ranked_lists(lists)
     if folder:
         files = write_ranked_lists(lists, folder)

@@ -40,10 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     config = configuration.load(arguments)
     if not (arguments.config_file or arguments.sources or arguments.rest):
-        raise ValueError(
-            "nothing to train; write --config-file FILE, such as ddan_no_duke.yaml, or "
-            "rendered.yaml for drawn pedestrians"
-        )
+        raise ValueError("nothing to train; write --config-file FILE, such as ddan_no_duke.yaml")
     if arguments.resume is not None:
         if len(arguments.resume) > 1:
             raise ValueError(f"--resume takes one path, got {' '.join(arguments.resume)}")

@@ -17,6 +17,7 @@ READ = {
     "ddan.evaluation_splits",
     "ddan.evaluator",
     "ddan.legacy_metrics",
+    "ddan.neck",
     "ddan.progress",
     "ddan.splits_from",
     "ddan.splits_seed",

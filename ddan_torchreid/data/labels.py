@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import distributed
+
 Item = tuple[str, int, int, int]
 
 
@@ -64,6 +66,27 @@ def stabilise(dataset: Any) -> bool:
     if dataset.mode == "train":
         dataset.data = dataset.train
     return changed
+
+
+def check_training_images(train: Sequence[Item], pairs: bool) -> None:
+    """Checks that the training images are the same in all processes, and can make pairs.
+
+    Args:
+        train: with stable labels.
+        pairs: whether a loss needs two images of one identity.
+
+    Raises:
+        ValueError: they are not, or cannot.
+    """
+    if distributed.active() and distributed.differs(label_digest(train)):
+        raise ValueError(
+            "the processes find different training images; give all of them the same data"
+        )
+    if pairs and (images_per_identity(train) < 2).all():
+        raise ValueError(
+            "no identity of the sources has two images, so the triplet term has no positive "
+            "pair; check the sources, or write weight_triplet 0.0"
+        )
 
 
 def label_digest(train: Sequence[Item]) -> str:

@@ -1,7 +1,8 @@
-"""The training loader under stable labels, and one loader per source to look at its features."""
+"""The training loader under stable labels and in groups, and a loader per source for features."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -145,3 +146,34 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
             pin_memory=loader.pin_memory,
         )
     return loaders
+
+
+def in_groups(loader: Any, size: int) -> Any:
+    """A loader of the batches for one step each.
+
+    Args:
+        loader: the loader of batches.
+        size: batches for a step; the last step of an epoch has what is left. With 1, the loader
+            itself is returned.
+
+    Returns:
+        A loader of lists of batches, which passes everything else on to the one of batches.
+    """
+    return loader if size == 1 else _Groups(loader, size)
+
+
+class _Groups:
+    def __init__(self, loader: Any, size: int) -> None:
+        self._loader = loader
+        self._size = size
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        batches = iter(self._loader)
+        while group := list(itertools.islice(batches, self._size)):
+            yield group
+
+    def __len__(self) -> int:
+        return -(-len(self._loader) // self._size)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)

@@ -29,13 +29,14 @@ from .collectives import (
     send_from_first,
     share,
 )
-from .parallel import normalise_jointly, parallel
+from .parallel import averaging, normalise_jointly, parallel, unwrapped
 from .processes import active, device, in_turn, is_first, process_group, rank, size
 
 __all__ = [
     "active",
     "agree",
     "average_gradients",
+    "averaging",
     "check_alike",
     "collect",
     "device",
@@ -55,4 +56,5 @@ __all__ = [
     "send_from_first",
     "share",
     "size",
+    "unwrapped",
 ]

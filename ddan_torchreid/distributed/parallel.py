@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 from torch import nn
 
 from .processes import active
@@ -35,3 +38,21 @@ def normalise_jointly(model: nn.Module) -> None:
     """
     if active() and next(model.parameters()).device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
+
+def averaging(parallel: nn.Module | None, now: bool) -> contextlib.AbstractContextManager[None]:
+    """The forward and backward pass of one of several batches.
+
+    Args:
+        parallel: the model as ``DistributedDataParallel`` wraps it; None where it does not.
+        now: average the gradients over the processes in this backward pass. Before the last batch
+            of a step that would be in vain.
+    """
+    if now or not isinstance(parallel, nn.parallel.DistributedDataParallel):
+        return contextlib.nullcontext()
+    return parallel.no_sync()
+
+
+def unwrapped(model: nn.Module) -> Any:
+    """The network itself, of a ``DataParallel`` or not."""
+    return model.module if isinstance(model, nn.DataParallel) else model

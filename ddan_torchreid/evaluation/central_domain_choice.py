@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..data.loader import source_loaders
+from ..distributed import unwrapped
 from ..method.central_domain import (
     central_domain,
     choice_noise,
@@ -15,7 +16,6 @@ from ..method.central_domain import (
     format_distances,
     self_distances,
 )
-from ..training.checkpoint import unwrapped
 from . import extract_features
 
 

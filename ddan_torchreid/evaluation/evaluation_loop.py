@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torchreid
 
 from .. import distributed
-from ..training.progress import with_test_bar
+from ..system.progress import with_test_bar
 from . import Scores, evaluate_configured, extract_features, mean_scores, print_scores, score_once
 from .ranked_pictures import draw_ranked_lists
 
@@ -97,6 +98,27 @@ class TestingEngine(torchreid.engine.Engine):
                 topk=visrank_topk,
             )
         return scores.rank1, scores.mean_ap
+
+
+class Watched:
+    """A test loader that calls back after each of its batches has been worked on.
+
+    Args:
+        loader: the loader.
+        after_batch: called when the next batch is asked for, and at the end.
+    """
+
+    def __init__(self, loader: Any, after_batch: Callable[[], None]) -> None:
+        self._loader = loader
+        self._after_batch = after_batch
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._loader:
+            yield batch
+            self._after_batch()
+
+    def __len__(self) -> int:
+        return len(self._loader)
 
 
 class _NoWriter:

@@ -7,7 +7,10 @@ gallery images that are nearer: a comparison and a count for each match, without
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,14 +18,10 @@ import torchreid
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.datasets.matching import explain_no_match
+from .ranked_pictures import draw_ranked_lists
 
 # Beyond so many images of a person, sorting the row is cheaper than counting for each of them.
 _MOST_COUNTED = 256
-
-# torchreid's own, also when this module is loaded again after it was replaced.
-_torchreid_evaluate_rank = getattr(
-    torchreid.metrics.evaluate_rank, "__wrapped__", torchreid.metrics.evaluate_rank
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +152,7 @@ def evaluate_rank(
     use_metric_cuhk03: bool = False,
     use_cython: bool = True,
 ) -> tuple[NDArray, Any]:
-    """Takes the place of ``torchreid.metrics.evaluate_rank``, with the same arguments and results.
+    """``torchreid.metrics.evaluate_rank`` in a fraction of its time, and with its arguments.
 
     CMC is equal to that of torchreid's Python evaluator and mAP differs by rounding only. Beyond
     it, galleries of any size work: torchreid fails when a query keeps fewer than ``max_rank``
@@ -177,12 +176,33 @@ def evaluate_rank(
     """
     labels = (q_pids, g_pids, q_camids, g_camids)
     if use_metric_cuhk03:
-        return _torchreid_evaluate_rank(distmat, *labels, max_rank, True, use_cython)
+        return EVALUATORS["torchreid"](distmat, *labels, max_rank, True, use_cython)
     matches = rank_matches(distmat, *labels)
     return matches.cmc(min(max_rank, distmat.shape[1])), matches.average_precision().mean()
 
 
-evaluate_rank.__wrapped__ = _torchreid_evaluate_rank  # type: ignore[attr-defined]
+#: By the value of the option ``evaluator``.
+EVALUATORS: dict[str, Callable[..., tuple[NDArray, Any]]] = {
+    "ddan": evaluate_rank,
+    "torchreid": torchreid.metrics.evaluate_rank,
+}
 
-#: What ``torchreid.metrics.evaluate_rank`` can be.
-EVALUATORS = {"ddan": evaluate_rank, "torchreid": _torchreid_evaluate_rank}
+
+@contextlib.contextmanager
+def ranking_with(evaluator: str) -> Iterator[None]:
+    """Lets torchreid's own engines rank with an evaluator, for as long as the block runs.
+
+    They look theirs up in torchreid at each test; ours is told, see
+    :func:`~ddan_torchreid.evaluation.scores.score_once`. Ranked pictures are drawn here as well.
+
+    Args:
+        evaluator: ``'ddan'`` or ``'torchreid'``.
+    """
+    engines: Any = sys.modules[torchreid.engine.Engine.__module__]
+    former = torchreid.metrics.evaluate_rank, engines.visualize_ranked_results
+    torchreid.metrics.evaluate_rank = EVALUATORS[evaluator]
+    engines.visualize_ranked_results = draw_ranked_lists
+    try:
+        yield
+    finally:
+        torchreid.metrics.evaluate_rank, engines.visualize_ranked_results = former

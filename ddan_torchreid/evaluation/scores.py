@@ -15,6 +15,7 @@ from .. import distributed
 from .features import FeatureSet
 from .ranking import EVALUATORS, rank_matches
 from .released_metrics import legacy_columns
+from .reranking import check_memory
 
 
 @dataclasses.dataclass
@@ -63,7 +64,7 @@ def score(
         ranks: the k of the rank-k accuracies; rank 1 is always added.
         dist_metric: ``'euclidean'`` (squared) or ``'cosine'``.
         normalize_feature: L2-normalise first, as DDAN does.
-        rerank: k-reciprocal re-ranking.
+        rerank: k-reciprocal re-ranking, whose memory grows with (Q + G) squared.
         use_metric_cuhk03: CUHK03's classic single-gallery-shot metric; mINP stays that of the
             whole gallery.
         evaluator: CMC and mAP from this package (``'ddan'``) or from torchreid's evaluator
@@ -71,8 +72,10 @@ def score(
         legacy_metrics: also the released code's columns.
 
     Raises:
-        ValueError: no query has a match in the gallery.
+        ValueError: no query has a match in the gallery; there is no memory for re-ranking.
     """
+    if rerank:
+        check_memory(len(query.pids), len(gallery.pids))
     q, g = query.features, gallery.features
     if normalize_feature:
         q, g = F.normalize(q), F.normalize(g)

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data import rendered
 from ..data.loose_images import read_image
 from ..system.files import replacing
 from ..version import __version__
@@ -109,7 +107,7 @@ def export(
 ) -> dict[str, Comparison]:
     """Writes a model, loads it again and compares its features with those of PyTorch.
 
-    Noise and real images are compared, one alone and then eight at a time. The results are printed.
+    They are compared on one image alone, then on eight at a time. The results are printed.
 
     Args:
         trained: the model, on the CPU.
@@ -118,11 +116,11 @@ def export(
         format: 'onnx' or 'torch' (``torch.export``).
         dtype: 'fp32', 'fp16' or, for 'torch' only, 'bf16'.
         normalize: L2-normalise the features in the exported model.
-        images: files to compare on; drawn pedestrians by default.
+        images: files to compare on besides noise.
         tolerance: largest difference of a feature, and of a cosine similarity from 1, with fp32.
 
     Returns:
-        A comparison for noise and one for the images.
+        A comparison for noise and, where images are given, one for them.
 
     Raises:
         ValueError: unknown or incompatible values, a missing package or an unreadable image.
@@ -135,11 +133,9 @@ def export(
     network = ExportedNetwork(trained.model, DTYPES[dtype], normalize).eval()
     reference = ExportedNetwork(trained.model, torch.float32, normalize).eval()
     write, load = (_write_onnx, _load_onnx) if format == "onnx" else (_write_torch, _load_torch)
-    pictures = map(read_image, images) if images else _drawn_images()
-    sets = {
-        "noise": _noise(trained.height, trained.width),
-        "given images" if images else "drawn images": map(trained.transform, pictures),
-    }
+    sets = {"noise": _noise(trained.height, trained.width)}
+    if images:
+        sets["given images"] = map(trained.transform, map(read_image, images))
     comparisons = {}
     with replacing(out) as unfinished:
         write(network, unfinished, _metadata(trained, dtype, normalize))
@@ -199,12 +195,6 @@ def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
 
 def _noise(height: int, width: int) -> Iterable[Tensor]:
     return torch.randn(12, 3, height, width, generator=torch.Generator().manual_seed(0))
-
-
-def _drawn_images() -> Iterator[Image.Image]:
-    for domain in rendered.TARGETS:
-        for identity in range(3):
-            yield Image.fromarray(rendered.draw_image(domain, identity, camera=0, index=0))
 
 
 def _metadata(trained: TrainedModel, dtype: str, normalize: bool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import matplotlib
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..data.loose_images import printable
@@ -40,7 +39,7 @@ def picture_sheet(
     cell = (PICTURE[0] + GAP, PICTURE[1] + 2 * LINE + GAP)
     # The query stands apart by a second gap.
     sheet = Image.new("RGB", (columns * cell[0] + 2 * GAP, len(rows) * cell[1] + GAP), "white")
-    font = ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), 11)
+    font = ImageFont.load_default(11)
     draw = ImageDraw.Draw(sheet)
     for row, each in enumerate(rows):
         top = GAP + row * cell[1]
@@ -69,7 +68,7 @@ def _fitted(picture: Image.Image | None) -> Image.Image:
     return ImageOps.pad(picture, PICTURE, Image.Resampling.BICUBIC, color=EMPTY)
 
 
-def _shortened(name: str, font: ImageFont.FreeTypeFont) -> str:
+def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     """A name without as much of its middle as does not fit under a picture."""
     if font.getlength(name) <= PICTURE[0]:
         return name

@@ -13,7 +13,7 @@ import sysconfig
 from pathlib import Path
 
 HOOK = "_ddan_torchreid_autoload"
-LINE = f"import {HOOK}; {HOOK}.autoload()\n"
+LINE = f"import {HOOK}; {HOOK}.autoload('ddan_torchreid')\n"
 
 
 def site_packages() -> Path:

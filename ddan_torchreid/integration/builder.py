@@ -21,8 +21,8 @@ from ..config.settings import nearest
 from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
-from ..evaluation.ranked_pictures import draw_ranked_lists
-from ..evaluation.ranking import EVALUATORS
+from ..evaluation.ranking import ranking_with
+from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
 from ..system.files import unshared
 from ..system.folder_lock import make_folder
@@ -56,9 +56,6 @@ def build(config: CfgNode) -> Any:
     torchreid.utils.set_random_seed(config.train.seed)
     if config.use_gpu:
         torch.backends.cudnn.benchmark = True
-    # torchreid's softmax and triplet engines rank with it, and draw what is ranked, too.
-    torchreid.metrics.evaluate_rank = EVALUATORS[config.ddan.evaluator]
-    sys.modules[torchreid.engine.Engine.__module__].visualize_ranked_results = draw_ranked_lists  # type: ignore[attr-defined]
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
     if len(datamanager.train_loader) == 0 and not config.test.evaluate:
@@ -137,14 +134,14 @@ def build_datamanager(config: CfgNode) -> Any:
     """Builds torchreid's image data manager.
 
     Raises:
-        ValueError: torchreid cannot read a dataset; the message names the data root.
+        ValueError: torchreid cannot load a dataset; the message names the data root.
     """
     try:
         datamanager = torchreid.data.ImageDataManager(**arguments(config, "data"))
-    except (RuntimeError, IndexError, AssertionError, OSError) as error:
+    except (RuntimeError, IndexError, AssertionError, OSError, ImportError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"the datasets under {config.data.root} cannot be read: {reason}; "
+            f"the datasets under {config.data.root} cannot be loaded: {reason}; "
             "check their folders against the README"
         ) from error
     read_safely(datamanager)
@@ -178,7 +175,7 @@ def configure_model(
         ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
             or no layer of ``train.open_layers`` has anything to train.
     """
-    bare = checkpoint.unwrapped(model)
+    bare = distributed.unwrapped(model)
     if config.loss.name == "ddan":
         apply_neck(config.ddan.neck, bare, optimizer)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
@@ -207,7 +204,14 @@ def configure_model(
 def build_engine(
     config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
 ) -> Any:
-    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet."""
+    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet.
+
+    Raises:
+        ValueError: an option is not valid, or there is no memory for ``test.rerank``.
+    """
+    if config.test.rerank and distributed.is_first():
+        for name, parts in datamanager.test_dataset.items():
+            check_memory(len(parts["query"]), len(parts["gallery"]), name)
     common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
     if config.loss.name == "ddan":
         options = common | engine_options(config)
@@ -216,17 +220,14 @@ def build_engine(
         engine.configuration = config.dump()
         return engine
     common["label_smooth"] = config.loss.softmax.label_smooth
-    if config.loss.name == "softmax":
-        return torchreid.engine.ImageSoftmaxEngine(datamanager, model, optimizer, **common)
-    return torchreid.engine.ImageTripletEngine(
-        datamanager,
-        model,
-        optimizer,
-        margin=config.loss.triplet.margin,
-        weight_t=config.loss.triplet.weight_t,
-        weight_x=config.loss.triplet.weight_x,
-        **common,
-    )
+    kind = torchreid.engine.ImageSoftmaxEngine
+    if config.loss.name == "triplet":
+        kind = torchreid.engine.ImageTripletEngine
+        common |= {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
+    engine = kind(datamanager, model, optimizer, **common)
+    # As DDAN's does, and in a fraction of the time.
+    engine.test = ranking_with(config.ddan.evaluator)(engine.test)
+    return engine
 
 
 @contextlib.contextmanager

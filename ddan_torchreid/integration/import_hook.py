@@ -1,8 +1,7 @@
 """Does something right after a module is imported for the first time.
 
 ``ddan-torchreid autoload enable`` copies this file into the environment, where Python reads it at
-every start. So it imports nothing but ``sys``, and nothing of this package until torchreid is
-imported.
+every start. So it imports nothing but ``sys``, and knows this package by the name that it is given.
 """
 
 import sys
@@ -65,19 +64,21 @@ def after_import(name: str, action) -> None:
         action(sys.modules[name])
 
 
-def autoload() -> None:
-    """Registers DDAN with torchreid whenever torchreid is imported."""
-    after_import("torchreid", _import_ddan)
+def autoload(package: str) -> None:
+    """Imports a package whenever torchreid is imported, which registers it there."""
+    after_import("torchreid", lambda _: _import(package))
 
 
-def _import_ddan(module):
+def _import(package: str) -> None:
+    import importlib  # Python has it loaded by then, and not at its start
+
     try:
-        import ddan_torchreid  # noqa: F401
+        importlib.import_module(package)
     except Exception as error:
         # torchreid works without it, and so must every program that only uses torchreid.
         reason = " ".join(str(error).split())
         print(
-            f"ddan_torchreid is not loaded ({type(error).__name__}: {reason}); to stop loading it, "
+            f"{package} is not loaded ({type(error).__name__}: {reason}); to stop loading it, "
             f"delete {__file__[:-3]}.pth",
             file=sys.stderr,
         )

@@ -1,30 +1,17 @@
-"""The one place that touches torchreid's registries.
+"""torchreid's registries: what they hold, and the user's own datasets in them.
 
-torchreid has registries for models and image datasets only. Samplers and transforms are built by
-functions that its data manager imported by name, so these two names are replaced there by wrappers
-which pass everything that is not DDAN's to the original. What torchreid's ``scripts/main.py``
-needs on top is in :mod:`ddan_torchreid.integration.main_script`, and is loaded when that script
-starts.
+:mod:`ddan_torchreid.integration.registration` enters what this package brings.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torchreid
 
-from ..data import rendered
 from ..data.datasets.own import OwnDataset, dataset_classes, stand_in
-from ..data.labels import stable_labels
-from ..data.sampler import MultiDomainIdentitySampler
-from ..data.transforms import ddan_transforms
-from ..engine import ImageDDANEngine
-from ..evaluation.ranking import EVALUATORS
-from ..models import BACKBONES, FACTORIES, build_named
-from .import_hook import after_import
 
 SAMPLER = "MultiDomainIdentitySampler"
 TRANSFORMS = "ddan"
@@ -38,66 +25,49 @@ TORCHREID_TRANSFORMS = (
 )
 
 
-def register() -> None:
-    """Makes DDAN's models, datasets, engine, sampler and transforms known to torchreid.
-
-    Importing :mod:`ddan_torchreid` calls it; calling it again changes nothing.
-    """
-    models = _registry(torchreid.models, "__model_factory")
-    for name, factory in (FACTORIES | BACKBONES).items():
-        models.setdefault(name, functools.partial(build_named, name, factory))
-    datasets = _registry(torchreid.data.datasets, "__image_datasets")
-    for name in rendered.DOMAINS:
-        if name not in datasets:
-            torchreid.data.register_image_dataset(name, rendered.dataset_class(name))
-    torchreid.engine.ImageDDANEngine = ImageDDANEngine
-    torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
-    # The same figures as torchreid's own in a fraction of the time; every engine calls it here.
-    torchreid.metrics.evaluate_rank = EVALUATORS["ddan"]
-    _replace_builder("build_train_sampler", _wrap_build_train_sampler)
-    _replace_builder("build_transforms", _wrap_build_transforms)
-    after_import("default_config", _extend_default_config)
-
-
-def register_own(flags: Sequence[str]) -> None:
+def register_own(flags: Sequence[str], read: Collection[str] | None = None) -> None:
     """Registers datasets of the user's own, each given as ``NAME=PATH``.
+
+    Args:
+        flags: what follows each ``--dataset``.
+        read: names of the datasets that are wanted; the files of others are left alone. None: all.
 
     Raises:
         ValueError: see :func:`ddan_torchreid.data.datasets.own.dataset_classes`; also for a known
             name.
     """
-    datasets = _registry(torchreid.data.datasets, "__image_datasets")
+    datasets = registry_of(torchreid.data.datasets, "__image_datasets")
     # An own name may be given again, for another run in the same process.
     known = [name for name, kind in datasets.items() if not issubclass(kind, OwnDataset)]
-    datasets.update(dataset_classes(flags, known))
+    wanted = [flag.partition("=")[0] for flag in flags] if read is None else read
+    datasets.update(dataset_classes(flags, known, wanted))
 
 
-def register_stand_in(target: str) -> str:
-    """Registers a source for tests of a target without any source; returns its name."""
-    name = f"stand-in:{target}"
-    datasets = _registry(torchreid.data.datasets, "__image_datasets")
-    datasets.setdefault(name, stand_in(target))
-    return name
+def register_stand_in(name: str, mode: str) -> str:
+    """Registers :func:`ddan_torchreid.data.datasets.own.stand_in`; returns its name."""
+    registered = f"stand-in:{name}"
+    registry_of(torchreid.data.datasets, "__image_datasets")[registered] = stand_in(name, mode)
+    return registered
 
 
 def model_names() -> list[str]:
     """Names that ``torchreid.models.build_model`` accepts."""
-    return list(_registry(torchreid.models, "__model_factory"))
+    return list(registry_of(torchreid.models, "__model_factory"))
 
 
 def dataset_names() -> list[str]:
     """Names of image datasets that ``ImageDataManager`` accepts."""
-    return list(_registry(torchreid.data.datasets, "__image_datasets"))
+    return list(registry_of(torchreid.data.datasets, "__image_datasets"))
 
 
 def dataset_class(name: str) -> type:
     """The class registered for an image dataset."""
-    return _registry(torchreid.data.datasets, "__image_datasets")[name]
+    return registry_of(torchreid.data.datasets, "__image_datasets")[name]
 
 
 def sampler_names() -> list[str]:
     """Names of training samplers that ``ImageDataManager`` accepts."""
-    return [*_submodule("sampler").AVAI_SAMPLERS, SAMPLER]
+    return [*submodule_of_data("sampler").AVAI_SAMPLERS, SAMPLER]
 
 
 def transform_names() -> list[str]:
@@ -105,94 +75,11 @@ def transform_names() -> list[str]:
     return [*TORCHREID_TRANSFORMS, TRANSFORMS]
 
 
-def _extend_default_config(module: Any) -> None:
-    # The module of that name beside torchreid's main.py; everything else is left alone.
-    from .main_script import extend
-
-    extend(module)
-
-
-def _registry(module: Any, name: str) -> dict[str, Any]:
+def registry_of(module: Any, name: str) -> dict[str, Any]:
+    """A registry of torchreid's, which keeps them under private names."""
     return module.__dict__[name]
 
 
-def _submodule(name: str) -> Any:
-    # PyPI's torchreid calls the package torchreid.reid.data, the repository's torchreid.data.
+def submodule_of_data(name: str) -> Any:
+    """A module of ``torchreid.data``, which is ``torchreid.reid.data`` in PyPI's torchreid."""
     return importlib.import_module(f"{torchreid.data.__name__}.{name}")
-
-
-def _replace_builder(name: str, wrap: Any) -> None:
-    manager = _submodule("datamanager")
-    original = getattr(manager, name)
-    if not hasattr(original, "__wrapped__"):
-        setattr(manager, name, wrap(original))
-
-
-def _wrap_build_train_sampler(original: Any) -> Any:
-    return functools.update_wrapper(functools.partial(_build_train_sampler, original), original)
-
-
-def _build_train_sampler(
-    original: Any,
-    data_source: list,
-    train_sampler: str,
-    batch_size: int = 32,
-    num_instances: int = 4,
-    **options: Any,
-) -> Any:
-    sampler: Any
-    if train_sampler == SAMPLER:
-        # The identities that the sampler groups must not depend on the process (labels are rows of
-        # the classifier and of the ID pool); the list is the dataset's own.
-        data_source[:] = stable_labels(data_source)
-        sampler = MultiDomainIdentitySampler(data_source, batch_size, num_instances)
-    else:
-        sampler = original(
-            data_source,
-            train_sampler,
-            batch_size=batch_size,
-            num_instances=num_instances,
-            **options,
-        )
-    # The engine stabilises labels under any sampler, and must then be able to build it again.
-    sampler.rebuild = functools.partial(
-        _build_train_sampler,
-        original,
-        data_source,
-        train_sampler,
-        batch_size=batch_size,
-        num_instances=num_instances,
-        **options,
-    )
-    return sampler
-
-
-def _wrap_build_transforms(original: Any) -> Any:
-    @functools.wraps(original)
-    def build_transforms(
-        height: int,
-        width: int,
-        transforms: Any = "random_flip",
-        norm_mean: Any = None,
-        norm_std: Any = None,
-        **options: Any,
-    ) -> Any:
-        names = [transforms] if isinstance(transforms, str) else list(transforms or [])
-        if TRANSFORMS not in names:
-            return original(
-                height,
-                width,
-                transforms=transforms,
-                norm_mean=norm_mean,
-                norm_std=norm_std,
-                **options,
-            )
-        if names != [TRANSFORMS]:
-            others = ", ".join(name for name in names if name != TRANSFORMS)
-            raise ValueError(
-                f"transforms 'ddan' is the paper's whole recipe and cannot be mixed with {others}; "
-                "write transforms ['ddan'] alone, or leave 'ddan' out"
-            )
-        return ddan_transforms(height, width, norm_mean, norm_std)
-
-    return build_transforms

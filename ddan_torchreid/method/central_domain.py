@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import ot
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -234,6 +233,8 @@ def _transport_cost(
         raise ValueError(f"unknown solver {solver!r}: use 'exact' or 'sinkhorn'")
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"features have different dimensions: {a.shape[1]} and {b.shape[1]}")
+    import ot  # takes longer to import than all of this package
+
     costs = ot.dist(a, b, metric="sqeuclidean")
     # Empty weights mean uniform ones.
     if solver == "exact":

@@ -1,4 +1,4 @@
-"""The loss terms of Eq. 9 for one batch, with the discriminator and the ID pool they need."""
+"""The loss terms of Eq. 9 for a batch, their weights, and the networks and the pool they need."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from torch import Tensor, nn
 from .. import distributed
 from ..config.settings import DDANSettings
 from . import losses
-from .discriminator import DomainDiscriminator
+from .batch_losses import OFF, Term, Weights
+from .discriminator import DomainDiscriminator, balanced_accuracy
 from .identity_pool import IdentityPool
 from .sharded_pool import ShardedIdentityPool
 
 
 class DDANObjective:
-    """L1, L2 and L3 of Eq. 9, unweighted and by name.
+    """The terms of Eq. 9: L_IDE and L_Triplet, L_DA-T and L_SE, L_DA-D.
+
+    Each is a scalar of one batch, without its weight, or 0.0 if it is switched off. They are in
+    float64, so that a weight and the share of a batch among several are rounded together, once.
 
     Attributes:
         discriminator: D of Eqs. 4 and 5; None without adversarial alignment.
         pool: the ID pool of Eqs. 6 and 7; None without the similarity term.
         central: index of the central domain among the sources; None for pairwise alignment, for
             the baseline, and until ``central_domain='auto'`` is decided.
-        weights: factor of each term of L1 and L2.
+        weights: what L1 and L2 sum their terms with; may change between two steps.
         num_identities: N, of all sources.
 
     Args:
@@ -49,13 +53,15 @@ class DDANObjective:
     ) -> None:
         self.settings = settings
         self.sources = list(sources)
+        self._share_names = [f"share_{name}" for name in sources]
+        self._source_indices = torch.arange(len(sources), device=device)
         self.num_identities = len(identity_domains)
-        self.weights = {
-            "loss_id": settings.weight_identity,
-            "loss_triplet": settings.weight_triplet,
-            "loss_confusion": settings.weight_adversarial,
-            "loss_similarity": settings.weight_similarity,
-        }
+        self.weights = Weights(
+            settings.weight_identity,
+            settings.weight_triplet,
+            settings.weight_adversarial,
+            settings.weight_similarity,
+        )
         self.central: int | None = None
         self.discriminator: DomainDiscriminator | None = None
         if settings.adversarial:
@@ -96,55 +102,121 @@ class DDANObjective:
                 f"{fewest} or less"
             )
 
-    def identity_terms(self, logits: Tensor, features: Tensor, pids: Tensor) -> dict[str, Tensor]:
-        """L1: L_IDE (Eq. 1) and L_Triplet (Eq. 2).
+    def identity(self, logits: Tensor, pids: Tensor) -> Term:
+        """L_IDE (Eq. 1).
 
         Args:
-            logits: (b, N) of the identity head, for the images of this process: L_IDE is a mean
-                over images, so the mean over the processes gives that of the joined batch.
-            features: (B, D) of the mapping network, joined over the processes.
+            logits: (b, N) of the identity head, for the images of this process: the term is a mean
+                over images, so the mean over the processes gives that of the global batch.
+            pids: (B,) identity labels of the global batch, as everything below.
+        """
+        # DistributedDataParallel waits for the gradient of every parameter, also at weight 0.
+        if self.settings.weight_identity == 0 and not distributed.active():
+            return OFF
+        own_pids = distributed.own(pids)
+        return losses.identity_loss(logits, own_pids, self.settings.label_smoothing).double()
+
+    def triplet(self, features: Tensor, pids: Tensor) -> Term:
+        """L_Triplet (Eq. 2).
+
+        Args:
+            features: (B, D) m of the mapping network.
             pids: (B,) identity labels.
         """
-        settings, terms = self.settings, {}
-        # DistributedDataParallel waits for the gradient of every parameter, also at weight 0.
-        if settings.weight_identity > 0 or distributed.active():
-            own_pids = distributed.own(pids)
-            terms["loss_id"] = losses.identity_loss(logits, own_pids, settings.label_smoothing)
-        if settings.weight_triplet > 0:
-            terms["loss_triplet"] = losses.batch_hard_triplet_loss(
-                features, pids, settings.margin, settings.normalize_triplet
-            )
-        return terms
+        settings = self.settings
+        if settings.weight_triplet == 0:
+            return OFF
+        return losses.batch_hard_triplet_loss(
+            features, pids, settings.margin, settings.normalize_triplet
+        ).double()
 
-    def alignment_terms(
-        self, aligned: Tensor, pids: Tensor, domains: Tensor, epoch: int
-    ) -> dict[str, Tensor]:
-        """L2: L_DA-T (Eq. 5) and, from its epoch on, L_SE (Eq. 8).
+    def confusion(self, aligned: Tensor) -> Term:
+        """L_DA-T (Eq. 5), of which the discriminator sees no gradient.
 
         Args:
-            aligned: (B, D) of the mapping network behind an encoder that passes no gradient,
-                joined over the processes.
+            aligned: (B, D) of the mapping network behind an encoder that passes no gradient.
+        """
+        if self.discriminator is None:
+            return OFF
+        with _without_gradient(self.discriminator):
+            logits = self.discriminator(aligned)
+            return losses.domain_confusion_loss(logits, self.settings.confusion).double()
+
+    def similarity(self, aligned: Tensor, pids: Tensor, domains: Tensor, epoch: int) -> Term:
+        """L_SE (Eq. 8), from its epoch on. It reads the ID pool and leaves it as it is.
+
+        Args:
+            aligned: (B, D), as for :meth:`confusion`.
             pids: (B,) identity labels.
             domains: (B,) index of each image's source.
             epoch: 0-based.
         """
-        settings, terms = self.settings, {}
-        if self.discriminator is not None:
-            with _without_gradient(self.discriminator):
-                terms["loss_confusion"] = losses.domain_confusion_loss(
-                    self.discriminator(aligned), settings.confusion
-                )
-        if self.pool is not None and self.seeks(epoch):
-            indices, valid = self.pool.nearest(aligned, domains, settings.top_k, pids)
-            terms["loss_similarity"] = losses.similarity_enhancement_loss(
-                aligned,
-                self.pool.rows(indices),
-                settings.temperature,
-                settings.similarity_reduction,
-                valid,
-                settings.similarity_log,
-            )
-        return terms
+        settings = self.settings
+        if self.pool is None or not self.seeks(epoch):
+            return OFF
+        indices, valid = self.pool.nearest(aligned, domains, settings.top_k, pids)
+        return losses.similarity_enhancement_loss(
+            aligned,
+            self.pool.rows(indices),
+            settings.temperature,
+            settings.similarity_reduction,
+            valid,
+            settings.similarity_log,
+        ).double()
+
+    def domain_logits(self, features: Tensor) -> Tensor | None:
+        """(B, 2) of the discriminator, (B, S) if pairwise; None without one.
+
+        Args:
+            features: (B, D) m without gradient, as L3 trains the discriminator only.
+        """
+        return None if self.discriminator is None else self.discriminator(features)
+
+    def discrimination(self, domain_logits: Tensor | None, domains: Tensor) -> Term:
+        """L_DA-D (Eq. 4).
+
+        Args:
+            domain_logits: of :meth:`domain_logits`.
+            domains: (B,) index of each image's source.
+        """
+        if domain_logits is None:
+            return OFF
+        labels = self.domain_labels(domains)
+        return losses.domain_discrimination_loss(domain_logits, labels).double()
+
+    def named(self, *terms: Term) -> dict[str, Tensor]:
+        """Those of L_IDE, L_Triplet, L_DA-T, L_SE and L_DA-D that are switched on, by name."""
+        names = (*self.named_weights(), "loss_domain")
+        named = zip(names, terms, strict=True)
+        return {name: term for name, term in named if isinstance(term, Tensor)}
+
+    def named_weights(self) -> dict[str, float]:
+        """The weights by the name of their term."""
+        return {
+            "loss_id": self.weights.identity,
+            "loss_triplet": self.weights.triplet,
+            "loss_confusion": self.weights.adversarial,
+            "loss_similarity": self.weights.similarity,
+        }
+
+    def rates(
+        self, logits: Tensor, domain_logits: Tensor | None, pids: Tensor, domains: Tensor
+    ) -> dict[str, Tensor]:
+        """Accuracies of both heads (%), the discriminator's balanced; the share of each source.
+
+        Args:
+            logits: (b, N) of the identity head, for the images of this process.
+            domain_logits: of :meth:`domain_logits`.
+            pids: (B,) identity labels.
+            domains: (B,) index of each image's source.
+        """
+        right = logits.argmax(1) == distributed.own(pids)
+        rates = {"acc": right.mean(dtype=torch.float32) * 100}
+        if domain_logits is not None:
+            labels = self.domain_labels(domains)
+            rates["balanced_acc_domain"] = balanced_accuracy(domain_logits, labels)
+        shares = (domains[:, None] == self._source_indices).mean(0, dtype=torch.float32)
+        return rates | dict(zip(self._share_names, shares, strict=True))
 
     def seeks(self, epoch: int) -> bool:
         """Whether images are drawn to similar identities in an epoch (0-based): L_SE is on."""

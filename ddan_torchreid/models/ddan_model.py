@@ -179,6 +179,22 @@ class DDANModel(nn.Module):
             return part(given).float()
 
 
+def check_aligned(model: Any) -> None:
+    """Refuses a network, not wrapped in ``DataParallel``, that gives L2 no features of its own.
+
+    Raises:
+        ValueError: it is none of this package, or built for another loss.
+    """
+    # torchreid's own models remember whatever loss they are given.
+    parts = all(hasattr(model, name) for name in ("mapping", "feature_dim"))
+    if getattr(model, "loss", None) != "ddan" or not parts:
+        raise ValueError(
+            "the model returns no aligned features; build it with "
+            "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan'), or in a "
+            "configuration write model.name ddan_mobilenetv2_x1_0"
+        )
+
+
 def build_named(
     name: str, factory: Callable[..., DDANModel], *args: Any, **keywords: Any
 ) -> DDANModel:

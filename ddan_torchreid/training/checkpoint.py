@@ -7,9 +7,8 @@ which see an epoch in progress as not begun.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 from torchvision.transforms import InterpolationMode
@@ -21,34 +20,11 @@ from ..evaluation import Scores, as_row, mean_scores
 from ..system import random_state
 from ..system.state_files import details, read, unprefixed, write
 from .checkpoint_store import Keeper, Position
-
-if TYPE_CHECKING:
-    from ..engine import ImageDDANEngine
-
-
-@dataclass(frozen=True)
-class ResumePoint:
-    """Where a checkpoint continues.
-
-    Attributes:
-        position: how far its run had come.
-        untested: the test that follows its last epoch was not finished.
-        random: state of this process's generators, from `random_state.capture`; None of a process
-            that the run did not have.
-    """
-
-    position: Position
-    untested: bool = False
-    random: dict[str, Any] | None = None
-
-    @property
-    def first_epoch(self) -> int:
-        """Epoch (0-based) that torchreid's loop begins with; one that is only tested counts."""
-        return self.position.epoch - self.untested
+from .engine_state import EngineState
 
 
 def save(
-    engine: ImageDDANEngine,
+    engine: EngineState,
     keeper: Keeper,
     position: Position,
     scores: dict[str, Scores] | None = None,
@@ -113,7 +89,7 @@ def load_weights(
     """
     saved = read(path)
     state = unprefixed(saved)
-    bare = unwrapped(model)
+    bare = distributed.unwrapped(model)
     own = bare.state_dict()
     has_neck, neck = (any(key.startswith("neck.") for key in each) for each in (own, state))
     head = ("classifier.",) if neck else ("classifier.", "neck.")
@@ -160,9 +136,9 @@ def _model_to_write(saved: dict[str, Any]) -> str:
     return f"write model.name {name}, which it is of" if name else "check model.name"
 
 
-def describe(engine: ImageDDANEngine) -> dict[str, Any]:
+def describe(engine: EngineState) -> dict[str, Any]:
     """What a checkpoint says of the model, its images and its data, beside the weights."""
-    bare = unwrapped(engine.model)
+    bare = distributed.unwrapped(engine.model)
     data = engine.datamanager
     train = engine.train_loader.dataset.train
     index = engine.objective.central
@@ -194,8 +170,3 @@ def _as_numbers(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
         target: {key: float(value) for key, value in as_row(each).items()}
         for target, each in scores.items()
     }
-
-
-def unwrapped(model: nn.Module) -> Any:
-    """The network itself, of a ``DataParallel`` or not."""
-    return model.module if isinstance(model, nn.DataParallel) else model

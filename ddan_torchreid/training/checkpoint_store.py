@@ -48,6 +48,27 @@ class Position:
         return f"epoch {self.epoch}" + (f" and {self.batch} batches" if self.batch else "")
 
 
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a checkpoint continues.
+
+    Attributes:
+        position: how far its run had come.
+        untested: the test that follows its last epoch was not finished.
+        random: state of this process's generators, from `random_state.capture`; None of a process
+            that the run did not have.
+    """
+
+    position: Position
+    untested: bool = False
+    random: dict[str, Any] | None = None
+
+    @property
+    def first_epoch(self) -> int:
+        """Epoch (0-based) that torchreid's loop begins with; one that is only tested counts."""
+        return self.position.epoch - self.untested
+
+
 def find(path: str, save_dir: str | Path) -> str:
     """The model's file that a configuration means by ``model.resume``.
 

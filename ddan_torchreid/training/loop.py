@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torchreid
 
 from .. import distributed
-from ..data.datasets.leaks import check_leaks
+from ..config.settings import DDANSettings
+from ..data.datasets.leaks import check_leaks, note_shared_images
+from ..data.labels import check_training_images
+from ..data.loader import in_groups, order_train_loader, stabilise_train_loader
 from ..data.order import EpochOrder, epoch_seed
-from ..data.reading import skip_unreadable
+from ..data.reading import read_safely, skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
 from ..evaluation.central_domain_choice import choose_central_domain
-from ..evaluation.evaluation_loop import TestingEngine
+from ..evaluation.evaluation_loop import TestingEngine, Watched
 from ..system import random_state
 from ..system.files import expanded
 from ..system.folder_lock import locked
+from ..system.progress import TrainingBar
 from ..system.signals import StopSignals
 from . import checkpoint
-from .accumulation import in_groups
-from .checkpoint import ResumePoint
-from .checkpoint_store import Keeper, Position
-from .progress import TrainingBar
+from .checkpoint_store import Keeper, Position, ResumePoint
+from .step_runner import StepRunner
 from .training_log import LEGEND, EpochLog, pool_line
 
 
@@ -49,8 +51,18 @@ class EpochLoop(TestingEngine):
         batch_idx: step of the epoch, from 0.
     """
 
-    def __init__(self, datamanager: Any, use_gpu: bool = True) -> None:
+    # Set by the engine that derives from this.
+    runner: StepRunner
+    bare_model: Any
+
+    def __init__(self, datamanager: Any, settings: DDANSettings, use_gpu: bool = True) -> None:
+        stabilise_train_loader(datamanager, seed=settings.seed)
+        order_train_loader(datamanager, seed=settings.seed)
+        read_safely(datamanager)
         super().__init__(datamanager, use_gpu)
+        self.settings = settings
+        self.sources: list[str] = datamanager.sources
+        check_training_images(self.train_loader.dataset.train, settings.weight_triplet > 0)
         self.extra_states: dict[str, Any] = {}
         self.configuration: str | None = None
         self.started = time.time_ns()
@@ -91,6 +103,8 @@ class EpochLoop(TestingEngine):
         shard_train_loader(self.datamanager)
         self.train_loader = self.datamanager.train_loader
         check_leaks(self.datamanager, self.settings.allow_leaks)
+        if distributed.is_first():
+            note_shared_images(self.datamanager)
         if self.settings.needs_central_domain and self.objective.central is None:
             name = choose_central_domain(
                 self.model, self.datamanager, self.device, seed=self.settings.seed or 0
@@ -191,6 +205,7 @@ class EpochLoop(TestingEngine):
 
     def test(self, *args: Any, **keywords: Any) -> float:
         """Tests on every target. Returns the mean rank-1 (torchreid's returns the last one's)."""
+        self.runner.forget()  # the test has the memory of recorded steps to itself
         if distributed.active():
             # When one of several processes fails, the others are not there to save together.
             self._save(Position(self.epoch + 1), untested=True)
@@ -206,7 +221,19 @@ class EpochLoop(TestingEngine):
     def watched(self, loader: Any) -> Any:
         """A test loader between whose batches a signal can stop the run."""
         ended = Position(self.epoch + 1)
-        return _Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
+        return Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
+
+    def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
+        """torchreid's, which opens and freezes layers."""
+        super().two_stepped_transfer_learning(*args, **keywords)
+        # torchreid puts every layer that is not opened into eval mode, and nobody opens dropout.
+        self.bare_model.dropout.train()
+        self.runner.wrap_anew()
+
+    def get_current_lr(self, names: Any = None) -> float:
+        """Learning rate of the last step taken, which torchreid prints and writes."""
+        warmup = self.runner.warmup
+        return super().get_current_lr(names) * warmup.share(max(1, warmup.taken))
 
     def save_model(self, epoch: int, rank1: float, save_dir: str, is_best: bool = False) -> None:
         """Saves every registered model in torchreid's layout, ``save_dir/<name>/model.pth.tar-N``.
@@ -252,24 +279,3 @@ class EpochLoop(TestingEngine):
         # The first process knows what has been written.
         if self.keeper is not None and distributed.share(position not in self.keeper):
             checkpoint.save(self, self.keeper, position, untested=untested)
-
-
-class _Watched:
-    """A test loader that calls back after each of its batches has been worked on.
-
-    Args:
-        loader: the loader.
-        after_batch: called when the next batch is asked for, and at the end.
-    """
-
-    def __init__(self, loader: Any, after_batch: Callable[[], None]) -> None:
-        self._loader = loader
-        self._after_batch = after_batch
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
-            yield batch
-            self._after_batch()
-
-    def __len__(self) -> int:
-        return len(self._loader)

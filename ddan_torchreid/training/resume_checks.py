@@ -6,16 +6,15 @@ Every check raises a ValueError with one line that says what differs and what to
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
+from .. import distributed
 from ..system.state_files import unprefixed
 from . import checkpoint
-
-if TYPE_CHECKING:
-    from ..engine import ImageDDANEngine
+from .engine_state import EngineState
 
 # What must be as it was for the rows of the identity head and of the ID pool to mean the same.
 _MUST_EQUAL = ("model", "neck", "sources", "identities", "labels", "central_domain")
@@ -71,10 +70,10 @@ def check_weights(path: str | Path, module: nn.Module, weights: dict[str, Any]) 
         )
 
 
-def check_parts(engine: ImageDDANEngine, path: Path, states: dict[str, Any]) -> None:
+def check_parts(engine: EngineState, path: Path, states: dict[str, Any]) -> None:
     """Refuses networks of another size, which would fail with half of the checkpoint loaded."""
     for name, state in states.items():
-        wrong = _misfit(checkpoint.unwrapped(engine._models[name]), unprefixed(state))
+        wrong = _misfit(distributed.unwrapped(engine._models[name]), unprefixed(state))
         if wrong and name == "discriminator":
             wrong += "; resume with the same ddan.hidden_dim"
         if wrong:
@@ -101,7 +100,7 @@ def check_options(
         )
 
 
-def check_warmup(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -> None:
+def check_warmup(engine: EngineState, path: Path, written: dict[str, Any]) -> None:
     """Refuses another warm-up, as another schedule of the learning rate."""
     now = engine.settings.warmup_steps
     before = written.get("extra", {}).get("warmup", {}).get("steps", 0)
@@ -112,7 +111,7 @@ def check_warmup(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -
         )
 
 
-def check_batch_size(engine: ImageDDANEngine, path: Path, written: dict[str, Any]) -> None:
+def check_batch_size(engine: EngineState, path: Path, written: dict[str, Any]) -> None:
     """Refuses other batches for the rest of an epoch, which would begin at another image."""
     now = checkpoint.batch_size(engine.train_loader)
     before = written.get("batch_size", now)

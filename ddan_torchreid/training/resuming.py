@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,13 +11,11 @@ from torch import nn
 from .. import distributed
 from ..system.state_files import read, unprefixed
 from . import checkpoint, resume_checks
-from .checkpoint_store import Position, read_set
-
-if TYPE_CHECKING:
-    from ..engine import ImageDDANEngine
+from .checkpoint_store import Position, ResumePoint, read_set
+from .engine_state import EngineState
 
 
-def resume(engine: ImageDDANEngine, path: str | Path) -> int:
+def resume(engine: EngineState, path: str | Path) -> int:
     """Continues from a checkpoint: models, optimisers and schedulers of the whole engine.
 
     The next ``engine.run`` from the epoch that is returned goes on where the checkpoint was
@@ -65,7 +63,7 @@ def resume(engine: ImageDDANEngine, path: str | Path) -> int:
     engine.started = state.get("run", engine.started)
     position = Position(int(state["epoch"]), int(state.get("batch", 0)))
     generators = dict(enumerate(state.get("random", ())))
-    engine.resumed = checkpoint.ResumePoint(
+    engine.resumed = ResumePoint(
         position, bool(written.get("untested")), generators.get(distributed.rank())
     )
     print(f'Resumed from "{path}", {position}')
@@ -98,7 +96,7 @@ def resume_baseline(
         raise ValueError(
             f"{path} holds weights, and no training to go on with; write model.load_weights {path}"
         )
-    resume_checks.check_weights(path, checkpoint.unwrapped(model), unprefixed(state))
+    resume_checks.check_weights(path, distributed.unwrapped(model), unprefixed(state))
     resume_checks.check_options(path, state, optimizer, scheduler)
     _load(state, model, optimizer, scheduler)
     print(f'Resumed from "{path}", epoch {state["epoch"]}')
@@ -106,7 +104,7 @@ def resume_baseline(
 
 
 def _load(state: dict[str, Any], model: nn.Module, optimizer: Any, scheduler: Any) -> None:
-    checkpoint.unwrapped(model).load_state_dict(unprefixed(state))
+    distributed.unwrapped(model).load_state_dict(unprefixed(state))
     for part, each in (("optimizer", optimizer), ("scheduler", scheduler)):
         if each is not None and part in state:
             each.load_state_dict(state[part])

@@ -5,18 +5,19 @@ import re
 import pytest
 
 from ddan_torchreid.cli import main
+from tests.small_data import CONFIG, SOURCES
 
 
 @pytest.fixture
-def words(small_config, small_root, tmp_path):
-    config = small_config()
-    return [
-        *("--config-file", "rendered", "--root", str(small_root)),
-        *("model.name", "ddan_mobilenetv2_x0_35", "train.batch_size", "24", "use_gpu", "False"),
-        *("data.height", "64", "data.width", "32", "data.workers", "0", "ddan.top_k", "3"),
-        *("data.sources", str(config.data.sources), "data.targets", str(config.data.targets)),
-        *("data.save_dir", str(tmp_path), "train.max_epoch", "1"),
-    ]
+def words(small_root, tmp_path):
+    pairs = ("data.save_dir", str(tmp_path), "train.max_epoch", "1", "use_gpu", "False")
+    return ["--config-file", CONFIG, *pairs]
+
+
+def rows_of(text):
+    """The rows of the table of distances, below its header."""
+    rows = [line.split() for line in text.splitlines()]
+    return [row for row in rows if row and row[0] in SOURCES and row[1] not in SOURCES]
 
 
 def test_auto_is_decided_before_training_and_again_from_the_trained_model(words, tmp_path, capsys):
@@ -27,7 +28,7 @@ def test_auto_is_decided_before_training_and_again_from_the_trained_model(words,
     assert "Sum  To itself" in before
     assert "=> Start training" in after
     assert before.count("features of random weights; Eq. 3 is meant for") == 1
-    table = [line.split() for line in before.splitlines() if line.startswith("rendered_")]
+    table = rows_of(before)
     sums = {row[0]: float(row[-2]) for row in table}
     assert len(sums) == 3
     assert sums[first] == min(sums.values())
@@ -41,11 +42,11 @@ def test_auto_is_decided_before_training_and_again_from_the_trained_model(words,
     for key in ("model.resume", "model.load_weights"):
         assert main(["central-domain", *words, "--samples", "5", key, weights]) == 0
         assert f"features of trained weights ({weights})\n" in capsys.readouterr().out
-    trained = [line.split() for line in again.splitlines() if line.startswith("rendered_")]
+    trained = rows_of(again)
     assert [row[0] for row in trained] == [row[0] for row in table]
     assert trained != table
 
 
 def test_a_name_is_taken_as_it_is_and_checked(words, capsys):
-    assert main(["train", *words, "--central-domain", "rendered_park"]) == 2
-    assert "central_domain='rendered_park' is not among the sources" in capsys.readouterr().err
+    assert main(["train", *words, "--central-domain", "park"]) == 2
+    assert "central_domain='park' is not among the sources" in capsys.readouterr().err

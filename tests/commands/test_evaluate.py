@@ -10,7 +10,9 @@ import torchreid
 from PIL import Image
 
 from ddan_torchreid.cli import main
+from ddan_torchreid.system import memory
 from tests.other_run import OtherRun
+from tests.small_data import CONFIG
 
 MODEL = ["model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"]
 
@@ -27,7 +29,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def words(weights, real_root, tmp_path):
     return [
-        *("evaluate", "--config-file", "ddan_mobilenetv2", "--weights", str(weights)),
+        *("evaluate", "--config-file", "ddan", "--weights", str(weights)),
         *("-s", "market1501", "cuhksysu", "-t", "ilids", "--root", str(real_root), *MODEL),
         *("data.workers", "0", "data.save_dir", str(tmp_path / "log")),
     ]
@@ -67,9 +69,9 @@ def test_without_splits_it_is_torchreids_test(words, tmp_path, capsys):
 
 
 def own_words(small_root, weights, folder, *columns):
-    """A listing of drawn images, an image for each person and camera, and its test."""
+    """A listing of synthetic images, an image for each person and camera, and its test."""
     rows = []
-    for image in sorted((small_root / "rendered" / "rendered_mall" / "train").glob("*_*_0*")):
+    for image in sorted((small_root / "mall" / "bounding_box_train").glob("*_*_0*")):
         person, camera, _ = image.stem.split("_")
         first = not any(row["pid"] == person for row in rows)
         split = "query" if first else "gallery"
@@ -78,7 +80,7 @@ def own_words(small_root, weights, folder, *columns):
     lines = [",".join(row[column] for column in columns) for row in rows]
     (folder / "shop.csv").write_text("\n".join([",".join(columns), *lines]))
     return [
-        *("evaluate", "--config-file", "rendered", "--dataset", f"shop={folder / 'shop.csv'}"),
+        *("evaluate", "--config-file", CONFIG, "--dataset", f"shop={folder / 'shop.csv'}"),
         *("-t", "shop", "-s", "market1501", "--root", str(folder), "--weights", str(weights)),
         *(*MODEL, "data.workers", "0", "data.save_dir", str(folder / "log")),
     ]
@@ -188,3 +190,13 @@ def test_what_is_refused(words, more, says, capsys):
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--splits", "2"), ("loss.name", "softmax")])
+def test_reranking_without_its_memory_is_refused_before_scoring(words, more, monkeypatch, capsys):
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    assert main([*words, *more, "test.rerank", "True"]) == 2
+    output = capsys.readouterr()
+    assert "60 queries and 60 gallery images of ilids" in output.err
+    assert output.err.count("\n") == 1
+    assert "Evaluating" not in output.out

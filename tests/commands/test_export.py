@@ -20,7 +20,7 @@ def test_file_beside_the_weights_by_default(weights, capsys):
     assert main(["export", str(weights)]) == 0
     out = weights.with_name("model.pth.tar-1.onnx")
     printed = capsys.readouterr().out
-    assert "drawn images (12): max difference " in printed
+    assert "noise (12): max difference " in printed
     assert "images (B, 3, 64, 32) to features (B, 1280)" in printed
     assert_same_as_pytorch(onnx_features, out, load_model(weights))
 

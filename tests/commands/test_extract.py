@@ -89,7 +89,7 @@ def test_size_of_a_checkpoint_that_does_not_say_it(weights, tmp_path):
 def test_the_same_features_as_torchreids_evaluation(small_engine, tmp_path):
     engine = small_engine()
     engine.save_model(0, 0.0, str(tmp_path))
-    loader = engine.test_loader["rendered_snow"]["query"]
+    loader = engine.test_loader["snow"]["query"]
     expected = F.normalize(extract_features(engine.model, loader, engine.device).features)
     trained = load_trained_model(tmp_path / "model" / "model.pth.tar-1")
     table, skipped = extract(trained, [item[0] for item in loader.dataset.query])

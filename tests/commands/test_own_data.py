@@ -6,25 +6,22 @@ from pathlib import Path
 import pytest
 
 from ddan_torchreid.cli import main
+from ddan_torchreid.data.datasets.listing import FOLDERS
 from ddan_torchreid.system import state_files
+from tests.small_data import CONFIG
 
-SMALL = [
-    *("--config-file", "rendered", "model.name", "ddan_mobilenetv2_x0_35"),
-    *("data.height", "64", "data.width", "32", "data.workers", "0", "train.batch_size", "24"),
-    *("ddan.top_k", "3", "ddan.central_domain", "north", "train.max_epoch", "1"),
-    *("train.print_freq", "1"),
-]
+SMALL = ["--config-file", CONFIG, "ddan.central_domain", "north", "train.max_epoch", "1"]
 
 
 @pytest.fixture
 def listing(small_root, tmp_path):
-    """A CSV of two domains, written from drawn ones."""
+    """A CSV of two domains, written from synthetic ones."""
     with (tmp_path / "crops.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "pid", "camid", "domain", "split"])
-        for domain, name in (("north", "rendered_film"), ("south", "rendered_mall")):
-            for split in ("train", "query", "gallery"):
-                for path in sorted((small_root / "rendered" / name / split).iterdir()):
+        for domain, name in (("north", "film"), ("south", "mall")):
+            for split, folder in FOLDERS.items():
+                for path in sorted((small_root / name / folder).iterdir()):
                     pid, camera, _ = path.stem.split("_")
                     writer.writerow([path, f"{domain}-{pid}", camera, domain, split])
     return tmp_path / "crops.csv"
@@ -32,7 +29,7 @@ def listing(small_root, tmp_path):
 
 def test_own_domains_train_and_are_scored(listing, small_root, tmp_path, capsys):
     own = ["--dataset", f"north={listing}#north", "--dataset", f"south={listing}#south"]
-    words = [*own, "-s", "north", "south", "-t", "rendered_snow", "--root", str(small_root)]
+    words = [*own, "-s", "north", "south", "-t", "snow", "--root", str(small_root)]
     save_dir = ["data.save_dir", str(tmp_path / "log")]
     assert main(["train", *SMALL, *words, *save_dir]) == 0
     weights = tmp_path / "log" / "model" / "model.pth.tar-1"
@@ -45,11 +42,11 @@ def test_own_domains_train_and_are_scored(listing, small_root, tmp_path, capsys)
 @pytest.mark.parametrize(
     ("own", "targets", "says"),
     [
-        ("north", "rendered_snow", "NAME=PATH"),
+        ("north", "snow", "NAME=PATH"),
         ("viper={csv}", "viper", "viper"),
-        ("north={csv}", "rendered_snow", "#"),
-        ("north={csv}#west", "rendered_snow", "has the domains north, south"),
-        ("north=nowhere.csv", "rendered_snow", "nowhere.csv"),
+        ("north={csv}", "snow", "#"),
+        ("north={csv}#west", "snow", "has the domains north, south"),
+        ("north=nowhere.csv", "snow", "nowhere.csv"),
     ],
 )
 def test_bad_input_is_one_line(own, targets, says, listing, small_root, capsys):
@@ -62,10 +59,10 @@ def test_bad_input_is_one_line(own, targets, says, listing, small_root, capsys):
 
 def test_a_listing_without_splits_is_not_both_source_and_target(small_root, tmp_path, capsys):
     listing = tmp_path / "plain.csv"
-    images = sorted(Path(small_root, "rendered", "rendered_mall", "train").iterdir())
-    rows = [f"{path},{path.name[:5]},{path.name[7]}" for path in images]
+    images = sorted(Path(small_root, "mall", "bounding_box_train").iterdir())
+    rows = [f"{path},{path.name[:4]},{path.name[6]}" for path in images]
     listing.write_text("\n".join(["path,pid,camid", *rows]))
     words = ["--dataset", f"north={listing}", "--root", str(small_root)]
-    words += ["-s", "north", "rendered_film", "-t", "north"]
+    words += ["-s", "north", "film", "-t", "north"]
     assert main(["train", *SMALL, *words]) == 2
     assert "both source and target" in capsys.readouterr().err

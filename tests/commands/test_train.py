@@ -17,6 +17,7 @@ from ddan_torchreid.training.checkpoint import load_weights
 from ddan_torchreid.training.checkpoint_store import Position
 from tests import github_layout
 from tests.other_run import OtherRun
+from tests.small_data import CONFIG
 
 
 def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
@@ -79,14 +80,14 @@ def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, cap
     save_dir = ["data.save_dir", str(tmp_path / "before")]
     assert main([*words, *save_dir, "train.max_epoch", "1"]) == 0
     path = str(tmp_path / "before" / "model" / "model.pth.tar-1")
-    others = ["data.sources", "['rendered_plaza', 'rendered_film']", "train.max_epoch", "1"]
+    others = ["data.sources", "['plaza', 'film']", "train.max_epoch", "1"]
     others += ["data.save_dir", str(tmp_path / "after"), "train.lr", "0.0"]
     capsys.readouterr()
     assert main([*words, *others, "--resume", path]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "sources was ['rendered_mall', 'rendered_film'], now ['rendered_plaza'," in line
-    assert "10 identities are gone, such as rendered_mall/" in line
-    assert "10 identities are new, such as rendered_plaza/" in line
+    assert "sources was ['mall', 'film'], now ['plaza'," in line
+    assert "10 identities are gone, such as mall/" in line
+    assert "10 identities are new, such as plaza/" in line
     assert "identities was" not in line  # there are as many as before
     assert line.endswith(f"write --fine-tune {path}")
     assert not (tmp_path / "after").exists()
@@ -129,14 +130,17 @@ def test_a_checkpoint_says_how_it_came_about(words, tmp_path):
     assert configuration["ddan"]["top_k"] == 3
     names = metadata["identity_names"]
     assert len(names) == metadata["identities"] == len(set(names)) == 20
-    assert {name.partition("/")[0] for name in names} == {"rendered_mall", "rendered_film"}
+    assert {name.partition("/")[0] for name in names} == {"mall", "film"}
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_to_all_processes_of_a_run_saves_and_ends_it(words, tmp_path, number, status):
+def test_a_signal_to_all_processes_of_a_run_saves_and_ends_it(real_root, tmp_path, number, status):
     """As a terminal and schedulers send it, through the command line and torchreid's script."""
-    options = ["data.save_dir", str(tmp_path), "train.max_epoch", "500", "data.workers", "2"]
-    words = [*words[1:], *options, "train.print_freq", "1"]
+    words = [
+        *("--config-file", CONFIG, "-s", "market1501", "dukemtmcreid", "-t", "market1501"),
+        *("--root", str(real_root), "ddan.central_domain", "market1501", "train.batch_size", "16"),
+        *("data.save_dir", str(tmp_path), "train.max_epoch", "500", "data.workers", "2"),
+    ]
     command = ["train"]
     if number == signal.SIGINT:
         command = ["run", str(github_layout.write_scripts(tmp_path / "scripts"))]

@@ -209,7 +209,7 @@ CHOICES = {
     "ddan.confusion": st.sampled_from(WORDS["confusion"]),
     "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
     "ddan.similarity_log": st.sampled_from(WORDS["similarity_log"]),
-    "ddan.central_domain": st.sampled_from(["rendered_film", "rendered_mall", "rendered_x"]),
+    "ddan.central_domain": st.sampled_from(["film", "mall", "x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),
     "ddan.weight_adversarial": st.floats(0, 1),

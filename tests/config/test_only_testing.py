@@ -8,7 +8,7 @@ from ddan_torchreid.integration import builder
 from ddan_torchreid.system import state_files
 
 REFUSED_IN_TRAINING = (
-    *("data.sources", "['rendered_mall']", "ddan.central_domain", "nowhere"),
+    *("data.sources", "['mall']", "ddan.central_domain", "nowhere"),
     *("train.lr", "-1.0", "ddan.top_k", "10000", "sampler.num_instances", "7"),
 )
 
@@ -23,7 +23,7 @@ def test_with_test_evaluate_train_only_tests(small_config, tmp_path, key):
     config = small_config(*pairs, *REFUSED_IN_TRAINING, "train.seed", "7")
     engine = builder.build(config)
     engine.run(**configuration.arguments(config, "run"))
-    assert set(engine.scores) == {"rendered_snow", "rendered_night"}
+    assert set(engine.scores) == {"snow", "night"}
     saved = trained.model.state_dict()
     for name, value in engine.model.state_dict().items():
         assert torch.equal(value, saved[name]) or name.startswith("classifier."), name

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import torchreid
 
-SOURCES = ["rendered_plaza", "rendered_mall"]
-TARGET = "rendered_snow"
+from ddan_torchreid.data.datasets.listing import FOLDERS
+from ddan_torchreid.integration.registry import register_own
+
+# Not those of small_data: registering them again would replace those for later tests.
+SOURCES = ["campus", "station"]
+TARGET = "airport"
 BAD = ("truncated", "empty", "text", "directory", "missing", "pipe")
 
 
@@ -27,11 +31,16 @@ def damage(path, how):
 
 
 def files(root, name, split):
-    return sorted((root / "rendered" / name / split).iterdir())
+    return sorted((root / name / FOLDERS[split]).iterdir())
+
+
+def flags(root):
+    return [f"{name}={root}/{name}" for name in (*SOURCES, TARGET)]
 
 
 def manager_of(root, **options):
+    register_own(flags(root))
     return torchreid.data.ImageDataManager(
-        root=str(root), sources=SOURCES, targets=[TARGET], height=16, width=8, workers=0,
+        sources=SOURCES, targets=[TARGET], height=16, width=8, workers=0,
         batch_size_train=8, batch_size_test=4, use_gpu=False, **options,
     )  # fmt: skip

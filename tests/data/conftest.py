@@ -4,8 +4,8 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import synthetic
 
-from ddan_torchreid.data import rendered
 from ddan_torchreid.data.datasets.download import DATASETS
 from tests.data.bad_files import SOURCES, TARGET
 
@@ -13,17 +13,16 @@ from tests.data.bad_files import SOURCES, TARGET
 @pytest.fixture(scope="session")
 def drawn_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
-    for name in [*SOURCES, TARGET]:
-        rendered.draw_domain(
-            name, folder, identities=4, images_per_camera=2, test_identities=3,
-            height=32, width=16, progress=False,
-        )  # fmt: skip
+    synthetic.draw(
+        folder, [*SOURCES, TARGET], identities=4, images=2, test_identities=3, size=(32, 16),
+        progress=False,
+    )  # fmt: skip
     return folder
 
 
 @pytest.fixture
 def damaged_root(drawn_once, tmp_path):
-    """A data root to damage: 4 identities of each domain in training, 3 in testing."""
+    """Domains to damage: 4 identities of each in training, 3 in testing."""
     return shutil.copytree(drawn_once, tmp_path / "data")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-
-from ddan_torchreid.data.rendered import draw_image
+from synthetic import draw_image
 
 
 def picture(height: int = 90, width: int = 40) -> Image.Image:
@@ -13,8 +12,8 @@ def picture(height: int = 90, width: int = 40) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def pedestrian(height: int = 256, width: int = 128, domain: str = "rendered_plaza") -> Image.Image:
-    return Image.fromarray(draw_image(domain, 3, 1, 0)).resize((width, height))
+def pedestrian(height: int = 256, width: int = 128, domain: str = "plaza") -> Image.Image:
+    return draw_image(domain, 3, 1, 0).resize((width, height))
 
 
 def difference(a: np.ndarray, b: Image.Image | np.ndarray) -> np.ndarray:

@@ -1,14 +1,18 @@
 """Finding and reading images that belong to no dataset."""
 
+import contextlib
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torchreid
-from PIL import Image
+from PIL import Image, ImageOps
 
+from ddan_torchreid.data.decoding import read_pixels
 from ddan_torchreid.data.loose_images import find_images, printable, read_image
+from ddan_torchreid.data.readable import SUFFIXES
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 7, 3), dtype=np.uint8)
 
@@ -41,12 +45,99 @@ def test_a_file_whose_name_looks_like_a_glob(tmp_path):
     assert find_images([path]) == [path]
 
 
-def test_links_to_folders_are_not_followed(tmp_path):
-    write(tmp_path / "else" / "1.png")
-    path = write(tmp_path / "given" / "2.png")
-    os.symlink(tmp_path / "else", tmp_path / "given" / "link")
-    os.symlink(tmp_path / "given", tmp_path / "given" / "loop")
-    assert find_images([str(tmp_path / "given")]) == [path]
+def test_links_to_folders_are_followed_once(tmp_path):
+    write(tmp_path / "else" / "deep" / "1.png")
+    given = tmp_path / "given"
+    path = write(given / "folder" / "2.png")
+    for link, place in (("link", "else"), ("again", "else"), ("loop", "given")):
+        os.symlink(tmp_path / place, given / link)
+    os.symlink(given / "folder", given / "a")  # what is there without a link has its own path
+    os.symlink("nowhere", given / "dangling")
+    assert find_images([str(given)]) == [str(given / "again" / "deep" / "1.png"), path]
+    only = tmp_path / "only"
+    only.mkdir()
+    os.symlink(tmp_path / "else", only / "link")
+    assert find_images([str(only)]) == [str(only / "link" / "deep" / "1.png")]
+    assert find_images([str(only / "link")]) == [str(only / "link" / "deep" / "1.png")]
+
+
+def test_the_folder_above_a_link_is_another_one(tmp_path):
+    """``link/../x.png`` lies beside the folder that the link leads to."""
+    (tmp_path / "else" / "deep").mkdir(parents=True)
+    os.symlink(tmp_path / "else" / "deep", tmp_path / "link")
+    near = write(tmp_path / "x.png")
+    far = write(tmp_path / "else" / "x.png")
+    behind = str(tmp_path / "link" / ".." / "x.png")
+    assert find_images([near, behind]) == [near, behind]
+    assert find_images([far, behind]) == [far]
+    assert find_images([near, str(tmp_path / "else" / ".." / "x.png")]) == [near]
+
+
+def test_every_format_that_is_read_is_found_in_a_folder(tmp_path):
+    for suffix in SUFFIXES:
+        # Only these two are not always built in.
+        with contextlib.suppress(KeyError, OSError):
+            Image.fromarray(PIXELS).save(tmp_path / f"x{suffix}")
+    (tmp_path / "notes.txt").write_text("no image")
+    found = find_images([str(tmp_path)])
+    assert len(found) >= len(SUFFIXES) - 2
+    for path in found:
+        assert read_image(path).size == (7, 12), path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_exif_orientation_is_applied(suffix, orientation, tmp_path):
+    """As by OpenCV, which viewers agree with."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = str(tmp_path / f"image.{suffix}")
+    smooth = Image.fromarray(PIXELS).resize((30, 50))
+    smooth.save(path, exif=exif, **({"quality": 95} if suffix == "jpg" else {"lossless": True}))
+    found = read_image(path)
+    if suffix == "tif":  # Pillow turns it by itself, OpenCV does not
+        np.testing.assert_array_equal(found, ImageOps.exif_transpose(Image.open(path)))
+    else:
+        np.testing.assert_array_equal(found, cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB))
+    assert found.size == ((30, 50) if orientation < 5 else (50, 30))
+    np.testing.assert_array_equal(read_pixels(path), found)
+
+
+def test_damaged_exif_turns_nothing(tmp_path):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(PIXELS).save(path, exif=b"Exif\x00\x00no TIFF")
+    assert read_image(str(path)).size == (7, 12)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "PA", "RGB"])
+def test_what_is_transparent_is_white(mode, tmp_path):
+    path = str(tmp_path / "x.png")
+    alpha = np.full((12, 7), 255, np.uint8)
+    alpha[:6] = 0
+    image = Image.fromarray(np.dstack([PIXELS // 2, alpha]))
+    if mode == "P":
+        indices = Image.fromarray((alpha // 255).astype(np.uint8))
+        indices.putpalette([10, 20, 30, 40, 50, 60])
+        indices.save(path, transparency=0)
+    elif mode == "PA":  # a GIF has one transparent colour
+        path = str(tmp_path / "x.gif")
+        image.save(path)
+    elif mode == "RGB":
+        Image.fromarray(np.where(alpha[..., None], PIXELS // 2, 200)).save(
+            path, transparency=(200, 200, 200)
+        )
+    else:
+        image.convert(mode).save(path)
+    found = np.asarray(read_image(path))
+    assert (found[:6] == 255).all()
+    assert (found[6:] < 160).all()
+    np.testing.assert_array_equal(read_pixels(path), found)
+
+
+def test_half_transparent_is_half_white(tmp_path):
+    path = str(tmp_path / "x.png")
+    Image.new("RGBA", (4, 4), (0, 100, 200, 128)).save(path)
+    np.testing.assert_allclose(read_image(path).getpixel((0, 0)), (127, 177, 227), atol=1)
 
 
 def test_nothing_to_find(tmp_path):
@@ -54,12 +145,13 @@ def test_nothing_to_find(tmp_path):
         find_images(["none/.png"])
     with pytest.raises(FileNotFoundError, match=r"none.\*"):
         find_images(["none/*"])
-    with pytest.raises(ValueError, match=r"there is no image in .*\.jpg \.jpeg \.png"):
+    with pytest.raises(ValueError, match=r"there is no image in .*\.jpg \.jpeg .*\.webp"):
         find_images([str(tmp_path)])
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "jpg", "webp"])
 def test_the_same_pixels_as_torchreid(suffix, tmp_path):
+    """Where nothing is transparent."""
     for mode in ("RGB", "L", "RGBA", "P", "CMYK", "LA"):
         path = str(tmp_path / f"image.{suffix}")
         try:
@@ -86,7 +178,6 @@ def test_16_bit_greyscale_is_scaled(suffix, tmp_path):
 
 
 def test_16_bit_colour_is_scaled_alike(tmp_path):
-    cv2 = pytest.importorskip("cv2")
     grey = np.linspace(0, 65535, 84).astype(np.uint16).reshape(12, 7)
     cv2.imwrite(str(tmp_path / "colour.png"), np.repeat(grey[..., None], 3, axis=2))
     cv2.imwrite(str(tmp_path / "grey.png"), grey)

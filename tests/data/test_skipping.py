@@ -7,7 +7,8 @@ import torch
 
 from ddan_torchreid.cli import main
 from ddan_torchreid.data.reading import read_safely, skip_unreadable
-from tests.data.bad_files import BAD, SOURCES, TARGET, damage, files, manager_of
+from tests.data.bad_files import BAD, SOURCES, TARGET, damage, files, flags, manager_of
+from tests.small_data import CONFIG
 
 
 def test_skip_replaces_in_training_and_leaves_out_of_tests(damaged_root, capsys):
@@ -72,7 +73,7 @@ def test_nothing_left_is_said(damaged_root):
         damage(path, "empty")
     manager = manager_of(damaged_root)
     read_safely(manager)
-    with pytest.raises(ValueError, match="no image can be read in query of rendered_snow"):
+    with pytest.raises(ValueError, match=f"no image can be read in query of {TARGET}"):
         skip_unreadable(manager)
     for path in files(damaged_root, SOURCES[0], "train"):
         damage(path, "empty")
@@ -83,8 +84,9 @@ def test_nothing_left_is_said(damaged_root):
 @pytest.fixture
 def words(damaged_root, tmp_path):
     return [
-        *("--config-file", "rendered", "--root", str(damaged_root), "-s", *SOURCES, "-t", TARGET),
-        *("model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"),
+        *(word for flag in flags(damaged_root) for word in ("--dataset", flag)),
+        *("--config-file", CONFIG, "-s", *SOURCES, "-t", TARGET),
+        *("data.height", "32", "data.width", "16"),
         *("train.batch_size", "16", "train.max_epoch", "1", "ddan.top_k", "2"),
         *("ddan.central_domain", SOURCES[0], "data.save_dir", str(tmp_path / "log")),
     ]

@@ -101,7 +101,7 @@ def test_array_and_pillow_image_give_the_same_and_are_left_as_they_are() -> None
 def test_the_whole_transform_is_torchvisions_within_a_few_levels(size: tuple[int, int]) -> None:
     differences = []
     for number, draw in enumerate(draws(20)):
-        domain = ("rendered_plaza", "rendered_mall", "rendered_station")[number % 3]
+        domain = ("plaza", "mall", "station")[number % 3]
         image = pedestrian(*size, domain)
         expected = as_torchvision_does(image, 256, 128, 10, draw)
         differences.append(difference(levels(draw, image), expected))

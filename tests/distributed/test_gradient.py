@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ddan_torchreid import DDANSettings, distributed
-from ddan_torchreid.method import losses
+from ddan_torchreid.method.batch_losses import OFF
 from ddan_torchreid.method.objective import DDANObjective
 from ddan_torchreid.models import FACTORIES
 from ddan_torchreid.training.gradients import term_gradients
@@ -53,15 +53,20 @@ def gradients(options):
     forward = nn.parallel.DistributedDataParallel(model) if distributed.active() else model
     logits, features, aligned = forward(distributed.own(images))
     features, aligned = distributed.gather(features), distributed.gather(aligned)
-    terms = objective.identity_terms(logits, features, pids)
-    terms |= objective.alignment_terms(aligned, pids, domains, epoch=10)
-    norms = term_gradients(terms, objective.weights, model.mapping)
-    sum(objective.weights[name] * term for name, term in terms.items()).backward()
+    terms = objective.named(
+        objective.identity(logits, pids),
+        objective.triplet(features, pids),
+        objective.confusion(aligned),
+        objective.similarity(aligned, pids, domains, epoch=10),
+        OFF,
+    )
+    weights = objective.named_weights()
+    norms = term_gradients(terms, weights, model.mapping)
+    sum(weights[name] * term for name, term in terms.items()).backward()
     found = {name: parameter.grad for name, parameter in model.named_parameters()}
     if objective.discriminator is not None:
-        domain_logits = objective.discriminator(features.detach())
-        labels = objective.domain_labels(domains)
-        losses.domain_discrimination_loss(domain_logits, labels).backward()
+        domain_logits = objective.domain_logits(features.detach())
+        objective.discrimination(domain_logits, domains).backward()
         distributed.average_gradients(objective.discriminator)
         found |= {name: p.grad for name, p in objective.discriminator.named_parameters()}
     if objective.pool is not None:

@@ -7,6 +7,7 @@ import pytest
 from ddan_torchreid import distributed
 from ddan_torchreid.config.schema import arguments
 from ddan_torchreid.integration.builder import build
+from ddan_torchreid.integration.registry import register_own
 from tests.distributed.launch import run
 
 SMALL = ("data.height", "32", "data.width", "16")
@@ -35,11 +36,16 @@ def refused(make_config, *options):
     return str(error.value)
 
 
+def refused_with_another_mall(make_config, folder):
+    if distributed.rank() == 1:
+        register_own([f"mall={folder}"])
+    return refused(make_config)
+
+
 def test_processes_with_different_images_do_not_train_together(small_config, small_root, tmp_path):
-    root = tmp_path / "other"
-    shutil.copytree(small_root, root)
-    next((root / "rendered" / "rendered_mall" / "train").iterdir()).unlink()
-    texts = run(2, refused, small_config, "data.root", str(root))
+    folder = shutil.copytree(small_root / "mall", tmp_path / "mall")
+    next((folder / "bounding_box_train").iterdir()).unlink()
+    texts = run(2, refused_with_another_mall, small_config, folder)
     assert all("different training images" in text for text in texts)
 
 
@@ -56,7 +62,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_at_once(small_config):
     [
         (("train.lr", "0.5"), "train.lr is 0.5 in process 1 and 0.003 in process 0; start all"),
         (("train.max_epoch", "3"), "train.max_epoch is 3 in process 1 and 2 in process 0"),
-        (("data.sources", "['rendered_film', 'rendered_mall']"), "data.sources is ['rendered_film"),
+        (("data.sources", "['film', 'mall']"), "data.sources is ['film"),
         (
             ("model.load_weights", __file__),
             "the file of model.load_weights is 'test_ref",

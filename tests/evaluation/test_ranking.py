@@ -115,4 +115,4 @@ def test_the_cuhk03_metric_is_torchreids():
 def test_torchreids_evaluator_stays_at_hand():
     assert EVALUATORS["torchreid"] is not evaluate_rank
     assert EVALUATORS["torchreid"].__module__.startswith("torchreid")
-    assert torchreid.metrics.evaluate_rank is evaluate_rank
+    assert torchreid.metrics.evaluate_rank is EVALUATORS["torchreid"]

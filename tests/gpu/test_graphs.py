@@ -30,7 +30,7 @@ def test_every_kind_of_network_is_replayed_as_it_runs(small_engine, same_bits, n
         batch = first_batch(engine)
         torch.manual_seed(0)
         summaries = [engine.forward_backward(batch) for _ in range(3)]
-        assert (engine._recorded is not None) == (graphs == "auto")
+        assert (engine.runner.recorded is not None) == (graphs == "auto")
         found.append((summaries, engine.bare_model.state_dict(), engine.pool.state_dict()))
     torch.testing.assert_close(*found, rtol=0, atol=0)
 
@@ -93,5 +93,5 @@ def test_memory_of_a_recording_is_given_back(small_engine):
             engine.forward_backward(batch)
         torch.cuda.synchronize()
         used.append(torch.cuda.memory_allocated())
-    assert isinstance(engine._recorded, RecordedStep)
+    assert isinstance(engine.runner.recorded, RecordedStep)
     assert max(used[1:]) - min(used[1:]) < 1e6

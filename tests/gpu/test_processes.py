@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import small_data
+
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 240
 SAME = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
@@ -97,11 +99,9 @@ def test_torchrun_trains_and_tests(small_root, tmp_path):
     """As it is typed on each of two machines, or on one with two GPUs."""
     alone = torch.cuda.device_count() < 2
     words = [
-        *("-m", "ddan_torchreid", "train", "--config-file", "rendered", "--root", str(small_root)),
-        *("--sources", "rendered_plaza", "rendered_mall", "rendered_film"),
-        *("--targets", "rendered_snow", "data.save_dir", str(tmp_path / "log")),
-        *("model.name", "ddan_mobilenetv2_x0_35", "data.height", "64", "data.width", "32"),
-        *("train.batch_size", "24", "ddan.top_k", "3", "train.max_epoch", "1"),
+        *("-m", "ddan_torchreid", "train", *small_data.flags(small_root)),
+        *("--config-file", small_data.CONFIG, "data.save_dir", str(tmp_path / "log")),
+        *("--targets", "snow", "train.max_epoch", "1"),
     ]
     machines = list(environments(2 if alone else 1))
     commands = []

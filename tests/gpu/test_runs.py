@@ -32,7 +32,7 @@ def test_two_epochs_are_one_and_one_resumed(
     resumed = builder.build(small_config(*options, "model.resume", str(path)))
     resumed.run(max_epoch=2, start_epoch=1, save_dir=str(tmp_path / "rest"), print_freq=100)
     torch.testing.assert_close(all_state(resumed), all_state(whole), rtol=0, atol=0)
-    assert resumed.scaler.state_dict() == whole.scaler.state_dict()
+    assert resumed.runner.scaler.state_dict() == whole.runner.scaler.state_dict()
 
 
 def test_scores_are_those_of_a_cpu(small_config, tmp_path, monkeypatch):
@@ -51,7 +51,7 @@ def test_a_checkpoint_of_a_gpu_works_on_a_cpu(words, small_root, tmp_path, monke
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     assert main([*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "1"]) == 0
     weights = tmp_path / "log" / "model" / "model.pth.tar-1"
-    images = [str(path) for path in sorted(small_root.rglob("*.png"))[:8]]
+    images = [str(path) for path in sorted(small_root.rglob("*.jpg"))[:8]]
     assert len(images) == 8
     features = []
     for device in ("cuda", "cpu"):
@@ -67,7 +67,7 @@ def test_a_recorded_run_is_that_without_graphs(small_engine, tmp_path, determini
     states = []
     for graphs in ("off", "auto"):
         engine = small_engine("ddan.cuda_graphs", graphs, "ddan.amp", amp)
-        assert (engine._recorded is not None) == (graphs == "auto")
+        assert (engine.runner.recorded is not None) == (graphs == "auto")
         engine.run(
             max_epoch=3, save_dir=str(tmp_path / graphs), print_freq=100, eval_freq=1,
             fixbase_epoch=1, open_layers=["neck", "classifier"],

@@ -53,7 +53,7 @@ def test_half_precision_is_near_float32(small_engine, full_precision, amp):
         summaries.append(engine.forward_backward(first_batch(engine)))
     half = torch.float16 if amp == "fp16" else torch.bfloat16
     assert engine.bare_model.autocast_dtype is half
-    assert engine.scaler.is_enabled() == (amp == "fp16")
+    assert engine.runner.scaler.is_enabled() == (amp == "fp16")
     assert all(p.dtype == torch.float32 for p in engine.bare_model.parameters())
     for name in TERMS:
         assert summaries[1][name] == pytest.approx(summaries[0][name], rel=0.03), name

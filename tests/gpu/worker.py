@@ -10,13 +10,15 @@ import torch
 
 from ddan_torchreid import distributed
 from ddan_torchreid.config import schema as configuration
-from ddan_torchreid.integration import builder
+from ddan_torchreid.integration import builder, registry
 from tests.distributed.test_training import in_float64, state
 
 
 def main(config_file, file, exactly):
     config = configuration.get_default_config()
     configuration.merge_file(config, config_file)
+    names = [*config.data.sources, *config.data.targets]
+    registry.register_own([f"{name}={config.data.root}/{name}" for name in names])
     with distributed.process_group():
         engine = builder.build(config)
         assert engine.device.type == "cuda"

@@ -32,7 +32,7 @@ def test_features_are_those_of_the_evaluator(small_engine, tmp_path, options, in
     engine.save_model(0, 0.0, str(tmp_path))
     path = tmp_path / "model" / "model.pth.tar-1"
     assert read(path)["ddan"]["interpolation"] == interpolation
-    loader = engine.test_loader["rendered_snow"]["query"]
+    loader = engine.test_loader["snow"]["query"]
     expected = F.normalize(extract_features(engine.model, loader, engine.device).features)
     table, _ = extract(load_trained_model(path), [item[0] for item in loader.dataset.query])
     np.testing.assert_allclose(table.features, expected, rtol=0, atol=1e-6)

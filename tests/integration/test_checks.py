@@ -19,9 +19,9 @@ def no_image_is_read(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("ddan.central_domain", "rendered_fil"), "did you mean 'rendered_film'"),
-        (("ddan.central_domain", "rendered_snow"), "is not among the sources"),
-        (("data.sources", "['rendered_film']"), "two source domains or more, got rendered_film"),
+        (("ddan.central_domain", "fil"), "did you mean 'film'"),
+        (("ddan.central_domain", "snow"), "is not among the sources"),
+        (("data.sources", "['film']"), "two source domains or more, got film"),
         (("train.batch_size", "30"), "not a multiple of sampler.num_instances=4; write 28 or 32"),
         (("train.batch_size", "2"), "write 4$"),
         (("ddan.top_k", "500"), r"^ddan\.top_k=500 is more .* write ddan\.top_k 10 or less$"),
@@ -32,10 +32,10 @@ def no_image_is_read(monkeypatch):
         ),
         (("ddan.dropout", "1.0"), r"ddan.dropout=1.0 must be in \[0, 1\)"),
         (("data.root", "1" * 300, "data.targets", "['viper']"), "File name too long; give another"),
-        (("data.sources", "['rendered_plazza', 'rendered_film']"), "did you mean 'rendered_plaza'"),
+        (("data.sources", "['plazza', 'film']"), "did you mean 'plaza'"),
         (("data.targets", "['vipper']"), "did you mean 'viper'"),
         (("data.targets", "[]"), "data.targets is empty"),
-        (("data.targets", "['rendered_snow', 'rendered_snow']"), "twice"),
+        (("data.targets", "['snow', 'snow']"), "twice"),
         (("sampler.train_sampler", "MultiDomainSampler"), "did you mean 'MultiDomainIdentity"),
         (("sampler.train_sampler", "RandomSampler"), "several images of each identity"),
         (("data.transforms", "['dan']"), "did you mean 'ddan'"),
@@ -75,7 +75,7 @@ def no_image_is_read(monkeypatch):
         (("test.ranks", "[]"), "test.ranks"),
         (("test.ranks", "[0, 5]"), "above 0"),
         (
-            ("data.combineall", "True", "data.targets", "['rendered_film']"),
+            ("data.combineall", "True", "data.targets", "['film']"),
             "both source and target",
         ),
         (("model.load_weights", "nowhere.pth"), "there is no checkpoint 'nowhere.pth'"),
@@ -97,24 +97,49 @@ def test_a_missing_dataset_is_named_and_nothing_is_left_behind(small_config, tmp
         FileNotFoundError, match=r"dataset cuhk02 is not under the data root.*--root"
     ):
         builder.build(config)
-    config.data.sources = ["rendered_film", "rendered_mall"]
-    config.ddan.central_domain = "rendered_film"
+    config.data.sources = ["film", "mall"]
+    config.ddan.central_domain = "film"
     with pytest.raises(FileNotFoundError, match=rf"dataset {name} is not under the data root"):
         builder.build(config)
     assert not (tmp_path / "empty").exists()
 
 
-def test_an_empty_dataset_is_named(small_config, small_root, tmp_path):
-    (tmp_path / "rendered").symlink_to(small_root / "rendered")
+def test_an_empty_dataset_is_named(small_config, tmp_path):
     (tmp_path / "cuhksysu" / "cropped_images").mkdir(parents=True)
     config = small_config("data.root", str(tmp_path), "ddan.central_domain", "cuhksysu")
     config.data.sources = ["cuhksysu", "cuhksysu"]
     with pytest.raises(ValueError, match="cuhksysu twice"):
         builder.build(config)
     config = small_config("data.root", str(tmp_path), "ddan.central_domain", "cuhksysu")
-    config.data.sources = ["rendered_film", "cuhksysu"]
-    with pytest.raises(ValueError, match=r"cannot be read: .*check their folders"):
+    config.data.sources = ["film", "cuhksysu"]
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*check their folders"):
         builder.build(config)
+
+
+@pytest.mark.parametrize("role", ["sources", "targets"])
+def test_splits_of_a_part_of_a_dataset_are_refused_before_training(small_config, tmp_path, role):
+    miniatures.write_viper(tmp_path)
+    content = (tmp_path / "viper" / "VIPeR" / "cam_a" / "007_0.bmp").read_bytes()
+    torchreid.data.datasets.init_image_dataset("viper", root=str(tmp_path), verbose=False)
+    config = small_config("data.root", str(tmp_path), "ddan.central_domain", "film")
+    config.data[role] = ["film", "viper"]
+    checks.check(config)
+    for camera, number in (("a", 0), ("b", 90)):
+        image = tmp_path / "viper" / "VIPeR" / f"cam_{camera}" / f"700_{number}.bmp"
+        image.write_bytes(content)
+    with pytest.raises(ValueError, match=r"was drawn when 2 images of viper .* --fix-splits"):
+        builder.build(config)
+    image.unlink()
+    image.with_name("631_90.bmp").unlink()
+    (tmp_path / "viper" / "VIPeR" / "cam_a" / "700_0.bmp").unlink()
+    with pytest.raises(ValueError, match="1 images of viper that .* lists are not there"):
+        builder.build(config)
+    config.ddan.bad_images = "skip"
+    checks.check(config)
+    config.ddan.bad_images = "error"
+    if role == "sources":  # which an evaluation does not read
+        config.test.evaluate = True
+        checks.check(config)
 
 
 def test_the_layouts_are_where_torchreid_looks(small_config, real_root, tmp_path):

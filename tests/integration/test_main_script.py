@@ -89,8 +89,8 @@ def test_options_that_ask_for_ddan_get_its_keys(script, pair):
 
 def test_shipped_configurations_are_found_by_name(script):
     configuration = script.get_default_config()
-    configuration.merge_from_file("rendered")
-    path = schema.find_file("rendered")
+    configuration.merge_from_file("ddan_no_duke")
+    path = schema.find_file("ddan_no_duke")
     assert configuration.ddan.central_domain == yaml.safe_load(path.read_text())["ddan"][
         "central_domain"
     ]  # fmt: skip
@@ -107,9 +107,9 @@ def test_a_wrong_key_names_the_nearest(script, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("ddan.central_domain", "rendered_fil"), "did you mean 'rendered_film'"),
+        (("ddan.central_domain", "fil"), "did you mean 'film'"),
         (("train.batch_size", "30"), "write 28 or 32"),
-        (("data.targets", "['rendered_snow', 'test.evaluate', 'True']"), "write --root last"),
+        (("data.targets", "['snow', 'test.evaluate', 'True']"), "write --root last"),
         (("model.load_weights", "weights.pth"), "model.load_weights: there is no checkpoint"),
         (("model.resume", "model.pth.tar-1"), "model.resume: there is no checkpoint"),
         (("data.type", "video"), "DDAN trains on images"),

@@ -72,20 +72,20 @@ def checkout(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def words(checkout, small_root):
+def words(checkout, real_root):
     """Arguments of the script: a configuration that trains in seconds."""
     path = checkout.folder / "ddan.yaml"
     path.write_text(
         "loss: {name: ddan}\n"
         "model: {name: ddan_mobilenetv2_x0_35, pretrained: False}\n"
-        "data: {sources: [rendered_plaza, rendered_film], targets: [rendered_snow], height: 64,\n"
+        "data: {sources: [dukemtmcreid, market1501], targets: [market1501], height: 64,\n"
         "       width: 32, workers: 0, transforms: [ddan]}\n"
         "sampler: {train_sampler: MultiDomainIdentitySampler}\n"
-        "ddan: {central_domain: rendered_film, top_k: 3, similarity_start_epoch: 1}\n"
+        "ddan: {central_domain: market1501, top_k: 3, similarity_start_epoch: 1}\n"
         "train: {batch_size: 16, max_epoch: 2, print_freq: 1}\n"
         "test: {normalize_feature: True, eval_freq: 1}\n"
     )
-    return ["--config-file", path, "--root", small_root]
+    return ["--config-file", path, "--root", real_root]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_the_launcher_trains_on_the_repository_s_torchreid(trained, checkout):
     assert str(checkout.folder / "checkout" / "torchreid" / "__init__.py") in output
     for term in ("id", "tri", "conf", "sim", "dom"):
         assert re.search(rf"epoch: .* {term} \d", output), term
-    assert "central_domain: rendered_film" in output
+    assert "central_domain: market1501" in output
     assert len(scores(output)) == 2 * 5
 
 
@@ -159,7 +159,7 @@ def test_the_unmodified_script_evaluates_after_autoload_enable(trained, checkout
     pairs = [word for pair in options.items() for word in pair]
     evaluated = checkout.run(checkout.autoloading, checkout.script, *words, *pairs)
     assert scores(evaluated) == scores(output)[5:]
-    assert list((seen / "visrank_rendered_snow").glob("*.jpg"))
+    assert list((seen / "visrank_market1501").glob("*.jpg"))
     assert not (seen / "model").exists()
 
 
@@ -167,10 +167,10 @@ def test_torchreid_s_own_functions_load_the_files(trained):
     path = trained[0] / "model" / "model.pth.tar-2"
     weights = checkpoint.read(path)["state_dict"]
     build = torchreid.models.build_model
-    model = build("ddan_mobilenetv2_x0_35", 20, loss="ddan", pretrained=False)
+    model = build("ddan_mobilenetv2_x0_35", 14, loss="ddan", pretrained=False)
     torchreid.utils.load_pretrained_weights(model, str(path))
     assert not differences(dict(model.state_dict()), dict(weights))
-    model = build("ddan_mobilenetv2_x0_35", 20, loss="ddan", pretrained=False)
+    model = build("ddan_mobilenetv2_x0_35", 14, loss="ddan", pretrained=False)
     optimizer = torchreid.optim.build_optimizer(model, **schema.arguments(
         schema.get_default_config(), "optimizer"
     ))  # fmt: skip

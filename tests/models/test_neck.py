@@ -96,7 +96,7 @@ def test_the_engine_takes_it_as_a_keyword(small_config, small_engine):
         optimizer = torchreid.optim.build_optimizer(model, optim="adam")
         torch.manual_seed(0)
         engine = ImageDDANEngine(
-            data, model, optimizer, central_domain="rendered_film", top_k=3, neck="none"
+            data, model, optimizer, central_domain="film", top_k=3, neck="none"
         )
         engine.epoch = engine.batch_idx = 0
         engine.set_model_mode("train")
@@ -104,7 +104,7 @@ def test_the_engine_takes_it_as_a_keyword(small_config, small_engine):
         results.append((summary, state_of(engine)))
     assert not differences(*results)
     with pytest.raises(ValueError, match="the model has no neck"):
-        ImageDDANEngine(data, model, optimizer, central_domain="rendered_film", top_k=3)
+        ImageDDANEngine(data, model, optimizer, central_domain="film", top_k=3)
 
 
 @pytest.mark.parametrize("neck", ["none", "bn"])

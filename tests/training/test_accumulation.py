@@ -9,8 +9,8 @@ from torch import nn
 
 from ddan_torchreid import distributed
 from ddan_torchreid.config import schema
+from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
-from ddan_torchreid.training.accumulation import in_groups
 from tests.distributed import launch
 from tests.test_engine import first_batch, prepared
 from tests.training.test_non_finite import spoil_gradient, weights_and_pool
@@ -41,7 +41,7 @@ def step(settings, batch, pieces):
     for module in [*engine.model.modules(), *engine.discriminator.modules()]:
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             module.eval()
-    engine._parallel = distributed.parallel(engine.model)
+    engine.runner.parallel = distributed.parallel(engine.model)
     summary = engine.forward_backward(parted(batch, pieces))
     return weights_and_pool(engine), summary
 
@@ -57,11 +57,29 @@ def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine,
     else:
         found = launch.run(processes, step, settings.clone(), batch, 2)
     for tensors, summary in found:
+        # A mean over classes, whose sizes differ between batches, is not that of the joined one.
+        joined["balanced_acc_domain"] = summary["balanced_acc_domain"]
         assert summary == pytest.approx(joined, rel=1e-6)
         for (name, value), (_, wanted) in zip(tensors, expected, strict=True):
             torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-11, msg=name)
     start = weights_and_pool(prepared(builder.build(settings)))
     assert len(differences(start, expected)) > 150  # the step was no small matter
+
+
+def test_a_weight_and_a_share_are_rounded_together(small_engine):
+    """As if each term began its backward pass with their product: 0.18 / 3 is no float32."""
+    engine = prepared(small_engine("ddan.dropout", "0.0"))
+    data = engine.parse_data_for_train(first_batch(engine))
+    parameters = [*engine.model.parameters(), *engine.discriminator.parameters()]
+    terms = engine.losses(*data).terms
+    weights = engine.objective.named_weights() | {"loss_domain": 1.0}
+    seeds = [term.new_full((), weights[name] * (1 / 3)) for name, term in terms.items()]
+    torch.autograd.backward(list(terms.values()), seeds)
+    expected = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    engine.runner.differentiate(*data, share=1 / 3)
+    assert all(map(torch.equal, (parameter.grad for parameter in parameters), expected))
 
 
 def test_the_pool_is_read_by_all_batches_before_it_is_updated(small_engine, monkeypatch):
@@ -103,7 +121,7 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
 def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, monkeypatch, what):
     settings = small_config("ddan.accumulate_steps", "3", "train.batch_size", "12")
     engine = builder.build(settings)
-    seen, original, before = [], engine.loss_terms, []
+    seen, original, before = [], engine.losses, []
 
     def spoil_second(*arguments):
         seen.append(arguments[1].tolist())
@@ -116,7 +134,7 @@ def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, m
                 spoil_gradient(spoilt, engine, "loss_id")
             return original(*arguments)
 
-    engine.loss_terms = spoil_second
+    engine.losses = spoil_second
     says = "loss_id is nan" if what == "loss" else "the gradient of loss_id is not finite"
     with pytest.raises(FloatingPointError, match=f"{says}.* in epoch 1, batch 1"):
         engine.run(**schema.arguments(settings, "run"))

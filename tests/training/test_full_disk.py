@@ -11,6 +11,7 @@ import pytest
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import builder
 from ddan_torchreid.training.checkpoint_store import newest, read_set
+from tests import small_data
 
 REPOSITORY = Path(__file__).parents[2]
 # Runs the command line with files limited to some bytes once a checkpoint has been written. Python
@@ -91,8 +92,9 @@ def test_a_disk_too_small_for_two_checkpoints(words, small_engine, tmp_path):
     check(done, tmp_path / "copy", "No space left on device")
     # With more room the run goes on from there.
     settings = schema.get_default_config()
-    schema.merge_file(settings, schema.find_file("rendered"))
-    schema.merge_options(settings, [*words[5:], "data.root", words[4], "model.resume", "auto"])
+    schema.merge_file(settings, small_data.CONFIG)
+    pairs = words[words.index("--config-file") + 2 :]
+    schema.merge_options(settings, [*pairs, "model.resume", "auto"])
     settings.data.save_dir = str(tmp_path / "copy")
     builder.build(settings).run(**schema.arguments(settings, "run"))
     assert newest(tmp_path / "copy").name == "model.pth.tar-3"

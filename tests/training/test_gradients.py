@@ -19,13 +19,13 @@ def test_each_norm_is_that_of_a_backward_pass_of_its_own(small_engine):
     engine.model.eval()  # the second pass must not find other batch-norm statistics
     engine.model.training = True
     data = engine.parse_data_for_train(batch)
-    terms, _, _ = engine.loss_terms(*data)
-    found = term_gradients(terms, engine.objective.weights, engine.bare_model.mapping)
+    weights = engine.objective.named_weights()
+    found = term_gradients(engine.losses(*data).terms, weights, engine.bare_model.mapping)
     assert list(found) == [f"gradient_{name}" for name in TERMS]
     for name in TERMS:
         engine.model.zero_grad()
-        again, _, _ = engine.loss_terms(*data)
-        (engine.objective.weights[name] * again[name]).backward()
+        again = engine.losses(*data).terms
+        (weights[name] * again[name]).backward()
         squares = [p.grad.double().pow(2).sum() for p in engine.bare_model.mapping.parameters()]
         expected = float(sum(squares).sqrt())
         assert expected > 0

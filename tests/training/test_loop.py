@@ -37,7 +37,7 @@ def test_a_tested_epoch_is_written_once_and_stays(run, tmp_path, monkeypatch):
     assert names(tmp_path / "log") == ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-3"]
     tested = read(tmp_path / "log" / "model" / "model.pth.tar-2")
     targets = tested["ddan"]["scores"]
-    assert set(targets) == {"rendered_snow", "rendered_night"}
+    assert set(targets) == {"snow", "night"}
     mean = sum(scores["mAP"] for scores in targets.values()) / 2
     assert tested["ddan"]["mean_ap"] == pytest.approx(mean)
     assert tested["rank1"] == pytest.approx(sum(s["rank-1"] for s in targets.values()) / 2)

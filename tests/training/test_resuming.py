@@ -32,8 +32,8 @@ def test_two_epochs_are_one_and_one_resumed(small_config, small_engine, tmp_path
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("ddan.central_domain", "rendered_mall"), "central_domain was rendered_film"),
-        (("data.sources", "['rendered_mall', 'rendered_film']"), "sources was"),
+        (("ddan.central_domain", "mall"), "central_domain was film"),
+        (("data.sources", "['mall', 'film']"), "sources was"),
         (("model.name", "ddan_mobilenetv2_in_bn_x0_35"), "model was ddan_mobilenetv2_x0_35, now"),
     ],
 )
@@ -55,7 +55,7 @@ CHANGED = {
     ("train.lr_scheduler", "cosine"): "train.lr_scheduler was single_step, now cosine",
     ("ddan.warmup_steps", "5"): "ddan.warmup_steps was 0, now 5; resume with the same",
     ("train.lr", "0.01"): "train.lr was 0.0003, now 0.01; resume with the same .*train.lr,",
-    ("data.sources", "['rendered_mall', 'rendered_snow']"): "sources was .*, now .*snow",
+    ("data.sources", "['mall', 'snow']"): "sources was .*, now .*snow",
 }
 
 
@@ -128,7 +128,7 @@ def test_torchreids_own_engines_go_on(small_config, tmp_path, loss):
             torch.testing.assert_close(now, before, rtol=0, atol=0)
     for change, says in (
         (
-            ("data.sources", "['rendered_mall', 'rendered_film']"),
+            ("data.sources", "['mall', 'film']"),
             "classifier.weight was .*the data",
         ),
         (("model.name", "osnet_x0_25"), "does not fit the model: it has no conv1.conv.weight"),
@@ -146,7 +146,7 @@ def test_a_fine_tuning_goes_on_with_the_same_command(words, tmp_path, capsys):
     save_dir = ["data.save_dir", str(tmp_path / "before")]
     assert main([*words, *save_dir, "train.max_epoch", "1"]) == 0
     path = tmp_path / "before" / "model" / "model.pth.tar-1"
-    command = [*words, "data.sources", "['rendered_plaza', 'rendered_film']"]
+    command = [*words, "data.sources", "['plaza', 'film']"]
     command += ["ddan.fine_tune", "True", "model.load_weights", str(path), "train.max_epoch", "1"]
     command += ["data.save_dir", str(tmp_path / "after"), "--resume"]
     capsys.readouterr()

@@ -55,7 +55,7 @@ def test_within_an_epoch_another_batch_size_is_refused(run, small_config, tmp_pa
     (path,) = tmp_path.glob("log/model/model.pth.tar-*")
     same = (
         *("train.max_epoch", str(EPOCHS), "data.height", "32", "data.width", "16"),
-        *("data.sources", "['rendered_mall', 'rendered_film']"),
+        *("data.sources", "['mall', 'film']"),
         *("model.resume", str(path), "train.batch_size"),
     )
     assert builder.build(small_config(*same, "16")).resumed.position.batch == 2

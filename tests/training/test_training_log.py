@@ -52,7 +52,7 @@ def test_a_run_prints_short_lines_and_writes_all_to_tensorboard(small_engine, tm
     assert "collapsed" not in output
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
     events.Reload()
-    tags = {"acc", "time", "data", "lr", "share_rendered_film", "gradient_loss_id", "loss_domain"}
+    tags = {"acc", "time", "data", "lr", "share_film", "gradient_loss_id", "loss_domain"}
     assert {f"Train/{tag}" for tag in tags} <= set(events.Tags()["scalars"])
     written = events.Scalars("Train/pool_largest_channels")
     assert [int(each.value) for each in written] == [int(number) for _, number in channels]

@@ -19,7 +19,7 @@ def rates(small_config, *options):
     """Rates of the groups of both optimisers at each step of a training, and those printed."""
     settings = small_config(
         *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
-        *("data.sources", "['rendered_mall', 'rendered_film']", "train.max_epoch", "3"),
+        *("data.sources", "['mall', 'film']", "train.max_epoch", "3"),
         *("train.staged_lr", "True", "train.new_layers", "['neck', 'classifier']", *RATE, *options),
     )
     engine = builder.build(settings)
@@ -65,20 +65,20 @@ def test_a_run_stopped_in_its_warm_up_goes_on_bit_for_bit(run):
     with pytest.raises(SystemExit):
         run("parts", *options, after=3, action=send(signal.SIGTERM))
     parts = run("parts", *options, "model.resume", "auto")
-    assert parts.warmup.taken == whole.warmup.taken > STEPS  # steps, not batches
+    assert parts.runner.warmup.taken == whole.runner.warmup.taken > STEPS  # steps, not batches
     assert not differences(state_of(parts), state_of(whole))
 
 
 @pytest.mark.filterwarnings("ignore:amp 'fp16' takes many times as long")
 def test_steps_that_float16_skips_do_not_count(small_engine):
     engine = prepared(small_engine("ddan.amp", "fp16", *WARM_UP))
-    engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": 2.0**12})
+    engine.runner.scaler.load_state_dict({**engine.runner.scaler.state_dict(), "scale": 2.0**12})
     batch = first_batch(engine)
     skipped = [engine.forward_backward(batch)["skipped"] > 0 for _ in range(10)]
     assert skipped[0]
-    assert engine.warmup.taken == skipped.count(False) > 0
+    assert engine.runner.warmup.taken == skipped.count(False) > 0
     rate = engine.optimizer.param_groups[-1]["lr"]
-    assert engine.get_current_lr() == rate * min(1.0, engine.warmup.taken / STEPS)
+    assert engine.get_current_lr() == rate * min(1.0, engine.runner.warmup.taken / STEPS)
 
 
 def test_a_step_that_fails_leaves_the_rate(small_engine, monkeypatch):
@@ -91,4 +91,4 @@ def test_a_step_that_fails_leaves_the_rate(small_engine, monkeypatch):
     with pytest.raises(MemoryError):
         engine.forward_backward(first_batch(engine))
     assert engine.optimizer.param_groups[0]["lr"] == 0.1
-    assert engine.warmup.taken == 0
+    assert engine.runner.warmup.taken == 0

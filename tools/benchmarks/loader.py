@@ -12,9 +12,9 @@ from typing import Any
 import torch
 import torchreid
 from PIL import Image
+from synthetic import SOURCES, draw_image
 
 from ddan_torchreid.data.reading import SafeImageDataset
-from ddan_torchreid.data.rendered import SOURCES, draw_image
 from ddan_torchreid.data.transforms import ddan_transforms
 
 from .results import Result
@@ -29,7 +29,7 @@ PEERS = {
 
 
 def run(options: Options) -> Result:
-    """Times datasets item by item, on drawn pedestrians of 256x128 and of 300x150."""
+    """Times datasets item by item, on synthetic pedestrians of 256x128 and of 300x150."""
     result = Result("loader", TITLE)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def _write_images(folder: Path, height: int, width: int, count: int) -> list[tup
     for domain in SOURCES:
         for person in range(count):
             path = folder / f"{domain}_{person}_{height}.jpg"
-            image = Image.fromarray(draw_image(domain, person, 0, 0))
+            image = draw_image(domain, person, 0, 0)
             image.resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
             items.append((str(path), person, 0, 0))
     return items

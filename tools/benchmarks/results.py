@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from ddan_torchreid.experiments.machine import git_state, processor
+from machine import git_state, processor
 
 from . import BENCHMARKS, ON_GPU
 

@@ -1,12 +1,13 @@
 """Checks a dataset on disk: folders, counts, every image, duplicates, labels, split files.
 
-Images are decoded with Pillow: torchreid's ``read_image`` tries for ever on a file that is broken.
+Images are read as in training (:mod:`ddan_torchreid.data.readable`): torchreid's ``read_image``
+tries for ever on a file that is broken.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import io
 import os
 import warnings
 from collections import Counter, defaultdict
@@ -16,42 +17,23 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from ..rendered import dataset as rendered
+from ..readable import load
 from . import listing
 from .layouts import Count, list_images
 from .listing import Shot
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
+from .ready import Finding, obstacles
 from .split_files import stale_paths
-
-UNREADABLE = "cannot be decoded, and stop training"
-DEEP = "have more than 8 bits a channel, and come out white"
-WRONG_EXTENSION = "have the extension of another format"
-_EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "BMP": (".bmp",),
-    "DIB": (".bmp",),
-}
-
-
-class Finding(NamedTuple):
-    """Something to tell, with the files (and what is the matter with each) or persons."""
-
-    text: str
-    details: Sequence[str] = ()
 
 
 class Inspected(NamedTuple):
-    """An image file: SHA-256 of its bytes, what is wrong with it, and the details of that."""
+    """An image file: SHA-256 of its bytes, or why it cannot be read."""
 
     digest: str
     problem: str = ""
-    detail: str = ""
 
 
 @dataclass
@@ -76,11 +58,13 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
         progress: whether to show a progress bar.
     """
     base = Path(os.path.abspath(root)) / DATASETS[name].folder
-    report = Report(name, base)
+    report, hindering = Report(name, base), list(obstacles(name, base.parent))
     try:
         found = list_images(name, base.parent)
     except ValueError as error:
-        report.problems.append(Finding(str(error)))
+        file = str(error).partition(" is not ")[0]
+        told = any(file in each.text for each in hindering)
+        report.problems = hindering if told else [Finding(str(error)), *hindering]
         return report
     if found.missing:
         source = DATASETS[name].source
@@ -95,6 +79,7 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
         (found.ignored, "are ignored by torchreid because of their extension"),
     ):
         _add(report.problems, f"images {text}", files)
+    report.problems += hindering
     _check_splits(report)
     if found.packed:
         report.notes.append(
@@ -106,17 +91,13 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
 
 
 def _check_splits(report: Report) -> None:
-    try:
-        stale = stale_paths(report.name, report.place)
-    except ValueError as error:
-        report.problems.append(Finding(str(error)))
-        return
-    for file, moves in stale.items():
-        text = (
-            f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits lets "
-            "them lead to this one"
-        )
-        report.problems.append(Finding(text, list(moves)))
+    with contextlib.suppress(ValueError):  # a damaged file is a problem already
+        for file, moves in stale_paths(report.name, report.place).items():
+            text = (
+                f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits "
+                "lets them lead to this one, as torchreid alone wants it"
+            )
+            report.notes.append(Finding(text, list(moves)))
 
 
 def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:
@@ -126,28 +107,6 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = listing.read(path)
-    return _check_unpublished(name, place, shots, workers, progress)
-
-
-def check_rendered(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
-    """Checks a drawn domain; arguments as above.
-
-    Raises:
-        FileNotFoundError: a split has no images.
-    """
-    folder = Path(os.path.abspath(root)) / rendered.FOLDER / name
-    shots = [
-        # Training persons are renumbered from 0, and so could pass for other splits' persons.
-        Shot(file, f"{split}/{pid}" if split == "train" else str(pid), str(camera), split)
-        for split, items in zip(listing.FOLDERS, rendered.read_domain(folder), strict=True)
-        for file, pid, camera in items
-    ]
-    return _check_unpublished(name, folder, shots, workers, progress)
-
-
-def _check_unpublished(
-    name: str, place: Path, shots: list[Shot], workers: int, progress: bool
-) -> Report:
     report = Report(name, place)
     splits: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:
@@ -171,41 +130,27 @@ def _check_unpublished(
 
 def inspect(path: str) -> Inspected:
     """Reads and decodes an image; a file that is not one never raises."""
-    if not os.path.isfile(path):
-        return Inspected("", UNREADABLE, "a directory" if os.path.isdir(path) else "not there")
     try:
-        content = Path(path).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            mode, kind = image.mode, str(image.format)
-            image.convert("RGB")
-    except UnidentifiedImageError:
-        return Inspected("", UNREADABLE, "not an image" if content else "empty")
-    except Exception as error:  # Pillow's decoders raise many kinds
-        return Inspected("", UNREADABLE, " ".join(str(error).split()) or type(error).__name__)
-    if mode.startswith(("I", "F")):
-        return Inspected(digest, DEEP, f"mode {mode}")
-    if Path(path).suffix.lower() not in _EXTENSIONS.get(kind, ()):
-        return Inspected(digest, WRONG_EXTENSION, f"is {kind}")
-    return Inspected(digest)
+        load(path)
+        return Inspected(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    except (ValueError, OSError) as error:
+        return Inspected("", str(error))
 
 
 def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress: bool) -> None:
     paths = list(dict.fromkeys(shot.path for shot in shots))
-    wrong: dict[str, list[str]] = defaultdict(list)
+    unreadable = []
     with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
         results = pool.imap(inspect, paths, chunksize=16)
         off = None if progress else True  # None leaves it out where there is no terminal
         bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
-        for path, (digest, problem, detail) in zip(paths, bar, strict=True):
-            if digest:
-                report.digests[path] = digest
+        for path, (digest, problem) in zip(paths, bar, strict=True):
             if problem:
-                wrong[problem].append(f"{path} ({detail})")
-    for problem, details in wrong.items():
-        _add(report.problems, f"images {problem}", details)
+                unreadable.append(f"{path} ({problem})")
+            else:
+                report.digests[path] = digest
+    _add(report.problems, "images cannot be read, and stop training", unreadable)
     _check_labels(report, shots)
     _check_copies(report, shots)
 

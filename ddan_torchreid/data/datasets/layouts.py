@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.io import loadmat
 
-from .listing import LEFT_OUT, SUFFIXES, Shot
+from ..readable import is_image_name
+from .listing import LEFT_OUT, Shot
 from .published import CUHK03_DETECTED, DATASETS, MSMT17_LISTS, Part
-
-IMAGE_SUFFIXES = (*SUFFIXES, ".tif", ".tiff", ".gif", ".webp", ".ppm")
 
 
 class Count(NamedTuple):
@@ -102,12 +100,14 @@ def _list_folder(folder: Path, part: Part, listing: Listing) -> list[Shot]:
             shots.append(Shot(str(path), person, folder.name, part.split))
         elif not match and path.suffix == part.suffix:
             listing.misnamed.append(str(path))
-        elif path.suffix.lower() in IMAGE_SUFFIXES and path.suffix != part.suffix:
+        elif is_image_name(path.name) and path.suffix != part.suffix:
             listing.ignored.append(str(path))
     return shots
 
 
 def _list_cuhk03(base: Path, listing: Listing) -> None:
+    from scipy.io import loadmat  # takes long to import, and one dataset needs it
+
     file, folder = base / "cuhk03_new_protocol_config_detected.mat", base / "images_detected"
     try:
         protocol = loadmat(str(file))

@@ -6,20 +6,26 @@ import csv
 import os
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...system.files import expanded
+from ..loose_images import true_path
+from ..readable import SUFFIXES, is_image_name
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 COLUMNS = ("path", "pid", "camid")
 LEFT_OUT = "-1"
 _FILE_NAME = re.compile(r"(?P<pid>.+?)_c(?P<camera>\d+)")
+_NUMBER = re.compile(r"[+-]?\d+(?P<fraction>\.\d*)?(?P<exponent>[eE][+-]?\d{1,2})?")
 
 
 class Shot(NamedTuple):
-    """An image of a dataset; ``split`` is train, query or gallery, or empty where none is fixed."""
+    """An image of a dataset; ``split`` is train, query or gallery, or empty where none is fixed.
+
+    Whole numbers in ``pid`` and ``camera`` are written as :func:`spelled` writes them.
+    """
 
     path: str
     pid: str
@@ -58,7 +64,7 @@ def _read_folder(folder: Path) -> list[Shot]:
     for split, part in FOLDERS.items():
         directory = folder / part
         for name in sorted(os.listdir(directory)) if directory.is_dir() else ():
-            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+            if not is_image_name(name):
                 continue
             match = _FILE_NAME.match(name)
             if not match:
@@ -66,12 +72,13 @@ def _read_folder(folder: Path) -> list[Shot]:
                     f"{directory / name} is not named PID_cCAMERA...; rename it to, for example, "
                     f"0001_c1_{name}"
                 )
-            shots.append(Shot(str(directory / name), match["pid"], _camera(match["camera"]), split))
+            pid, camera = spelled(match["pid"]), spelled(match["camera"])
+            shots.append(Shot(str(directory / name), pid, camera, split))
     shots = [shot for shot in shots if shot.pid != LEFT_OUT]
     if not shots:
         raise ValueError(
-            f"{folder} has no images (jpg, jpeg, png or bmp) in {', '.join(FOLDERS.values())}; "
-            "put them there, or give a CSV file"
+            f"{folder} has no images ({' '.join(SUFFIXES)}) in {', '.join(FOLDERS.values())}; put "
+            "them there, or give a CSV file"
         )
     return shots
 
@@ -88,7 +95,10 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
             )
         needed = [*COLUMNS, *(name for name in ("domain", "split") if name in columns)]
         rows = [(reader.line_num, _cells(file, reader.line_num, row, needed)) for row in reader]
+    for column in {"pid", "camid", "domain"}.intersection(needed):
+        _spell_alike(file, column, rows)
     domains = sorted({row["domain"] for _, row in rows if "domain" in row})
+    domain = domain if domain in domains else spelled(domain, exponents=True)
     if domain not in domains and (domain or len(domains) > 1):
         found = f"has the domains {', '.join(domains)}" if domains else "has no column domain"
         example = f"#{domains[0]}" if domains else ""
@@ -99,12 +109,10 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
     for line, row in rows:
         if row["pid"] == LEFT_OUT:
             continue
-        path = os.path.normpath(file.parent / row["path"])
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"{file}, line {line}: there is no image {path}")
+        path = _image(file, line, row["path"])
         if (earlier := lines.setdefault(path, line)) != line:
             raise ValueError(f"{file}, line {line}: {path} is on line {earlier} too; keep one")
-        shots.append(Shot(path, row["pid"], _camera(row["camid"]), row.get("split", "")))
+        shots.append(Shot(path, row["pid"], row["camid"], row.get("split", "")))
     if not shots:
         raise ValueError(f"{file} lists no images; add a line for each: path,pid,camid")
     return shots
@@ -125,5 +133,63 @@ def _cells(file: Path, line: int, row: dict[Any, Any], needed: Sequence[str]) ->
     return cells
 
 
-def _camera(text: str) -> str:
-    return str(int(text)) if text.isdecimal() else text
+def _image(file: Path, line: int, cell: str) -> str:
+    """The path of a row's image; a table from Windows may have backslashes in it."""
+    for text in (cell, cell.replace("\\", "/")):
+        path = os.path.join(file.parent, text)
+        plain = os.path.normpath(path)
+        if os.path.isfile(path):
+            # Behind a link, .. is not the folder that it seems to be.
+            same = os.path.exists(plain) and os.path.samefile(plain, path)
+            return plain if same else true_path(path)
+        if os.path.isfile(plain):
+            return plain
+    hint = f"; write paths relative to {file.parent}, with /" if "\\" in cell else ""
+    raise FileNotFoundError(f"{file}, line {line}: there is no image {cell}{hint}")
+
+
+def spelled(text: str, exponents: bool = False) -> str:
+    """One spelling of each whole number; other texts stay as they are.
+
+    ``7``, ``7.0``, ``7.00``, ``+7`` and ``0007`` are ``7``: a spreadsheet drops zeros in front, and
+    torchreid does so with the names of Market-1501's files.
+
+    Args:
+        text: a pid, a camera or a domain.
+        exponents: whether ``7e0`` is a number too.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None or (match["exponent"] and not exponents):
+        return text
+    number = Decimal(text)
+    return str(int(number)) if number == int(number) else text
+
+
+def _spell_alike(file: Path, column: str, rows: Sequence[tuple[int, dict[str, str]]]) -> None:
+    """Gives equal whole numbers of a column one spelling, in place.
+
+    Raises:
+        ValueError: a number that a spreadsheet may have spoilt, so that persons would be mixed up.
+    """
+    # Beside texts, 1e5 is a text as 1a5 is.
+    exponents = all(_NUMBER.fullmatch(row[column]) for _, row in rows)
+    fractions: dict[Decimal, str] = {}
+    for line, row in rows:
+        text = row[column]
+        row[column] = spelled(text, exponents)
+        match = _NUMBER.fullmatch(text)
+        shortened = (
+            match and exponents and match["exponent"] and (match["fraction"] or "").strip(".0")
+        )
+        if shortened or re.fullmatch(r"[+-]?\d+,\d+", text):
+            problem = "is no whole number as it was before a spreadsheet wrote it"
+        elif match and row[column] == text and match["fraction"]:
+            if (earlier := fractions.setdefault(Decimal(text), text)) == text:
+                continue
+            problem = f"is the same number as {earlier}, but need not be the same name"
+        else:
+            continue
+        raise ValueError(
+            f"{file}, line {line}: {column} {text} {problem}; write whole numbers, or texts such "
+            "as a-1"
+        )

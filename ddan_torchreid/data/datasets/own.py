@@ -3,17 +3,19 @@
 ``--dataset NAME=PATH`` names one domain. PATH is one of
 
 * a folder in the layout of Market-1501: ``bounding_box_train``, ``query`` and ``bounding_box_test``
-  with files ``<pid>_c<camera>...`` (jpg, jpeg, png or bmp). A part that is not needed may be
-  missing;
+  with files ``<pid>_c<camera>...`` of the suffixes in :mod:`ddan_torchreid.data.readable`. A part
+  that is not needed may be missing;
 * a CSV file in UTF-8 with a header and the columns ``path,pid,camid`` and, optionally, ``domain``
-  and ``split`` (train, query or gallery). A path is relative to the file's folder; other columns
-  are ignored. ``PATH#DOMAIN`` takes the rows of one domain, and is needed when there are several.
+  and ``split`` (train, query or gallery). A path is relative to the file's folder, with ``/`` or,
+  from Windows, backslashes; other columns are ignored. ``PATH#DOMAIN`` takes the rows of one
+  domain, and is needed when there are several.
 
 What both have in common:
 
-* pids and cameras are texts, so ``7`` and ``0007`` are two persons; only cameras that are numbers
-  are compared as numbers. One pid is one person in all splits.
-* Pid ``-1`` is left out. A pid of zeros that only the gallery has is background, as in Market-1501:
+* Pids, cameras and domains are texts, but equal whole numbers are one, however a spreadsheet
+  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``, whose zeros it drops. Persons that must stay
+  apart get texts, such as ``a7`` and ``b7``. One pid is one person in all splits.
+* Pid ``-1`` is left out. Pid ``0`` that only the gallery has is background, as in Market-1501:
   nobody's match, and never trained on.
 * A source needs training images, or ``data.combineall``, which takes every split. A target needs
   query and gallery.
@@ -37,6 +39,7 @@ import torchreid
 
 from ..loose_images import printable
 from .listing import FOLDERS, Shot, read
+from .loading import load
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -126,17 +129,21 @@ def _restore(attributes: dict[str, Any]) -> OwnDataset:
     return dataset
 
 
-def dataset_classes(flags: Iterable[str], known: Collection[str]) -> dict[str, type[OwnDataset]]:
-    """The datasets of all flags ``--dataset NAME=PATH``.
+def dataset_classes(
+    flags: Iterable[str], known: Collection[str], read: Collection[str] | None = None
+) -> dict[str, type[OwnDataset]]:
+    """The datasets of the flags ``--dataset NAME=PATH`` that are wanted.
 
     Args:
         flags: what follows each ``--dataset``.
         known: names that are taken.
+        read: names of the wanted ones, None for all; of others the disk is not looked at.
 
     Raises:
         ValueError, FileNotFoundError: a flag, a name or the data is not valid.
     """
     classes: dict[str, type[OwnDataset]] = {}
+    names: set[str] = set()
     for flag in flags:
         name, equals, path = flag.partition("=")
         if not (equals and path.strip() and _DATASET_NAME.fullmatch(name)):
@@ -144,9 +151,11 @@ def dataset_classes(flags: Iterable[str], known: Collection[str]) -> dict[str, t
                 f"--dataset {flag!r} is not NAME=PATH with a name of letters, digits, _ and -; "
                 "write, for example, --dataset shop=crops.csv"
             )
-        if name in known or name in classes:
+        if name in known or name in names:
             raise ValueError(f"--dataset {name}=...: this name is taken; choose another")
-        classes[name] = dataset_class(name, path)
+        names.add(name)
+        if read is None or name in read:
+            classes[name] = dataset_class(name, path)
     return classes
 
 
@@ -171,25 +180,29 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
     return type(name, (OwnDataset,), members)
 
 
-def stand_in(target: str) -> type[torchreid.data.ImageDataset]:
-    """A dataset to name as the source where a target is tested and no source is at hand.
+def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
+    """One image of a dataset as a dataset, for a data manager that wants a set nobody reads.
 
-    Its training list is one query image of the target, which need not have training images.
+    It is the source where targets are tested, and the target where sources are compared.
 
     Args:
-        target: name of a registered dataset.
+        name: of a registered dataset.
+        mode: 'query' or 'train', of which it has images.
     """
 
     class StandIn(torchreid.data.ImageDataset):
-        # There on every machine: of a target that is missing, the target's own name is said.
+        # There on every machine: of a dataset that is missing, its own name is said.
         dataset_dir = os.path.abspath(os.sep)
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            tested = torchreid.data.datasets.init_image_dataset(
-                target, root=root, **kwargs | {"mode": "query"}
+            dataset = load(
+                torchreid.data.datasets.init_image_dataset,
+                name,
+                root=root,
+                **kwargs | {"mode": mode},
             )
-            item = (tested.query[0][0], 0, 0)
+            item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
 
     return StandIn
@@ -215,7 +228,7 @@ def _background(shots: Iterable[Shot]) -> set[str]:
     splits = defaultdict(set)
     for shot in shots:
         splits[shot.pid].add(shot.split)
-    return {pid for pid, found in splits.items() if found == {"gallery"} and not pid.strip("0")}
+    return {pid for pid, found in splits.items() if found == {"gallery"} and pid == "0"}
 
 
 def _numbers(names: Iterable[str]) -> dict[str, int]:

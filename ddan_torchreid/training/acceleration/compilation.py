@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..checkpoint import unwrapped
+from ...distributed import unwrapped
 
 
 def compile_encoder(model: nn.Module, device: torch.device) -> None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ... import distributed
+from ...config.settings import DDANSettings
 from ...system.random_state import without_trace
-
-if TYPE_CHECKING:
-    from ...engine import ImageDDANEngine
 
 # Each size of batch has a recording; a loader has two, one of them for the last batch of an epoch.
 MOST_SIZES = 4
@@ -28,15 +26,14 @@ WARM_UPS = 3
 FAMILIAR = {"torch", "torchvision", "torchreid", __name__.partition(".")[0]}
 
 
-def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
-    """``engine.differentiate`` as ``cuda_graphs`` wants it recorded; None where it does not.
+def wanted(settings: DDANSettings, model: nn.Module, device: torch.device) -> bool:
+    """Whether ``cuda_graphs`` and where the model is ask for steps that are recorded.
 
     Raises:
         ValueError: ``'on'`` where there can be no graphs; the message says why.
     """
-    settings, model = engine.settings, engine.model
     reasons = {
-        "needs a GPU": engine.device.type != "cuda",
+        "needs a GPU": device.type != "cuda",
         "is for one process": distributed.active(),
         "is for one GPU": isinstance(model, nn.DataParallel) and len(model.device_ids) > 1,
     }
@@ -44,36 +41,17 @@ def recorded_step(engine: ImageDDANEngine) -> RecordedStep | None:
         if holds and settings.cuda_graphs == "on":
             raise ValueError(f"cuda_graphs 'on' {reason}; write cuda_graphs 'auto'")
     if any(reasons.values()) or settings.cuda_graphs == "off":
-        return None
-    fits = (
+        return False
+    return settings.cuda_graphs == "on" or (
         torch.version.cuda is not None
         and settings.accumulate_steps == 1
         and settings.pool_device == "model"
         and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # somebody looks for an error
-        and all(map(_familiar, model.modules()))
-    )
-    if settings.cuda_graphs == "auto" and not fits:
-        return None
-    trained, read = [model, engine.discriminator], [engine.pool]
-    return RecordedStep(
-        engine.differentiate,
-        [each for each in trained if each is not None],
-        [each for each in read if each is not None],
-        partial(_constants, engine),
+        and all(map(familiar, model.modules()))
     )
 
 
-def _constants(engine: ImageDDANEngine) -> Hashable:
-    """What ``engine.differentiate`` depends on besides networks and pool; None if by itself."""
-    if engine.settings.cuda_graphs == "auto" and not _familiar(engine.loss_terms):
-        return None
-    objective, model = engine.objective, engine.bare_model
-    terms = (engine.loss_terms, *objective.weights.items(), objective.central)
-    network = (model.align, model.autocast_dtype, model.dropout.p)
-    return (*terms, objective.seeks(engine.epoch), *network)
-
-
-def _familiar(part: Any) -> bool:
+def familiar(part: Any) -> bool:
     """Whether a layer or a method is known to do nothing but start kernels, always the same."""
     return part.__module__.split(".")[0] in FAMILIAR
 

@@ -10,6 +10,7 @@ import pytest
 import torchreid
 from PIL import Image
 
+from ddan_torchreid.data.datasets.listing import read
 from ddan_torchreid.data.datasets.own import OwnDataset, dataset_class, dataset_classes
 
 
@@ -90,7 +91,106 @@ def test_background_and_junk(tmp_path):
         save(tmp_path / folder / name)
     dataset = dataset_class("mine", str(tmp_path))(combineall=True)
     assert names(dataset.gallery) == ["000_c2.jpg", "1_c2.jpg"]
-    assert names(dataset.train) == ["0000_c1.jpg", "1_c1.jpg", "1_c2.jpg"]
+    assert names(dataset.train) == ["0000_c1.jpg", "000_c2.jpg", "1_c1.jpg", "1_c2.jpg"]
+    (tmp_path / "bounding_box_train" / "0000_c1.jpg").unlink()
+    # Now the gallery alone has it.
+    dataset = dataset_class("mine", str(tmp_path))(combineall=True)
+    assert names(dataset.train) == ["1_c1.jpg", "1_c2.jpg"]
+
+
+@pytest.mark.parametrize("column", ["pid", "camid", "domain"])
+def test_equal_whole_numbers_are_one_however_a_spreadsheet_writes_them(column, tmp_path):
+    spellings = ["7", "7.0", "7.00", "+7", "7.", "0007", " 7 ", "-1.0", "-1", "8"]
+    rows = [(f"{i}.jpg", spelling) for i, spelling in enumerate(spellings)]
+    others = [each for each in ("pid", "camid", "domain") if each != column]
+    header = ",".join(["path", column, *others])
+    write_csv(tmp_path / "x.csv", [(*row, "a", "b") for row in rows], header)
+    _, shots = read(f"{tmp_path / 'x.csv'}{'#7.0' if column == 'domain' else ''}")
+    found = [shot.camera if column == "camid" else shot.pid for shot in shots]
+    if column == "pid":  # -1 is left out
+        assert found == ["7"] * 7 + ["8"]
+    elif column == "camid":
+        assert found == ["7"] * 7 + ["-1", "-1", "8"]
+    else:
+        assert len(found) == 7
+
+
+def test_exponents_are_numbers_among_numbers_and_texts_among_texts(tmp_path):
+    rows = [(f"{i}.jpg", pid, "1") for i, pid in enumerate(("7e0", "7", "0e0", "70E-1", "3e+02"))]
+    _, shots = read(write_csv(tmp_path / "numbers.csv", rows))
+    assert [shot.pid for shot in shots] == ["7", "7", "0", "7", "300"]
+    # As hexadecimal names of persons have it.
+    rows = [(f"{i}.jpg", pid, "1") for i, pid in enumerate(("0e10", "0e11", "1a10", "anna", "7.0"))]
+    _, shots = read(write_csv(tmp_path / "texts.csv", rows))
+    assert [shot.pid for shot in shots] == ["0e10", "0e11", "1a10", "anna", "7"]
+
+
+def test_background_of_a_spreadsheet_is_background(tmp_path):
+    rows = [
+        ("0.jpg", "0.0", "1.0", "gallery"), ("1.jpg", "7.0", "1.0", "query"),
+        ("2.jpg", "7", "2", "gallery"), ("3.jpg", "-1.00", "1", "gallery"),
+        ("4.jpg", "9", "1", "train"),
+    ]  # fmt: skip
+    file = write_csv(tmp_path / "x.csv", rows, "path,pid,camid,split")
+    dataset = dataset_class("mine", file)(combineall=True)
+    assert names(dataset.gallery) == ["0.jpg", "2.jpg"]
+    assert names(dataset.train) == ["1.jpg", "2.jpg", "4.jpg"]
+    assert dataset.num_train_pids == 2
+
+
+@pytest.mark.parametrize("pids", [("3.1", "3.10"), ("7,0", "8"), ("1.23457E+11", "8")])
+def test_a_number_that_a_spreadsheet_may_have_spoilt_is_refused_by_its_row(pids, tmp_path):
+    file = write_csv(tmp_path / "x.csv", [(f"{i}.jpg", pid, "1") for i, pid in enumerate(pids)])
+    with pytest.raises(
+        ValueError, match=r"x\.csv, line [23]: pid .* write whole numbers, or texts"
+    ):
+        read(file)
+
+
+def test_a_folder_of_every_format(tmp_path):
+    found = ["1_c1.webp", "2_c1.tif", "3_c1.gif", "4_c1.JPG", "5_c1.ppm"]
+    for name in found:
+        save(tmp_path / "bounding_box_train" / name)
+    (tmp_path / "bounding_box_train" / "1_c1.txt").write_text("notes")
+    assert names(dataset_class("mine", str(tmp_path))().train) == sorted(found)
+
+
+def test_a_path_behind_a_link_is_the_systems(tmp_path):
+    save(tmp_path / "else" / "x.jpg")
+    save(tmp_path / "else" / "both.jpg", 1)
+    save(tmp_path / "table" / "both.jpg", 2)
+    (tmp_path / "else" / "deep").mkdir()
+    (tmp_path / "table" / "link").symlink_to(tmp_path / "else" / "deep")
+    (tmp_path / "table" / "folder").mkdir()
+    cells = ["link/../x.jpg", "link/../both.jpg", "folder/../both.jpg"]
+    file = tmp_path / "table" / "x.csv"
+    file.write_text("path,pid,camid\n" + "".join(f"{cell},a,1\n" for cell in cells))
+    _, shots = read(str(file))
+    assert [shot.path for shot in shots] == [
+        str(tmp_path / "else" / "x.jpg"), str(tmp_path / "else" / "both.jpg"),
+        str(tmp_path / "table" / "both.jpg"),
+    ]  # fmt: skip
+    file.write_text("path,pid,camid\nlink/../x.jpg,a,1\n./link/../../else/deep/../x.jpg,a,1\n")
+    with pytest.raises(ValueError, match="line 3: .* is on line 2 too"):
+        read(str(file))
+
+
+def test_backslashes_of_a_windows_table(tmp_path):
+    for name in ("crops/1.jpg", "crops/deep/2.jpg", "odd\\name.jpg"):
+        save(tmp_path / name)
+    file = tmp_path / "x.csv"
+    file.write_text(
+        "path,pid,camid\ncrops\\1.jpg,a,1\n.\\crops\\deep\\2.jpg,a,1\nodd\\name.jpg,a,1\n"
+    )
+    _, shots = read(str(file))
+    assert [shot.path for shot in shots] == [
+        str(tmp_path / name) for name in ("crops/1.jpg", "crops/deep/2.jpg", "odd\\name.jpg")
+    ]
+    file.write_text("path,pid,camid\nC:\\data\\1.jpg,a,1\n")
+    with pytest.raises(FileNotFoundError) as error:
+        read(str(file))
+    says = r"line 2: there is no image C:\data\1.jpg; write paths relative to"
+    assert str(error.value) == f"{file}, {says} {tmp_path}, with /"
 
 
 def test_csv_with_splits(tmp_path):
@@ -228,20 +328,19 @@ def test_the_summary_counts_what_is_there(tmp_path, capsys):
 
 def test_ddan_trains_and_tests_on_own_data(small_root, small_engine, tmp_path, monkeypatch):
     for name in ("plaza", "mall", "snow"):
-        shutil.copytree(small_root / "rendered" / f"rendered_{name}", tmp_path / name)
-    for split, folder in (("train", "bounding_box_train"), ("query", "query")):
-        (tmp_path / "plaza" / split).rename(tmp_path / "plaza" / folder)
+        shutil.copytree(small_root / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "plaza" / "bounding_box_test")
     rows = [
-        (f"{name}/{path.parent.name}/{path.name}", path.name[:5], path.name[7], name)
+        (f"{name}/{path.parent.name}/{path.name}", path.name[:4], path.name[6], name)
         for name in ("mall", "snow")
-        for path in sorted((tmp_path / name).rglob("*.png"))
+        for path in sorted((tmp_path / name).rglob("*.jpg"))
     ]
     file = tmp_path / "crops.csv"
     with file.open("w", newline="") as text:
         csv.writer(text).writerows([("path", "pid", "camid", "domain"), *rows])
     flags = [f"plaza={tmp_path / 'plaza'}", f"mall={file}#mall", f"snow={file}#snow"]
     registry = torchreid.data.datasets.__dict__["__image_datasets"]
-    for name, own in dataset_classes(flags, known=registry).items():
+    for name, own in dataset_classes(flags, known=()).items():
         monkeypatch.setitem(registry, name, own)
     engine = small_engine(
         "data.sources", "['plaza', 'mall']", "data.targets", "['snow']",

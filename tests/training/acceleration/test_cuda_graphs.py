@@ -4,8 +4,6 @@ tests/gpu records and replays real ones.
 """
 
 import copy
-from functools import partial
-from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -15,7 +13,7 @@ from torch import nn
 from ddan_torchreid import DDANSettings
 from ddan_torchreid.models import FACTORIES
 from ddan_torchreid.training.acceleration import cuda_graphs
-from ddan_torchreid.training.acceleration.cuda_graphs import MOST_SIZES, RecordedStep, recorded_step
+from ddan_torchreid.training.acceleration.cuda_graphs import MOST_SIZES
 from tests.test_engine import first_batch, prepared
 from tests.training.test_checkpoint import all_state
 
@@ -52,28 +50,18 @@ def made(monkeypatch):
 
 @pytest.fixture
 def on_a_gpu(monkeypatch):
-    """Where there is none, ``recorded_step`` is told that an engine of the CPU is on one."""
+    """Where there is none, ``wanted`` is told that an engine of the CPU is on one."""
     monkeypatch.delenv("CUDA_LAUNCH_BLOCKING", raising=False)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
 
-    def step_of(engine, **options):
-        parts = ("model", "bare_model", "discriminator", "pool", "objective", "epoch")
-        settings = DDANSettings(**options)
-        stub = SimpleNamespace(**{name: getattr(engine, name) for name in parts})
-        stub.settings, stub.device = settings, torch.device("cuda")
-        stub.differentiate, stub.loss_terms = engine.differentiate, engine.loss_terms
-        return recorded_step(stub)
-
-    return step_of
+    return lambda engine, **options: cuda_graphs.wanted(
+        DDANSettings(**options), engine.model, torch.device("cuda")
+    )
 
 
 def recording(engine):
     """An engine whose step is recorded."""
-    trained, constants = (
-        [engine.model, engine.discriminator],
-        partial(cuda_graphs._constants, engine),
-    )
-    engine._recorded = RecordedStep(engine.differentiate, trained, [engine.pool], constants)
+    engine.runner.record()
     return engine
 
 
@@ -104,7 +92,7 @@ def test_it_is_recorded_anew_when_what_it_holds_has_changed(small_engine, made):
         return len(made) - before
 
     assert (recorded_now(), recorded_now()) == (1, 0)
-    engine.objective.weights["loss_triplet"] = 0.5
+    engine.objective.weights.triplet = 0.5
     assert (recorded_now(), recorded_now()) == (1, 0)
     next(engine.bare_model.encoder.parameters()).requires_grad_(False)
     assert (recorded_now(), recorded_now()) == (1, 0)
@@ -145,11 +133,11 @@ def test_python_code_that_a_replay_would_miss_is_run(small_engine, made):
         handle.remove()
     assert seen.count("forward") == 1
     assert {"backward", "parameter"} <= set(seen)
-    original = engine.loss_terms
-    engine.loss_terms = lambda *batch: (seen.append("own"), original(*batch))[1]
+    original = engine.losses
+    engine.losses = lambda *batch: (seen.append("own"), original(*batch))[1]
     engine.forward_backward(batch)
     assert seen[-1] == "own"
-    del engine.loss_terms
+    del engine.losses
     with torch.autocast("cpu", torch.bfloat16):
         engine.forward_backward(batch)
     with torch.autograd.set_detect_anomaly(True):
@@ -172,27 +160,27 @@ def test_measured_gradients_are_measured(small_engine, made):
 
 def test_auto_records_where_it_fits(small_engine, on_a_gpu, monkeypatch):
     engine = small_engine()
-    assert engine._recorded is None
-    assert on_a_gpu(engine) is not None
-    assert on_a_gpu(engine, cuda_graphs="off") is None
-    assert on_a_gpu(engine, accumulate_steps=2) is None
-    assert on_a_gpu(engine, pool_device="cpu") is None
+    assert engine.runner.recorded is None
+    assert on_a_gpu(engine)
+    assert not on_a_gpu(engine, cuda_graphs="off")
+    assert not on_a_gpu(engine, accumulate_steps=2)
+    assert not on_a_gpu(engine, pool_device="cpu")
     with monkeypatch.context() as context:
         context.setenv("CUDA_LAUNCH_BLOCKING", "1")
-        assert on_a_gpu(engine) is None
+        assert not on_a_gpu(engine)
 
     class Own(nn.Identity):
         pass
 
     engine.bare_model.encoder.append(Own())
-    assert on_a_gpu(engine) is None
-    assert on_a_gpu(engine, cuda_graphs="on") is not None
+    assert not on_a_gpu(engine)
+    assert on_a_gpu(engine, cuda_graphs="on")
 
 
 @pytest.mark.parametrize("name", sorted(FACTORIES))
 def test_all_our_networks_are_known_to_be_recorded(name):
     model = FACTORIES[name](4, loss="ddan", pretrained=False)
-    assert all(map(cuda_graphs._familiar, model.modules()))
+    assert all(map(cuda_graphs.familiar, model.modules()))
 
 
 def test_what_is_refused(small_engine, on_a_gpu):
@@ -205,7 +193,7 @@ def test_what_is_refused(small_engine, on_a_gpu):
         small_engine("ddan.cuda_graphs", "on")
     engine = small_engine()
     engine.model = OnTwoGPUs(engine.model)
-    assert on_a_gpu(engine) is None
+    assert not on_a_gpu(engine)
     with pytest.raises(ValueError, match="'on' is for one GPU; write cuda_graphs 'auto'"):
         on_a_gpu(engine, cuda_graphs="on")
     with pytest.raises(ValueError, match="accumulate_steps=2 and cuda_graphs 'on' exclude"):

@@ -71,17 +71,17 @@ def test_only_encoder_and_classifier_compute_in_half_precision(small_engine):
             lambda _, args, output, name=name: seen.update({name: (args[0].dtype, output.dtype)})
         )
     images, pids, domains = engine.parse_data_for_train(first_batch(engine))
-    terms, features, _ = engine.loss_terms(images, pids, domains)
+    found = engine.losses(images, pids, domains)
     full, half = torch.float32, torch.bfloat16
     assert seen["encoder"] == seen["classifier"] == (full, half)
     assert seen["mapping"] == seen["neck"] == (full, full)
-    assert len(terms) == 5
-    assert {each.dtype for each in (*terms.values(), features)} == {torch.float32}
-    assert reached(terms["loss_id"], engine) == {"encoder", "mapping", "head"}
-    assert reached(terms["loss_triplet"], engine) == {"encoder", "mapping"}
-    assert reached(terms["loss_confusion"], engine) == {"mapping"}
-    assert reached(terms["loss_similarity"], engine) == {"mapping"}
-    assert reached(terms["loss_domain"], engine) == {"discriminator"}
+    assert len(found.terms) == 5
+    assert found.features.dtype == torch.float32
+    assert {each.dtype for each in found.terms.values()} == {torch.float64}
+    assert reached(found.l1, engine) == {"encoder", "mapping", "head"}
+    assert reached(found.terms["loss_triplet"], engine) == {"encoder", "mapping"}
+    assert reached(found.l2, engine) == {"mapping"}
+    assert reached(found.l3, engine) == {"discriminator"}
 
     before = weights_and_pool(engine)
     engine.forward_backward(first_batch(engine))
@@ -109,7 +109,7 @@ def test_the_terms_are_near_those_of_full_precision(small_engine):
 
 def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypatch):
     engine = prepared(small_engine(*FP16, "train.optim", "sgd"))
-    engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": 256.0})
+    engine.runner.scaler.load_state_dict({**engine.runner.scaler.state_dict(), "scale": 256.0})
     batch = first_batch(engine)
     assert engine.forward_backward(batch)["skipped"] == 0
     moments = str(engine.optimizer.state_dict()), str(engine.optimizer_d.state_dict())
@@ -119,7 +119,7 @@ def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypat
         spoil_gradient(spoilt, engine, "loss_id")
         for scale in (128.0, 64.0):
             summary = engine.forward_backward(batch)
-            assert (summary["skipped"], engine.scaler.get_scale()) == (100, scale)
+            assert (summary["skipped"], engine.runner.scaler.get_scale()) == (100, scale)
             assert all(math.isfinite(value) for value in summary.values())
         with pytest.raises(FloatingPointError, match="gradient of loss_id is not finite"):
             engine.forward_backward(batch)
@@ -131,13 +131,13 @@ def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypat
 
 def test_a_sound_step_forgets_the_overflows_before_it(small_engine):
     engine = prepared(small_engine(*FP16))
-    engine.scaler.load_state_dict({**engine.scaler.state_dict(), "scale": 2.0**12})
+    engine.runner.scaler.load_state_dict({**engine.runner.scaler.state_dict(), "scale": 2.0**12})
     batch = first_batch(engine)
     skipped = [engine.forward_backward(batch)["skipped"] for _ in range(10)]
     assert skipped[0] == 100
     assert skipped[-1] == 0
-    assert engine.scaler.overflows == 0
-    assert engine.scaler.get_scale() == 2.0 ** (12 - skipped.count(100))
+    assert engine.runner.scaler.overflows == 0
+    assert engine.runner.scaler.get_scale() == 2.0 ** (12 - skipped.count(100))
 
 
 def test_a_loss_that_is_not_finite_is_no_matter_of_the_scale(small_engine):
@@ -172,9 +172,9 @@ def test_without_float16_the_scaler_is_out_of_the_way():
 def test_the_scaler_is_part_of_a_checkpoint(run):
     """The first steps overflow and are skipped, so a lost scale would change what follows."""
     whole = run("whole", *FP16)
-    assert whole.scaler.get_scale() < 2.0**16
+    assert whole.runner.scaler.get_scale() < 2.0**16
     with pytest.raises(SystemExit):
         run("parts", *FP16, after=2, action=send(signal.SIGTERM))
     parts = run("parts", *FP16, "model.resume", "auto")
     assert not differences(state_of(parts), state_of(whole))
-    assert parts.scaler.state_dict() == whole.scaler.state_dict()
+    assert parts.runner.scaler.state_dict() == whole.runner.scaler.state_dict()

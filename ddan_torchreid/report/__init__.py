@@ -1,1 +1,0 @@
-"""The report on experiments: one HTML page, or Markdown with its pictures beside it."""
