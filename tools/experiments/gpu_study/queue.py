@@ -202,7 +202,7 @@ def _watch(queue: Queue, threads: list[threading.Thread], rendering: list, each:
         print(
             f"{time.strftime('%H:%M:%S')} {queue.recorded} recorded, {len(queue.running)} running, "
             f"{len(queue.pending)} waiting, {queue.failed} failed; rendered {state[1]} of "
-            f"{len(rendering)}; {rate:.0f} steps/s" + (f", {left / rate:.0f} s left" * (rate > 0)),
+            f"{len(rendering)}; {rate:.1f} steps/s{f', {left / rate:.0f} s left' if rate else ''}",
             flush=True,
         )
         if not any(thread.is_alive() for thread in threads):
