@@ -3,6 +3,8 @@
 Importing this package registers its models, engine, sampler and transforms with torchreid.
 """
 
+import sys
+
 from . import torchreid_import  # noqa: F401 before any other import of torchreid
 from .config.settings import DDANSettings
 from .data.sampler import MultiDomainIdentitySampler
@@ -15,6 +17,8 @@ from .method.identity_pool import IdentityPool
 from .models import load_model
 from .version import __version__
 
+# `from ddan_torchreid.losses import ...` finds them as well.
+sys.modules[f"{__name__}.losses"] = losses
 register()
 
 __all__ = [

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: too few samples, or a configuration that cannot work.
     """
-    config = configuration.load(arguments, reads=["sources"])
+    config = configuration.load(arguments, only="sources")
     if arguments.samples < 2:
         raise ValueError(f"--samples {arguments.samples} is too few; give 2 or more")
     if arguments.weights:

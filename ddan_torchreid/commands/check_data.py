@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix-splits",
         action="store_true",
-        help="let split files that hold paths of another data root point to this one",
+        help="let split files that hold paths of another data root point to this one, and put "
+        "aside those that were drawn without all images, for torchreid to draw them again",
     )
     parser.add_argument("--all-files", action="store_true", help="list every file of every finding")
 
@@ -76,9 +77,19 @@ def _check(name: str, root: Path) -> check.Report:
 
 
 def _fix_splits(name: str, root: Path) -> None:
+    folder = root / DATASETS[name].folder
+    for file in (folder / each for each in split_files.SPLIT_FILES.get(name, ())):
+        try:
+            whole = not file.is_file() or not split_files.coverage(name, root, file).unlisted
+        except ValueError:
+            whole = False
+        except OSError:  # the images are not there, which the report says
+            continue
+        if not whole:
+            print(f"{file} is now {split_files.set_aside(file).name}; torchreid draws a new one")
     # What cannot be put right is then among the problems of the report.
     with contextlib.suppress(ValueError):
-        for file, moves in split_files.stale_paths(name, root / DATASETS[name].folder).items():
+        for file, moves in split_files.stale_paths(name, folder).items():
             try:
                 split_files.rewrite(file, moves)
                 print(f"{file}: {len(moves)} paths now lead to this root")

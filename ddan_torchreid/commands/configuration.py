@@ -40,12 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load(arguments: argparse.Namespace, reads: Sequence[str] = ("sources", "targets")) -> CfgNode:
+def load(arguments: argparse.Namespace, only: str = "") -> CfgNode:
     """Merges file, flags and pairs, in this order, into the default configuration.
 
     Args:
         arguments: of the command line.
-        reads: the lists of datasets that the command reads: no other ``--dataset`` needs be there.
+        only: ``'sources'`` or ``'targets'`` where no other dataset is read, so that the
+            ``--dataset`` of another need not be there.
 
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
@@ -63,8 +64,7 @@ def load(arguments: argparse.Namespace, reads: Sequence[str] = ("sources", "targ
         if getattr(arguments, name):
             configuration.data[name] = getattr(arguments, name)
     schema.merge_options(configuration, pairs)
-    read = {name for key in reads for name in configuration.data[key]}
-    registry.register_own(arguments.dataset, read)
+    registry.register_own(arguments.dataset, configuration.data[only] if only else None)
     return configuration
 
 

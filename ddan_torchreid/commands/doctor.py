@@ -17,6 +17,7 @@ import torchreid
 
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
+from ..data.datasets.ready import obstacles
 from ..integration import autoload
 from ..models import weights
 from ..version import __version__
@@ -154,7 +155,8 @@ def _datasets(asked: str | None) -> Iterator[str]:
             source += f" --root {root}"
         if not absent:
             found.append(name)
-            _line(name, "found")
+            obstacle = next(obstacles(name, root), None)
+            _line(name, f"found, but {obstacle.text}" if obstacle else "found")
         elif (root / dataset.folder).is_dir():
             _line(name, f"incomplete: there is no {absent[0]}")
         else:

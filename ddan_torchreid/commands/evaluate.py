@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: no weights are named, a target is unknown, or options do not fit each other.
     """
-    config = configuration.load(arguments, reads=["targets"])
+    config = configuration.load(arguments, only="targets")
     config.test.evaluate = True
     config.model.load_weights = arguments.weights or config.model.load_weights
     if not config.model.load_weights:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ..data.datasets.layouts import list_images
 from ..data.datasets.published import DATASETS
+from ..data.datasets.split_files import SPLIT_FILES
 from .splits import LabelledImage, Split, SplitSet
 
 Images = dict[str, list[LabelledImage]]
@@ -35,13 +36,7 @@ _DISTRACTORS: dict[str, Callable[[int], bool]] = {
     "prid": lambda pid: pid > 200,
     "grid": lambda pid: pid == 0,
 }
-_TORCHREID_FILES = {
-    "viper": "splits.json",
-    "prid": "splits_single_shot.json",
-    "grid": "splits.json",
-    "ilids": "splits.json",
-}
-NAMES = tuple(_TORCHREID_FILES)
+NAMES = ("viper", "prid", "grid", "ilids")
 
 
 def draw_splits(name: str, root: Path, count: int, seed: int = 0) -> SplitSet:
@@ -96,7 +91,7 @@ def torchreid_splits(name: str, root: Path, count: int) -> SplitSet:
         ValueError: the file cannot be read, holds fewer, or splits without an image that is there.
     """
     images, folder = _list(name, root), root / DATASETS[name].folder
-    file = folder / _TORCHREID_FILES[name]
+    file = folder / SPLIT_FILES[name][0]
     if not file.is_file():
         raise FileNotFoundError(
             f"torchreid has not drawn the splits of {name} yet: there is no {file}; leave out "

@@ -245,15 +245,18 @@ def _write_onnx(network: nn.Module, path: Path, metadata: dict[str, Any]) -> Non
 def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
 def _write_torch(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
     batch = ({0: torch.export.Dim("batch")},)
     program = torch.export.export(network, (_example(metadata),), dynamic_shapes=batch)
-    torch.export.save(program, path, extra_files={METADATA_FILE: json.dumps(metadata)})
+    # Open files, because a name that is no valid text would end the process in C.
+    with path.open("wb") as file:
+        torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(metadata)})
 
 
 def _load_torch(path: Path) -> Callable[[Tensor], Tensor]:
-    return torch.export.load(path).module()
+    with path.open("rb") as file:
+        return torch.export.load(file).module()

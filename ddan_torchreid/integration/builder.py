@@ -134,14 +134,14 @@ def build_datamanager(config: CfgNode) -> Any:
     """Builds torchreid's image data manager.
 
     Raises:
-        ValueError: torchreid cannot read a dataset; the message names the data root.
+        ValueError: torchreid cannot load a dataset; the message names the data root.
     """
     try:
         datamanager = torchreid.data.ImageDataManager(**arguments(config, "data"))
-    except (RuntimeError, IndexError, AssertionError, OSError) as error:
+    except (RuntimeError, IndexError, AssertionError, OSError, ImportError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
-            f"the datasets under {config.data.root} cannot be read: {reason}; "
+            f"the datasets under {config.data.root} cannot be loaded: {reason}; "
             "check their folders against the README"
         ) from error
     read_safely(datamanager)

@@ -13,6 +13,7 @@ from ..config.schema import engine_options, options_named_as_keys
 from ..config.settings import DDANSettings, nearest
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
+from ..data.datasets.ready import obstacles
 from ..data.loose_images import printable
 from ..system.files import expanded
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU
@@ -112,11 +113,24 @@ def check(config: CfgNode) -> None:
             f"dataset {name} is not under the data root: there is no {printable(path)}; put it "
             "there, or give another --root"
         )
+    _check_published(config)
 
 
 def _check_name(key: str, name: str, valid: Sequence[str]) -> None:
     if name not in valid:
         raise ValueError(f"{key}: {name!r} is unknown; {nearest(str(name), valid)}")
+
+
+def _check_published(config: CfgNode) -> None:
+    protocol = "classic" if config.cuhk03.classic_split else "new"
+    boxes = "labeled" if config.cuhk03.labeled_images else "detected"
+    for name in [*([] if config.test.evaluate else config.data.sources), *config.data.targets]:
+        if name in DATASETS:
+            files = [f"splits_{protocol}_{boxes}.json"] if name == "cuhk03" else []
+            left_out = config.loss.name == "ddan" and config.ddan.bad_images == "skip"
+            root = Path(config.data.root)
+            for obstacle in obstacles(name, root, files, absent=not left_out):
+                raise ValueError(obstacle.text)
 
 
 def _check_sizes(config: CfgNode) -> None:

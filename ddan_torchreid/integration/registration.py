@@ -1,10 +1,10 @@
 """Enters what this package brings into torchreid's registries.
 
-torchreid has registries for models and image datasets only. Samplers and transforms are built by
-functions that its data manager imported by name, so these two names are replaced there by wrappers
-which pass everything that is not DDAN's to the original. What torchreid's ``scripts/main.py``
-needs on top is in :mod:`ddan_torchreid.integration.main_script`, and is loaded when that script
-starts.
+torchreid has registries for models and image datasets only. Samplers, transforms and datasets are
+built by functions that its data manager imported by name, so these three names are replaced there
+by wrappers, which pass what is not DDAN's to the original; that of the datasets only tidies up.
+What torchreid's ``scripts/main.py`` needs on top is in
+:mod:`ddan_torchreid.integration.main_script`, and is loaded when that script starts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import torchreid
 
+from ..data.datasets import loading
 from ..data.labels import stable_labels
 from ..data.sampler import MultiDomainIdentitySampler
 from ..data.transforms import ddan_transforms
@@ -35,6 +36,7 @@ def register() -> None:
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
     _replace_builder("build_train_sampler", _wrap_build_train_sampler)
     _replace_builder("build_transforms", _wrap_build_transforms)
+    _replace_builder("init_image_dataset", _wrap_init_image_dataset)
     after_import("default_config", _extend_default_config)
 
 
@@ -89,6 +91,10 @@ def _build_train_sampler(
         **options,
     )
     return sampler
+
+
+def _wrap_init_image_dataset(original: Any) -> Any:
+    return functools.update_wrapper(functools.partial(loading.load, original), original)
 
 
 def _wrap_build_transforms(original: Any) -> Any:

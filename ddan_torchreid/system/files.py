@@ -56,6 +56,15 @@ def expanded(path: str | os.PathLike[str]) -> str:
     return os.path.expanduser(os.fspath(path))
 
 
+def is_text(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is valid text: names on a disk are bytes, and need not be."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _sync_folder(folder: Path) -> None:
     """Makes a new name in a folder survive a power failure, where the system can."""
     if os.name == "nt":  # a folder cannot be opened there

@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .. import distributed
+from .files import is_text
 
 LOCK, HOLDER = ".run.lock", ".run.holder"
 # Loading workers see that their main process was killed after five seconds. Where the lock is
@@ -32,9 +33,14 @@ def locked(folder: str | Path) -> Iterator[None]:
     that was made for the lock goes when nothing else has come into it.
 
     Raises:
-        ValueError: another run holds the folder, or it cannot be made; the same in every process.
+        ValueError: another run holds the folder, or no run can write into it; the same in every
+            process.
     """
     place, refusal = Path(os.path.realpath(folder)), ""
+    if not is_text(place):
+        raise ValueError(
+            f"data.save_dir {folder} is no valid text, which TensorBoard wants; write another one"
+        )
     with contextlib.ExitStack() as stack:
         if distributed.is_first() and not holds(place):
             try:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .files import expanded, replacing
+from .files import expanded, is_text, replacing
 
 # torch's words for a machine that has no file handle or memory left, in a RuntimeError.
 _NOT_THE_FILE = ("unable to open file", "unable to mmap", "can't allocate memory")
@@ -47,7 +47,8 @@ def read(
     Args:
         path: the file.
         device: where its tensors are put.
-        mmap: leave tensors on the disk until they are used.
+        mmap: leave tensors on the disk until they are used, where torch can: it takes no path that
+            is not valid text.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -61,7 +62,9 @@ def read(
     scalars = [(scalar, "numpy.core.multiarray.scalar"), (scalar, "numpy._core.multiarray.scalar")]
     try:
         with torch.serialization.safe_globals([*harmless, *scalars]):
-            state = torch.load(expanded(path), map_location=device, weights_only=True, mmap=mmap)
+            state = torch.load(
+                expanded(path), map_location=device, weights_only=True, mmap=mmap and is_text(path)
+            )
     except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None
     except OSError as error:

@@ -11,7 +11,7 @@ import torchreid
 
 from .. import distributed
 from ..config.settings import DDANSettings
-from ..data.datasets.leaks import check_leaks
+from ..data.datasets.leaks import check_leaks, note_shared_images
 from ..data.labels import check_training_images
 from ..data.loader import in_groups, order_train_loader, stabilise_train_loader
 from ..data.order import EpochOrder, epoch_seed
@@ -103,6 +103,8 @@ class EpochLoop(TestingEngine):
         shard_train_loader(self.datamanager)
         self.train_loader = self.datamanager.train_loader
         check_leaks(self.datamanager, self.settings.allow_leaks)
+        if distributed.is_first():
+            note_shared_images(self.datamanager)
         if self.settings.needs_central_domain and self.objective.central is None:
             name = choose_central_domain(
                 self.model, self.datamanager, self.device, seed=self.settings.seed or 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 from PIL import Image
@@ -42,12 +43,12 @@ def test_a_few_files_are_named_and_the_others_counted(tmp_path, capsys):
         path.write_bytes(b"")
     status, output, _ = check(capsys, "--root", tmp_path)
     assert status == 1
-    assert f"problem: {len(broken)} images cannot be decoded" in output
-    assert output.count("(empty)") == 3
+    assert f"problem: {len(broken)} images cannot be read" in output
+    assert output.count("(it is empty)") == 3
     assert "and 5 more (--all-files lists them)" in output
-    assert "      Dataset/P1/cam1/001_01.png (empty)\n" in output
+    assert "      Dataset/P1/cam1/001_01.png (it is empty)\n" in output
     _, everything, _ = check(capsys, "--root", tmp_path, "--all-files")
-    assert everything.count("(empty)") == len(broken)
+    assert everything.count("(it is empty)") == len(broken)
 
 
 def test_a_named_dataset_must_be_there(tmp_path, capsys):
@@ -88,12 +89,15 @@ def test_own_data(small_root, tmp_path, capsys):
 def test_fix_splits(tmp_path, capsys):
     miniatures.write_viper(tmp_path)
     viper = tmp_path / "viper"
+    shutil.rmtree(viper / "VIPeR" / "cam_b")
+    (viper / "VIPeR" / "cam_b").mkdir()
+    for image in sorted((viper / "VIPeR" / "cam_a").iterdir())[3:]:
+        image.unlink()
     rows = [[f"/old/viper/VIPeR/cam_a/{i:03d}_0.bmp", i, 0] for i in range(3)]
     split = viper / "splits.json"
     split.write_text(json.dumps([{"train": rows, "query": rows, "gallery": rows}]))
     _, output, _ = check(capsys, "--root", tmp_path, "viper")
-    assert "problem: splits.json: 3 of its paths lead to another data root" in output
-    assert "      /old/viper/VIPeR/cam_a/000_0.bmp\n" in output
+    assert "note: splits.json: 3 of its paths lead to another data root" in output
     _, output, _ = check(capsys, "--root", tmp_path, "viper", "--fix-splits")
     assert f"{split}: 3 paths now lead to this root\n" in output
     assert "another data root" not in output
@@ -104,3 +108,5 @@ def test_fix_splits(tmp_path, capsys):
     status, output, _ = check(capsys, "--root", tmp_path, "viper", "--fix-splits")
     assert status == 1
     assert "is left as it is: 1 of its images are not under the present root" in output
+    assert "problem: 1 images of viper that " in output
+    assert "      VIPeR/cam_a/001_0.bmp\n" in output

@@ -10,6 +10,7 @@ import torchreid
 from PIL import Image
 
 from ddan_torchreid.cli import main
+from ddan_torchreid.system import memory
 from tests.small_data import CONFIG
 
 MODEL = ["model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"]
@@ -186,3 +187,13 @@ def test_what_is_refused(words, more, says, capsys):
     error = capsys.readouterr().err
     assert says in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--splits", "2"), ("loss.name", "softmax")])
+def test_reranking_without_its_memory_is_refused_before_scoring(words, more, monkeypatch, capsys):
+    monkeypatch.setattr(memory, "available", lambda: 1000)
+    assert main([*words, *more, "test.rerank", "True"]) == 2
+    output = capsys.readouterr()
+    assert "60 queries and 60 gallery images of ilids" in output.err
+    assert output.err.count("\n") == 1
+    assert "Evaluating" not in output.out

@@ -112,8 +112,37 @@ def test_an_empty_dataset_is_named(small_config, tmp_path):
         builder.build(config)
     config = small_config("data.root", str(tmp_path), "ddan.central_domain", "cuhksysu")
     config.data.sources = ["film", "cuhksysu"]
-    with pytest.raises(ValueError, match=r"cannot be read: .*check their folders"):
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*check their folders"):
         builder.build(config)
+
+
+@pytest.mark.parametrize("role", ["sources", "targets"])
+def test_splits_of_a_part_of_a_dataset_are_refused_before_training(
+    small_config, small_root, tmp_path, role
+):
+    (tmp_path / "rendered").symlink_to(small_root / "rendered")
+    miniatures.write_viper(tmp_path)
+    content = (tmp_path / "viper" / "VIPeR" / "cam_a" / "007_0.bmp").read_bytes()
+    torchreid.data.datasets.init_image_dataset("viper", root=str(tmp_path), verbose=False)
+    config = small_config("data.root", str(tmp_path), "ddan.central_domain", "rendered_film")
+    config.data[role] = ["rendered_film", "viper"]
+    checks.check(config)
+    for camera, number in (("a", 0), ("b", 90)):
+        image = tmp_path / "viper" / "VIPeR" / f"cam_{camera}" / f"700_{number}.bmp"
+        image.write_bytes(content)
+    with pytest.raises(ValueError, match=r"was drawn when 2 images of viper .* --fix-splits"):
+        builder.build(config)
+    image.unlink()
+    image.with_name("631_90.bmp").unlink()
+    (tmp_path / "viper" / "VIPeR" / "cam_a" / "700_0.bmp").unlink()
+    with pytest.raises(ValueError, match="1 images of viper that .* lists are not there"):
+        builder.build(config)
+    config.ddan.bad_images = "skip"
+    checks.check(config)
+    config.ddan.bad_images = "error"
+    if role == "sources":  # which an evaluation does not read
+        config.test.evaluate = True
+        checks.check(config)
 
 
 def test_the_layouts_are_where_torchreid_looks(small_config, real_root, tmp_path):

@@ -66,6 +66,22 @@ def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine,
     assert len(differences(start, expected)) > 150  # the step was no small matter
 
 
+def test_a_weight_and_a_share_are_rounded_together(small_engine):
+    """As if each term began its backward pass with their product: 0.18 / 3 is no float32."""
+    engine = prepared(small_engine("ddan.dropout", "0.0"))
+    data = engine.parse_data_for_train(first_batch(engine))
+    parameters = [*engine.model.parameters(), *engine.discriminator.parameters()]
+    terms = engine.losses(*data).terms
+    weights = engine.objective.named_weights() | {"loss_domain": 1.0}
+    seeds = [term.new_full((), weights[name] * (1 / 3)) for name, term in terms.items()]
+    torch.autograd.backward(list(terms.values()), seeds)
+    expected = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    engine.runner.differentiate(*data, share=1 / 3)
+    assert all(map(torch.equal, (parameter.grad for parameter in parameters), expected))
+
+
 def test_the_pool_is_read_by_all_batches_before_it_is_updated(small_engine, monkeypatch):
     engine = prepared(small_engine())
     calls = []

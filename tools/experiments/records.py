@@ -34,8 +34,6 @@ from typing import Any
 
 from machine import git_state, machine
 
-from .older_records import translated
-
 FILE = "results.jsonl"
 PACKAGES = ("ddan_torchreid", "torch", "torchvision", "torchreid", "numpy")
 
@@ -51,7 +49,7 @@ def read(folder: str | Path) -> list[Record]:
     if not path.exists():
         return []
     *lines, _torn = path.read_bytes().split(b"\n")
-    return [translated(json.loads(line)) for line in lines]
+    return [json.loads(line) for line in lines]
 
 
 def append(folder: str | Path, record: Record) -> None:

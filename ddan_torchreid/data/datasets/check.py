@@ -6,6 +6,7 @@ tries for ever on a file that is broken.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import warnings
@@ -24,14 +25,8 @@ from .layouts import Count, list_images
 from .listing import Shot
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
+from .ready import Finding, obstacles
 from .split_files import stale_paths
-
-
-class Finding(NamedTuple):
-    """Something to tell, with the files (and what is the matter with each) or persons."""
-
-    text: str
-    details: Sequence[str] = ()
 
 
 class Inspected(NamedTuple):
@@ -63,11 +58,13 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
         progress: whether to show a progress bar.
     """
     base = Path(os.path.abspath(root)) / DATASETS[name].folder
-    report = Report(name, base)
+    report, hindering = Report(name, base), list(obstacles(name, base.parent))
     try:
         found = list_images(name, base.parent)
     except ValueError as error:
-        report.problems.append(Finding(str(error)))
+        file = str(error).partition(" is not ")[0]
+        told = any(file in each.text for each in hindering)
+        report.problems = hindering if told else [Finding(str(error)), *hindering]
         return report
     if found.missing:
         source = DATASETS[name].source
@@ -82,6 +79,7 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
         (found.ignored, "are ignored by torchreid because of their extension"),
     ):
         _add(report.problems, f"images {text}", files)
+    report.problems += hindering
     _check_splits(report)
     if found.packed:
         report.notes.append(
@@ -93,17 +91,13 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
 
 
 def _check_splits(report: Report) -> None:
-    try:
-        stale = stale_paths(report.name, report.place)
-    except ValueError as error:
-        report.problems.append(Finding(str(error)))
-        return
-    for file, moves in stale.items():
-        text = (
-            f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits lets "
-            "them lead to this one"
-        )
-        report.problems.append(Finding(text, list(moves)))
+    with contextlib.suppress(ValueError):  # a damaged file is a problem already
+        for file, moves in stale_paths(report.name, report.place).items():
+            text = (
+                f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits "
+                "lets them lead to this one, as torchreid alone wants it"
+            )
+            report.notes.append(Finding(text, list(moves)))
 
 
 def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:

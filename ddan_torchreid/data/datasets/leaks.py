@@ -1,11 +1,12 @@
-"""Training images that are also query or gallery images, whatever their names."""
+"""Training images that are also query or gallery images, or another source's, by their bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..loose_images import printable
@@ -29,6 +30,51 @@ def find_leaks(train_paths: Iterable[str], test_paths: Iterable[str]) -> list[tu
             first.setdefault(_digest(path), path)
     twins = {path: first.get(_digest(path)) for path, size in test.items() if size in common}
     return [(twin, path) for path, twin in twins.items() if twin]
+
+
+def find_shared(sources: Sequence[Iterable[str]]) -> list[tuple[str, str, int, int]]:
+    """Files of a source with the same bytes as a file of an earlier one.
+
+    Only files of a size that occurs in several sources are read.
+
+    Args:
+        sources: the training images of each.
+
+    Returns:
+        For each such file, in the given order, once: the first file of an earlier source with its
+        content, the file, and the numbers of both sources.
+    """
+    sizes = [_sizes(paths) for paths in sources]
+    counts = Counter(size for own in sizes for size in set(own.values()))
+    first: dict[bytes, tuple[int, str]] = {}
+    shared = []
+    for number, own in enumerate(sizes):
+        for path, size in own.items():
+            if counts[size] > 1:
+                source, earlier = first.setdefault(_digest(path), (number, path))
+                if source != number:
+                    shared.append((earlier, path, source, number))
+    return shared
+
+
+def note_shared_images(datamanager: Any) -> None:
+    """Prints one line when a source has images that another one has too.
+
+    Each identity of such images is two classes, and two domains have to be told from one image.
+
+    Args:
+        datamanager: a ``torchreid.data.ImageDataManager``.
+    """
+    sources: list[list[str]] = [[] for _ in datamanager.sources]
+    for path, _, _, domain in datamanager.train_loader.dataset.data:
+        sources[domain].append(path)
+    if shared := find_shared(sources):
+        earlier, path, one, other = shared[0]
+        print(
+            f"=> Warning: {len(shared)} training images are in two sources, under two identities, "
+            f"such as {printable(path)} of {datamanager.sources[other]} ({printable(earlier)} of "
+            f"{datamanager.sources[one]}); take them out of one"
+        )
 
 
 def check_leaks(datamanager: Any, allow: bool = False) -> None:

@@ -37,7 +37,9 @@ from typing import Any, ClassVar
 
 import torchreid
 
+from ..loose_images import printable
 from .listing import FOLDERS, Shot, read
+from .loading import load
 
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -173,7 +175,7 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
         "dataset_dir": str(place),
         "shots": shots,
         "is_split": bool(shots[0].split),
-        "__doc__": f"The images of {path}.",
+        "__doc__": f"The images of {printable(path)}.",
     }
     return type(name, (OwnDataset,), members)
 
@@ -194,8 +196,11 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            dataset = torchreid.data.datasets.init_image_dataset(
-                name, root=root, **kwargs | {"mode": mode}
+            dataset = load(
+                torchreid.data.datasets.init_image_dataset,
+                name,
+                root=root,
+                **kwargs | {"mode": mode},
             )
             item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)

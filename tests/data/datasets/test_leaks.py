@@ -7,8 +7,15 @@ import shutil
 import numpy as np
 import pytest
 import torchreid
+from PIL import Image
 
-from ddan_torchreid.data.datasets.leaks import check_leaks, find_leaks
+from ddan_torchreid.data.datasets.leaks import (
+    check_leaks,
+    find_leaks,
+    find_shared,
+    note_shared_images,
+)
+from ddan_torchreid.data.datasets.own import dataset_class
 from tests import miniatures
 
 
@@ -67,13 +74,50 @@ def test_only_files_of_a_common_size_are_opened(tmp_path, monkeypatch):
     assert sorted(opened) == sorted(train[15:] + test[:5])
 
 
-def test_no_leak_between_the_datasets_of_the_suite(real_root, small_engine):
+def test_images_that_two_sources_share(tmp_path):
+    a = write(tmp_path, "one/a.jpg", b"one image")
+    b = write(tmp_path, "one/b.jpg", b"one image")  # twice in a source
+    c = write(tmp_path, "two/c.png", b"one image")
+    d = write(tmp_path, "two/d.png", b"six image")
+    e = write(tmp_path, "two/e.png", b"another size")
+    f = write(tmp_path, "six/f.jpg", b"six image")
+    assert find_shared([[a, b], [e, d, c], [f, f]]) == [(a, c, 0, 1), (d, f, 1, 2)]
+    assert find_shared([[a, b], [d, e]]) == []
+    # The same files as two sources, as one CSV file registered twice.
+    assert find_shared([[a, d], [e], [a, d]]) == [(a, a, 0, 2), (d, d, 0, 2)]
+    assert find_shared([[str(tmp_path / "none")], [str(tmp_path / "none")], []]) == []
+
+
+def test_one_table_as_two_sources_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    rows = [(f"{pid}_{image}.png", pid, image) for pid in range(4) for image in range(4)]
+    for name, pid, image in rows:
+        Image.fromarray(miniatures.pixels(pid, image)).save(tmp_path / name)
+    text = "path,pid,camid\n" + "".join(f"{name},{pid},{image}\n" for name, pid, image in rows)
+    (tmp_path / "x.csv").write_text(text)
+    registry = torchreid.data.datasets.__dict__["__image_datasets"]
+    for name in ("a", "b"):
+        monkeypatch.setitem(registry, name, dataset_class(name, str(tmp_path / "x.csv")))
+    for sources in (["a"], ["a", "b"]):
+        manager = torchreid.data.ImageDataManager(sources=sources, workers=0, use_gpu=False)
+        capsys.readouterr()
+        note_shared_images(manager)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == len(sources) - 1
+    path = tmp_path / "0_0.png"
+    assert lines[0].startswith("=> Warning: 16 training images are in two sources")
+    assert f"{path} of b ({path} of a)" in lines[0]
+
+
+def test_no_leak_between_the_datasets_of_the_suite(real_root, small_engine, capsys):
     manager = torchreid.data.ImageDataManager(
         root=str(real_root), sources=list(miniatures.SOURCES), targets=list(miniatures.TARGETS),
         combineall=True, workers=0, use_gpu=False,
     )  # fmt: skip
     check_leaks(manager)
     check_leaks(small_engine().datamanager)
+    capsys.readouterr()
+    note_shared_images(small_engine().datamanager)
+    assert "Warning" not in capsys.readouterr().out
 
 
 def test_a_dataset_that_is_source_and_target(real_root, capsys):

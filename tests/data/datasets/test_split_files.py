@@ -5,8 +5,11 @@ import os
 
 import pytest
 import torchreid
+from PIL import Image
 
-from ddan_torchreid.data.datasets import check, split_files
+from ddan_torchreid.cli import main
+from ddan_torchreid.data.datasets import check, ready, split_files
+from ddan_torchreid.data.datasets.published import DATASETS
 from tests import miniatures
 
 PARTS = ("train", "query", "gallery")
@@ -30,8 +33,8 @@ def test_stale_split_files_are_found_and_rewritten(name, files, tmp_path):
     folder = root / name
     stale = split_files.stale_paths(name, folder)
     assert len(stale) == files
-    problems = check.check_published(name, root, progress=False).problems
-    assert sum("of its paths lead to another data root" in p.text for p in problems) == files
+    notes = check.check_published(name, root, progress=False).notes
+    assert sum("of its paths lead to another data root" in p.text for p in notes) == files
     contents = {file: file.read_text() for file in stale}
     for file, moves in stale.items():
         mode = file.stat().st_mode
@@ -94,6 +97,138 @@ def test_paths_of_windows_and_links_to_the_root(tmp_path):
     windows = "D:\\data\\viper\\VIPeR\\cam_a\\000_0.bmp"
     file = write_split(folder, [windows, linked])
     assert split_files.stale_paths("viper", folder) == {file: {windows: image}}
+
+
+@pytest.mark.parametrize("name", ["viper", "grid", "cuhk01", "cuhk03"])
+def test_a_moved_root_just_works(name, tmp_path):
+    """The lists that the data manager gets, in the order of the stored ones."""
+    write(name, tmp_path / "old")
+    options = {"sources": [name], "targets": [name], "workers": 0, "use_gpu": False}
+    before = torchreid.data.ImageDataManager(root=str(tmp_path / "old"), **options)
+    (tmp_path / "old").rename(tmp_path / "new")
+    after = torchreid.data.ImageDataManager(root=str(tmp_path / "new"), **options)
+    for one, other in zip(datasets_of(before), datasets_of(after), strict=True):
+        assert [(path.replace("/old/", "/new/"), *rest) for path, *rest in one] == other
+        assert all(os.path.isfile(path) for path, *_ in other)
+
+
+def datasets_of(manager):
+    tests = manager.test_loader.values()
+    sets = [manager.train_loader.dataset, *(each.dataset for t in tests for each in t.values())]
+    return [*(each.data for each in sets), sets[0].train]
+
+
+def write(name, root):
+    getattr(miniatures, f"write_{name}", write_cuhk01)(root)
+
+
+def write_cuhk01(root):
+    """Four images of each of six persons."""
+    for person in range(1, 7):
+        for image in range(1, 5):
+            path = root / "cuhk01" / "campus" / f"{person:04d}{image:03d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(miniatures.pixels(person, image)).save(path)
+
+
+def check_data(root, *words):
+    return main(["check-data", "--root", str(root), *words])
+
+
+# Folders, images that a copy of each has when the splits are drawn, images that come later.
+INCOMPLETE = {
+    "viper": (["VIPeR/cam_a", "VIPeR/cam_b"], 20, 1224),
+    "cuhk01": (["campus"], 10, 14),
+    "grid": (["underground_reid/gallery"], 900, 125),
+}
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_a_split_that_was_drawn_of_a_part_is_found_and_put_aside(name, tmp_path):
+    folders, count, later = INCOMPLETE[name]
+    root, rest = tmp_path / "root", tmp_path / "rest"
+    write(name, root)
+    base = root / name
+    for folder in folders:
+        (rest / folder).mkdir(parents=True)
+        for path in sorted((base / folder).iterdir())[count:]:
+            path.rename(rest / folder / path.name)
+    build(name, root)
+    assert not list(ready.obstacles(name, root))
+    for folder in folders:
+        for path in (rest / folder).iterdir():
+            path.rename(base / folder / path.name)
+    (obstacle,) = ready.obstacles(name, root)
+    assert f"splits.json was drawn when {later} images of {name} were not there" in obstacle.text
+    assert f"ddan-torchreid check-data {name} --root {root} --fix-splits" in obstacle.text
+    assert len(obstacle.details) == later
+    assert obstacle in check.check_published(name, root, progress=False).problems
+    check_data(root, name, "--fix-splits")
+    build(name, root)
+    assert not list(ready.obstacles(name, root))
+    assert {path.name for path in base.glob("*.json*")} == {"splits.json", "splits.json.old"}
+
+
+def test_each_split_file_of_cuhk03_is_held_against_its_own_images(tmp_path):
+    miniatures.write_cuhk03(tmp_path)
+    build("cuhk03", tmp_path)
+    name = "splits_new_labeled.json"
+    file = tmp_path / "cuhk03" / name
+    splits = json.loads(file.read_bytes())
+    splits[0]["train"] = splits[0]["train"][:-5]
+    file.write_text(json.dumps(splits))
+    assert not list(ready.obstacles("cuhk03", tmp_path, files=["splits_new_detected.json"]))
+    for found in (ready.obstacles("cuhk03", tmp_path), ready.obstacles("cuhk03", tmp_path, [name])):
+        (obstacle,) = found
+        assert f"{file} was drawn when 5 images of cuhk03 were not there yet" in obstacle.text
+
+
+def test_images_of_a_split_that_are_not_there_are_an_obstacle(tmp_path):
+    """Also where the file holds names or numbers: these were found at the first test only."""
+    for name, image in {
+        "viper": "VIPeR/cam_b/017_90.bmp",
+        "prid": "prid_2011/single_shot/cam_b/person_0300.png",
+        "ilids": "i-LIDS_Pedestrian/Persons/0002001.jpg",
+        "cuhk03": "images_detected/1_001_1_01.png",
+    }.items():
+        write(name, tmp_path)
+        build(name, tmp_path)
+        assert not list(ready.obstacles(name, tmp_path)), name
+        (tmp_path / DATASETS[name].folder / image).unlink()
+        found = list(ready.obstacles(name, tmp_path))
+        assert len(found) == (2 if name == "cuhk03" else 1)  # of the classic and the new protocol
+        assert f"1 images of {name} that " in found[0].text
+        assert found[0].details == [image]
+        assert not list(ready.obstacles(name, tmp_path, absent=False))
+        check_data(tmp_path, name, "--fix-splits")  # which cannot mend it
+        assert list(ready.obstacles(name, tmp_path)) == found
+
+
+def test_new_persons_of_ilids_and_other_files_beside_the_images(tmp_path):
+    miniatures.write_ilids(tmp_path)
+    build("ilids", tmp_path)
+    folder = tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
+    (folder / "notes.txt").touch()
+    (folder / "montage.jpg").touch()
+    assert not list(ready.obstacles("ilids", tmp_path))
+    (folder / "0120001.jpg").write_bytes((folder / "0001001.jpg").read_bytes())
+    (obstacle,) = ready.obstacles("ilids", tmp_path)
+    assert obstacle.details == ["i-LIDS_Pedestrian/Persons/0120001.jpg"]
+
+
+@pytest.mark.parametrize("name", ["viper", "prid", "ilids"])
+def test_a_damaged_split_file_is_an_obstacle_and_put_aside(name, tmp_path):
+    write(name, tmp_path)
+    (file,) = (tmp_path / DATASETS[name].folder / each for each in split_files.SPLIT_FILES[name])
+    for content in ("", "[]", '[{"train": [], "query": [], "gallery": [], "test": []}]', "[[1]]"):
+        file.write_text(content)
+        (obstacle,) = ready.obstacles(name, tmp_path)
+        assert f"{file} is not a split file of torchreid" in obstacle.text
+        assert "--fix-splits puts it aside" in obstacle.text
+        assert "\n" not in obstacle.text
+        check_data(tmp_path, name, "--fix-splits")
+        assert not file.exists()
+    assert len(list(file.parent.glob("*.old*"))) == 4
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"train": []}]', '[{"train": [["a"]]}]'])

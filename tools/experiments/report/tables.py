@@ -161,9 +161,9 @@ def held_out(rows: Rows, metric: str = "rank-1") -> str:
     lines = []
     for records in filter(None, found.values()):
         own = 100 * np.array([[r["held_out"][name][metric] for name in names] for r in records])
-        columns = [mean_std(column) for column in (*own.T, own.mean(1))]
-        targets = mean_std(cells(records, metric).mean(1))
-        lines.append([records[0]["label"], *columns, targets, str(len(records))])
+        columns = [mean_std(column) for column in own.T]
+        means = [mean_std(each.mean(1)) for each in (own, cells(records, metric))]
+        lines.append([records[0]["label"], *columns, *means, str(len(records))])
     header = [f"{metric}, held-out identities of", *map(short, names), "mean", "targets", "seeds"]
     return markdown(header, lines)
 
@@ -179,7 +179,7 @@ def provenance(rows: Rows) -> str:
     lines = [
         ["runs", f"{len(seconds)}, of {DASH.join(map(str, dict.fromkeys([steps[0], steps[-1]])))}"
          " steps each"],
-        ["hours", f"{sum(seconds.values()) / 3600:.1f}"],
+        ["hours, summed over the runs", f"{sum(seconds.values()) / 3600:.1f}"],
         ["machine", "; ".join(sorted({record["machine"] for record in records}))],
         ["sources", _counted(counts.get("sources", {}), "identities", "images")],
         ["targets", _counted(counts.get("targets", {}), "query", "gallery images")],
@@ -187,10 +187,11 @@ def provenance(rows: Rows) -> str:
         ["commits", ", ".join(sorted(each[:9] for each in commits))],
     ]  # fmt: skip
     failed = [f"{r['label']}, seed {r['seed']}: {r['failed']}" for r in records if "failed" in r]
-    lines += [["failed", "; ".join(failed)]] if failed else []
-    return "\n".join(["|  |  |", "|---|---|", *(f"| {name} | {text} |" for name, text in lines)])
+    lines.append(["failed", "; ".join(failed)])
+    known = [f"| {name} | {text} |" for name, text in lines if text]
+    return "\n".join(["|  |  |", "|---|---|", *known])
 
 
 def _counted(counts: Mapping[str, Sequence[int]], first: str, second: str) -> str:
     pairs = (f"{short(name)} {a:,} {first}, {b:,} {second}" for name, (a, b) in counts.items())
-    return "; ".join(pairs) or DASH
+    return "; ".join(pairs)
