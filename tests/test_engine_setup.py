@@ -8,9 +8,7 @@ from torch import nn
 
 from ddan_torchreid import ImageDDANEngine
 from ddan_torchreid.config import schema
-from ddan_torchreid.evaluation import central_domain_choice
 from ddan_torchreid.integration import builder
-from ddan_torchreid.method.central_domain import self_distances
 from ddan_torchreid.training.optimizers import FollowingSchedule, optimizer_like
 
 
@@ -47,22 +45,6 @@ def test_the_central_domain_can_be_chosen_from_the_features(small_engine, tmp_pa
     output = capsys.readouterr().out
     assert f"=> Central domain: {engine.sources[engine.objective.central]}" in output
     assert engine.pool.central_domain == engine.objective.central
-
-
-def test_a_source_is_compared_with_itself_over_as_many_images_as_with_others(
-    small_engine, monkeypatch
-):
-    engine, drawn = small_engine(), []
-
-    def images_of(features, max_samples, **options):
-        drawn.append((max_samples, [len(each) for each in features.values()]))
-        return self_distances(features, max_samples, **options)
-
-    monkeypatch.setattr(central_domain_choice, "self_distances", images_of)
-    central_domain_choice.choose_central_domain(
-        engine.model, engine.datamanager, engine.device, max_samples=5
-    )
-    assert drawn == [(5, [10, 10, 10])]
 
 
 @pytest.mark.parametrize(

@@ -58,13 +58,6 @@ def test_a_configuration_asks_for_splits_of_torchreid_too(words, tmp_path):
     assert len(content["targets"]["ilids"]["splits"]) == 3
 
 
-def test_without_splits_it_is_torchreids_test(words, capsys):
-    assert main(words) == 0
-    printed = capsys.readouterr().out
-    assert "##### Evaluating ilids (target) #####" in printed
-    assert "Rank-20" in printed
-
-
 def own_words(small_root, weights, folder, *columns):
     """A listing of synthetic images, an image for each person and camera, and its test."""
     rows = []

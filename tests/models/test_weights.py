@@ -125,11 +125,6 @@ def test_hash_of_a_cached_file_is_checked(cached, monkeypatch):
     assert load_imagenet_weights(model).verified
 
 
-def test_torchvision_itself_does_not_check_the_hash_of_a_cached_file(cached):
-    state = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True)
-    assert len(state) == 314
-
-
 @pytest.mark.filterwarnings(NOT_ITS_HASH)
 def test_missing_file_is_downloaded_with_its_hash_checked(cache, reference, monkeypatch):
     calls = []

@@ -15,20 +15,6 @@ from ddan_torchreid.training import resuming
 from tests.engines import all_state, trained
 
 
-def test_two_epochs_are_one_and_one_resumed(small_config, small_engine, tmp_path):
-    whole = trained(small_engine, tmp_path / "whole", 2)
-    path = tmp_path / "whole" / "model" / "model.pth.tar-1"
-    config = small_config("model.resume", str(path))
-    resumed = builder.build(config)
-    assert config.train.start_epoch == 1
-    resumed.run(max_epoch=2, start_epoch=1, save_dir=str(tmp_path / "rest"), print_freq=100)
-    torch.testing.assert_close(all_state(resumed), all_state(whole), rtol=0, atol=0)
-    for name in ("model", "discriminator"):
-        torch.testing.assert_close(
-            resumed._optims[name].state_dict(), whole._optims[name].state_dict(), rtol=0, atol=0
-        )
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [
