@@ -22,11 +22,7 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
     train[:] = [(path, number - 1 - pid, camid, dsetid) for path, pid, camid, dsetid in train]
     model = builder.build_model(settings, number)
     ImageDDANEngine(
-        datamanager,
-        model,
-        torchreid.optim.build_optimizer(model),
-        central_domain="film",
-        top_k=3,
+        datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film", top_k=3
     )
     loader = datamanager.train_loader
     assert [item[1] for item in loader.dataset.train] == sorted(
@@ -65,10 +61,7 @@ def test_a_model_without_aligned_features_is_refused(small_config):
     model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "triplet", False, False)
     with pytest.raises(ValueError, match="build it with .*loss='ddan'"):
         ImageDDANEngine(
-            datamanager,
-            model,
-            torchreid.optim.build_optimizer(model),
-            central_domain="film",
+            datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film"
         )
 
 

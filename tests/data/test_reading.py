@@ -11,11 +11,7 @@ import torch
 import torchreid
 from PIL import Image
 
-from ddan_torchreid.data.reading import (
-    SafeImageDataset,
-    read_safely,
-    skip_unreadable,
-)
+from ddan_torchreid.data.reading import SafeImageDataset, read_safely, skip_unreadable
 from tests.data.bad_files import BAD, TARGET, damage, files, manager_of
 
 # Reads all images one by one in a process of its own, so that a reader that never ends is a failure

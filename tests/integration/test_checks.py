@@ -74,10 +74,7 @@ def no_image_is_read(monkeypatch):
         (("data.height", "0"), "above 0"),
         (("test.ranks", "[]"), "test.ranks"),
         (("test.ranks", "[0, 5]"), "above 0"),
-        (
-            ("data.combineall", "True", "data.targets", "['film']"),
-            "both source and target",
-        ),
+        (("data.combineall", "True", "data.targets", "['film']"), "both source and target"),
         (("train.batch_size", "1", "sampler.num_instances", "1"), "2 or more"),
         (("train.print_freq", "0"), "train.print_freq=0 must be a whole number above 0"),
         (("train.lr", "-1"), "train.lr=-1.0 must be a number, 0 or more"),

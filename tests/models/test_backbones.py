@@ -8,12 +8,7 @@ import torch
 import torchreid
 from torch import Tensor, nn
 
-from ddan_torchreid.models import (
-    BACKBONES,
-    SPLITS,
-    Split,
-    ddan_backbone,
-)
+from ddan_torchreid.models import BACKBONES, SPLITS, Split, ddan_backbone
 from ddan_torchreid.models.ddan_model import map_and_align
 
 SMALL = "ddan_osnet_x0_25"

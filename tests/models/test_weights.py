@@ -106,14 +106,6 @@ def test_summary_accounts_for_every_tensor_of_instance_norm(cached, reference):
     assert (model.encoder[13].instance_norm.weight == 1).all()
 
 
-@pytest.mark.filterwarnings(NOT_ITS_HASH)
-def test_head_is_left_alone(cached):
-    model = ddan_mobilenetv2(5, pretrained=False)
-    before = model.classifier.weight.clone()
-    load_imagenet_weights(model)
-    assert torch.equal(model.classifier.weight, before)
-
-
 def test_hash_of_a_cached_file_is_checked(cached, monkeypatch):
     model = ddan_mobilenetv2(5, pretrained=False)
     with pytest.warns(UserWarning, match=r"not b0353104\.\.\.: it is not torchvision's file"):

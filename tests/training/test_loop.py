@@ -14,7 +14,7 @@ from ddan_torchreid.evaluation import evaluation_loop
 from ddan_torchreid.integration import builder
 from ddan_torchreid.system.folder_lock import holds
 from ddan_torchreid.system.state_files import read
-from ddan_torchreid.training import checkpoint, resuming
+from ddan_torchreid.training import checkpoint
 from ddan_torchreid.training.checkpoint_store import Keeper
 from tests.other_run import OtherRun
 from tests.whole_runs import differences, names, send, state_of
@@ -124,26 +124,6 @@ def test_more_epochs_can_be_added_where_the_schedule_allows(run):
     run("cosine", *cosine, "1")
     with pytest.raises(ValueError, match=r"ends, was 1, now 3; resume with the same train.max"):
         run("cosine", *cosine, "3", "model.resume", "auto")
-
-
-def test_what_else_has_state_is_saved_too(small_engine, tmp_path):
-    class Scaler:
-        value = 1.0
-
-        def state_dict(self):
-            return {"value": self.value}
-
-        def load_state_dict(self, state):
-            self.value = state["value"]
-
-    engine = small_engine()
-    engine.extra_states["scaler"] = Scaler()
-    engine.extra_states["scaler"].value = 8.0
-    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
-    other = small_engine()
-    other.extra_states["scaler"] = Scaler()
-    resuming.resume(other, tmp_path / "model" / "model.pth.tar-1")
-    assert other.extra_states["scaler"].value == 8.0
 
 
 def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch):

@@ -146,14 +146,6 @@ def test_a_number_that_a_spreadsheet_may_have_spoilt_is_refused_by_its_row(pids,
         read(file)
 
 
-def test_a_folder_of_every_format(tmp_path):
-    found = ["1_c1.webp", "2_c1.tif", "3_c1.gif", "4_c1.JPG", "5_c1.ppm"]
-    for name in found:
-        save(tmp_path / "bounding_box_train" / name)
-    (tmp_path / "bounding_box_train" / "1_c1.txt").write_text("notes")
-    assert names(dataset_class("mine", str(tmp_path))().train) == sorted(found)
-
-
 def test_a_path_behind_a_link_is_the_systems(tmp_path):
     save(tmp_path / "else" / "x.jpg")
     save(tmp_path / "else" / "both.jpg", 1)
