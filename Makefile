@@ -14,7 +14,7 @@ help:
 	@echo "make test       ruff, mypy, the layers of the package and the tests"
 	@echo "make test-slow  the tests that take minutes"
 	@echo "make test-gpu   the tests that need an NVIDIA GPU"
-	@echo "make test-wheel sdist and wheel, installed in an empty environment and run there"
+	@echo "make test-wheel the wheel, in an empty environment: train, evaluate, extract"
 	@echo "make clean      remove the virtual environment and what tools cache"
 
 $(STAMP): setup.py pyproject.toml
@@ -48,7 +48,7 @@ test-wheel: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel build/wheel/*.tar.gz
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet build/wheel/*.whl
-	cd build/wheel/empty && ../venv/bin/ddan-torchreid demo --quick --output out
+	cd build/wheel/empty && ../venv/bin/python -I $(CURDIR)/tools/wheel_check.py .
 	rm -rf build/wheel
 
 clean:

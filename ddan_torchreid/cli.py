@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 
 from .config.settings import nearest
+from .data.lost_workers import loss_of_workers
 from .distributed import processes
 from .system.files import expanded
 from .system.streams import escape_unknown
@@ -46,6 +47,13 @@ GPU_IS_FULL = (
     "for steps over as many images as before, or ddan.amp bf16 where it is off, or while testing a "
     "smaller test.batch_size"
 )
+
+FEWER_WORKERS = {
+    "train": "write a smaller data.workers; --resume goes on from the last checkpoint",
+    "run": "write a smaller data.workers; model.resume auto goes on from the last checkpoint",
+    "extract": "write a smaller --workers",
+    "search": "write a smaller --workers",
+}
 
 
 class RejectedInputError(Exception):
@@ -79,13 +87,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _run(words)
         sys.stdout.flush()
         return status
-    except REPORTED as error:
+    except Exception as error:
+        lost = loss_of_workers(error)
+        if not lost and not isinstance(error, REPORTED):
+            raise
         if isinstance(error, BrokenPipeError) and _output_has_no_reader():
             return 141
         if "--traceback" in words:
             raise
         reason = GPU_IS_FULL if isinstance(error, torch.OutOfMemoryError) else str(error)
-        status = 2 if _is_rejection(error) else 1
+        if lost:
+            reason = f"{lost}; {FEWER_WORKERS.get(words[0], 'write a smaller data.workers')}"
+        status = 2 if not lost and _is_rejection(error) else 1
         verdict = "error" if status == 2 else "failed"
         if processes.may_report():
             print(f"ddan-torchreid: {verdict}: {' '.join(reason.split())}", file=sys.stderr)

@@ -19,13 +19,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ddan_torchreid  # registers what torchreid is asked for below; first, or torchreid warns
+
+# isort: split
 import synthetic
 import torch
 import torchreid
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor, nn
 
-import ddan_torchreid  # registers what the calls of torchreid below name
 from ddan_torchreid.evaluation import ProtocolResult, as_row, evaluate_protocol
 
 METRICS = ("rank-1", "rank-5", "rank-10", "mAP")
@@ -59,17 +61,21 @@ def main(words: list[str] | None = None) -> int:
     started = time.perf_counter()
     cores = os.cpu_count() or 1
     torch.set_num_threads(max(1, cores - 1))  # one is for the process that loads
-    datamanager = load(arguments.output, quick=arguments.quick, workers=cores)
-    engine = build(datamanager, 1 if arguments.quick else arguments.epochs, arguments.seed)
-    results = {
-        "raw pixels": score(RawPixels(), datamanager),
-        "untrained": score(engine.model, datamanager),
-    }
-    steps = train(engine, arguments.output, 1 if arguments.quick else arguments.epochs)
-    results["DDAN"] = score(engine.model, datamanager)
+    epochs = 1 if arguments.quick else arguments.epochs
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    log = arguments.output / "train.log"
+    print(f"{epochs} epochs; what torchreid prints meanwhile is in {log}", flush=True)
+    with log.open("w", 1, encoding="utf-8") as file, contextlib.redirect_stdout(file):
+        datamanager = load(arguments.output, quick=arguments.quick, workers=cores)
+        engine = build(datamanager, epochs, arguments.seed)
+        results = {"raw pixels": score(RawPixels(), datamanager)}
+        results["untrained"] = score(engine.model, datamanager)
+        engine.run(save_dir=str(arguments.output), max_epoch=epochs, print_freq=10)
+        results["DDAN"] = score(engine.model, datamanager)
     text = table(results)
     picture = arguments.output / "ranking.png"
     ranking_picture(results, picture)
+    steps = epochs * len(engine.train_loader)
     note = f"{steps} steps, seed {arguments.seed}, {time.perf_counter() - started:.0f} s in all."
     (arguments.output / "results.md").write_text(f"{text}\n\n{note}\n", encoding="utf-8")
     print(f"\n{text}\n\n{note}")
@@ -119,19 +125,9 @@ def build(datamanager: Any, epochs: int, seed: int) -> ddan_torchreid.ImageDDANE
     )
 
 
-def train(engine: Any, output: Path, epochs: int) -> int:
-    """Runs torchreid's loop, which prints into a file; returns the number of steps."""
-    log = output / "train.log"
-    print(f"Training for {epochs} epochs; what torchreid's loop prints is in {log}", flush=True)
-    with log.open("w", 1, encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        engine.run(save_dir=str(output), max_epoch=epochs, print_freq=10)
-    return epochs * len(engine.train_loader)
-
-
 def score(model: nn.Module, datamanager: Any) -> ProtocolResult:
-    """Scores a model's features on every target."""
-    with contextlib.redirect_stdout(None):
-        return evaluate_protocol(model, datamanager, splits=0)
+    """Scores a model's features on every target, on its own query and gallery."""
+    return evaluate_protocol(model, datamanager, splits=0)
 
 
 def table(results: Mapping[str, ProtocolResult]) -> str:

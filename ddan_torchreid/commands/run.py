@@ -8,6 +8,7 @@ import runpy
 import sys
 import traceback
 
+from ..data.lost_workers import loss_of_workers
 from ..integration import main_script
 
 
@@ -34,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     main_script.name_modules()
     try:
         runpy.run_path(arguments.script, run_name="__main__")
-    except Exception:
+    except Exception as error:
+        if loss_of_workers(error):
+            raise
         # An error of the script is shown whole: it is not about this command's arguments.
         traceback.print_exc()
         return 1

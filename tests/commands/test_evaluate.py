@@ -11,6 +11,7 @@ from PIL import Image
 
 from ddan_torchreid.cli import main
 from ddan_torchreid.system import memory
+from tests.other_run import OtherRun
 from tests.small_data import CONFIG
 
 MODEL = ["model.name", "ddan_mobilenetv2_x0_35", "data.height", "32", "data.width", "16"]
@@ -56,6 +57,15 @@ def test_a_configuration_asks_for_splits_of_torchreid_too(words, tmp_path):
     content = json.loads((tmp_path / "log" / "evaluation" / "results.json").read_text())
     assert content["targets"]["ilids"]["origin"] == "torchreid's splits.json"
     assert len(content["targets"]["ilids"]["splits"]) == 3
+
+
+def test_without_splits_it_is_torchreids_test(words, tmp_path, capsys):
+    other = OtherRun(tmp_path / "log")  # a training, beside which its checkpoints may be tested
+    assert main(words) == 0
+    other.end()
+    printed = capsys.readouterr().out
+    assert "##### Evaluating ilids (target) #####" in printed
+    assert "Rank-20" in printed
 
 
 def own_words(small_root, weights, folder, *columns):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import small_data
+from tests.other_run import OtherRun
 
 REPOSITORY = Path(__file__).parents[2]
 SECONDS = 180
@@ -68,6 +69,18 @@ def test_what_is_wrong_is_said_once(small_root, tmp_path):
         _, errors = process.communicate(timeout=SECONDS)
         assert process.returncode != 0
         assert len(our_lines(errors)) == 1, errors
+
+
+@pytest.mark.slow
+def test_the_folder_of_another_run_is_refused_once(small_root, tmp_path):
+    other = OtherRun(tmp_path / "log")
+    for flags in ([], ["--resume"]):
+        process = torchrun(*train_words(small_root, tmp_path / "log"), *flags)
+        _, errors = process.communicate(timeout=SECONDS)
+        assert process.returncode != 0
+        (line,) = our_lines(errors)
+        assert f"in use by another run, process {other.pid};" in line
+    other.end()
 
 
 @pytest.mark.slow

@@ -104,7 +104,7 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
     options = ("ddan.accumulate_steps", "3", "train.batch_size", "8")
     whole = run("whole", *options)
     batches = len(list(whole.train_loader))
-    assert batches % 3 == 1
+    assert batches % 3  # the last step of an epoch has fewer batches
     with pytest.raises(SystemExit):
         run("parts", *options, after=1, action=send(signal.SIGTERM))
     assert names(tmp_path / "parts") == ["model.pth.tar-0+3"]

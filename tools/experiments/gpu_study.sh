@@ -7,11 +7,11 @@
 # where the GPU is, with STUDY carried there:
 #
 #   gpu_study.sh start STUDY [options of the queue]   leaves the queue running behind
-#   gpu_study.sh wait SECONDS          shows progress; results come to $OUT, where that is set
+#   gpu_study.sh wait SECONDS          shows progress; records come to $OUT, where that is set
 #   gpu_study.sh stop
 #
-# The images may not be passed on: STUDY is never committed. PYTHON, STUDY_BASE (code, logs) and
-# STUDY_WORK (data, batches: 45 GB) change where things are; STUDY_MPS=0 does without CUDA MPS.
+# The images may not be passed on: STUDY is never committed. PYTHON, STUDY_BASE (code) and STUDY_WORK
+# (data and batches, 45 GB) change where things are; STUDY_MPS=0 does without CUDA MPS.
 set -euo pipefail
 
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -39,21 +39,6 @@ pack.write(*map(pathlib.Path, sys.argv[1:]))' "$data" "$study/pack.zip"
     du -sb "$study"/*
 }
 
-# The largest memory that files can lie in; batches of 45 GB would wear a disk out.
-find_work() {
-    local free need=45000000000
-    free=$(df --output=avail -B1 /dev/shm 2>/dev/null | tail -n 1 || echo 0)
-    if [ -n "${STUDY_WORK:-}" ]; then
-        echo "$STUDY_WORK"
-    elif [ "$free" -ge $need ]; then
-        echo /dev/shm/gpu_study
-    else
-        mkdir -p "$base/work"
-        mount -t tmpfs -o size=60g tmpfs "$base/work" 2>/dev/null || true
-        echo "$base/work"
-    fi
-}
-
 # One server for the kernels of all runs, which would otherwise take turns on the GPU.
 start_mps() {
     local check='import torch; assert torch.ones(9, device="cuda").sum().item() == 9'
@@ -76,7 +61,8 @@ stop_mps() {
 }
 
 start() {
-    local study=$1 workers
+    local study workers work
+    study=$(realpath "$1")
     shift
     stop
     # The carried copy may be replaced by the next call.
@@ -86,10 +72,14 @@ start() {
         "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
             --target "$base/site" "$study"/whl/*.whl
     fi
-    work=$(find_work)
-    mkdir -p "$work/logs" && rm -f "$work/state.json"
+    # The same place again, or memory that has room, which batches of 45 GB do not wear out.
+    if [ "$(df --output=avail -B1 /dev/shm | tail -n 1)" -ge 45000000000 ]; then
+        work=/dev/shm/gpu_study
+    fi
+    work=${STUDY_WORK:-$(cat "$base/where" 2>/dev/null || echo "${work:-$base/work}")}
+    mkdir -p "$work"
     echo "$work" > "$base/where"
-    [ -e "$work/unpacked" ] || cp "$study/pack.zip" "$work/pack.zip"
+    cp "$study/pack.zip" "$work/pack.zip"
     if start_mps; then
         workers=15
     else
@@ -100,14 +90,23 @@ start() {
     STUDY_COMMIT=$(cat "$study/commit")
     echo "$workers workers, files in $work ($(df -h --output=avail "$work" | tail -n 1) free), commit $STUDY_COMMIT"
     cd "$base"
-    setsid "$python" -m experiments.gpu_study.queue "$work" "$work/pack.zip" --workers "$workers" "$@" \
-        > "$work/logs/queue.log" 2>&1 < /dev/null &
+    setsid "$python" -m experiments.gpu_study.queue "$work" --workers "$workers" "$@" \
+        > "$work/queue.log" 2>&1 < /dev/null &
     echo $! > "$base/pid"
 }
 
 watch() {
-    cd "$base"
-    "$python" -m experiments.gpu_study.progress "$(cat where)" "$(cat pid)" "$1" "${OUT:-}"
+    local until=$((SECONDS + $1)) work
+    work=$(cat "$base/where")
+    while kill -0 "$(cat "$base/pid")" 2>/dev/null && [ $SECONDS -lt $until ]; do
+        sleep 10
+        tail -n 1 "$work/queue.log"
+    done
+    tail -n 20 "$work/queue.log"
+    if [ -n "${OUT:-}" ] && [ -e "$work/results/results.jsonl" ]; then
+        cp "$work/queue.log" "$work/results/results.jsonl" "$OUT"
+        (cd "$work/results" && tar -czf "$OUT/logs.tar.gz" runs/*/train.log)
+    fi
 }
 
 stop() {

@@ -7,6 +7,7 @@ rows are fewer persons, smaller images and fewer steps than the paper's: 3,500 s
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from .conditions import (
@@ -23,6 +24,8 @@ TITLE = "Photographs: the paper's tables on four of its own targets"
 MODEL = "ddan_mobilenetv2_x1_0"
 OWN = ("cuhk03p1", "towncentre")
 """Sources that are ``own/NAME.csv`` below the data root."""
+VALIDATION = ("3dpes", "caviar", "sarc3d")
+"""Domains to choose on, likewise; the study itself chooses nothing."""
 
 BASE: Changes = {
     "data.sources": ["market1501", "cuhk01", *OWN],
@@ -46,9 +49,9 @@ HELD_OUT: Changes = {"data.combineall": False}
 """Leaves Market-1501's and CUHK01's own query and gallery for scores on held-out identities."""
 
 
-def datasets(root: Path) -> list[str]:
-    """The sources of one's own, as ``NAME=PATH``."""
-    return [f"{name}={root / 'own' / f'{name}.csv'}" for name in OWN]
+def datasets(root: Path, more: Sequence[str] = ()) -> list[str]:
+    """The sources of one's own, and more that lie beside them, as ``NAME=PATH``."""
+    return [f"{name}={root / 'own' / f'{name}.csv'}" for name in (*OWN, *more)]
 
 
 def rows(model: str = MODEL) -> list[Row]:

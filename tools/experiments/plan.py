@@ -104,7 +104,7 @@ def make(options: Options) -> list[Run]:
     on_photographs = options.experiment == "photographs"
     own = [*(photographs.datasets(options.root) if on_photographs else ()), *options.datasets]
     registry.register_own(own)
-    base = _base(options, photographs.BASE if on_photographs else {})
+    base = base_config(options, photographs.BASE if on_photographs else {})
     if on_photographs:
         rows = photographs.rows(base.model.name)
     else:
@@ -127,7 +127,12 @@ def make(options: Options) -> list[Run]:
     return sorted(runs, key=lambda run: (run.seed, run.place))
 
 
-def _base(options: Options, changes: dict[str, Any]) -> CfgNode:
+def base_config(options: Options, changes: dict[str, Any]) -> CfgNode:
+    """What the rows of an experiment change.
+
+    Raises:
+        ValueError: a pair names no key, or has a value that cannot be; it sets ``model.resume``.
+    """
     config = configuration.get_default_config()
     configuration.merge_file(config, configuration.find_file(options.config_file))
     config.data.root = str(options.root)
@@ -172,12 +177,21 @@ def _central_domains(base: CfgNode, output: Path) -> Callable[[str], str]:
     def choose(which: str) -> str:
         config = base.clone()
         config.ddan.central_domain = BEST_CENTRAL
-        found = _distances(config, output / CENTRAL)
-        sums = [sum(row) for row in found["matrix"]]
-        place = sums.index(min(sums) if which == BEST_CENTRAL else max(sums))
-        return found["names"][place]
+        return central_source(_distances(config, output / CENTRAL), which)
 
     return choose
+
+
+def central_source(distances: dict[str, Any], which: str) -> str:
+    """Eq. 3's central domain, or (``WORST_CENTRAL``) the source that it would choose last.
+
+    Args:
+        distances: of a record.
+        which: of the two.
+    """
+    sums = [sum(row) for row in distances["matrix"]]
+    place = sums.index(min(sums) if which == BEST_CENTRAL else max(sums))
+    return distances["names"][place]
 
 
 def _distances(config: CfgNode, file: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import nn
@@ -24,16 +24,20 @@ from ddan_torchreid.system.files import replacing
 from ddan_torchreid.training import resuming
 from ddan_torchreid.training.checkpoint_store import newest, written_files
 
-from . import features
+from . import features, records
 from .follow import EpochMeans
 from .held_out import held_out_scores
-from .plan import OUTCOME, Run
+from .plan import OUTCOME, Run, changed_keys
 
 
-def train(run: Run) -> None:
+def train(run: Run, prepare: Callable[[Any], None] = lambda engine: None) -> None:
     """Trains a run to its end, from its newest checkpoint where there is one.
 
     A run that diverges has an outcome too, ``failed``: it would diverge again.
+
+    Args:
+        run: what to train.
+        prepare: called with the engine before it runs.
 
     Raises:
         OSError: a checkpoint cannot be read or written; what lies in the folder stays.
@@ -49,6 +53,7 @@ def train(run: Run) -> None:
     with _log(run):
         print(configuration.changes(config))
         engine = builder.build(config)
+        prepare(engine)
         means = EpochMeans(engine)
         if checkpoint is not None:
             config.train.start_epoch = resuming.resume(engine, checkpoint)
@@ -83,6 +88,34 @@ def score_again(run: Run) -> None:
         engine.run(**configuration.arguments(config, "run"))
         found = _scores(engine, config, run)
     _write_outcome(run, outcome | found)
+
+
+def record_of(experiment: str, run: Run, needed: Run | None) -> records.Record:
+    """The record of a finished run, made here and now.
+
+    Args:
+        experiment: its name.
+        run: that has an outcome.
+        needed: the finished run that its features are compared with.
+    """
+    outcome = run.outcome() or {}
+    record = {
+        "experiment": experiment,
+        "row": run.row.key,
+        "label": run.row.label,
+        "place": run.place,
+        "seed": run.seed,
+        "sources": list(run.config.data.sources),
+        "targets": list(run.config.data.targets),
+        "config": changed_keys(run.config),
+        "digest": run.digest,
+        **records.made_by(),
+        "run": f"{run.folder.parent.name}/{run.folder.name}",
+        **outcome,
+    }
+    if needed and "failed" not in {**outcome, **(needed.outcome() or {})}:
+        record |= features.compare(features.read(needed.folder), features.read(run.folder))
+    return record
 
 
 @contextlib.contextmanager

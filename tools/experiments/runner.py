@@ -18,9 +18,9 @@ import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from . import features, plan, records
+from . import plan, records
 from .plan import Options, Run
-from .run import score_again, train
+from .run import record_of, score_again, train
 
 LOCK = ".experiment.lock"
 
@@ -75,7 +75,7 @@ class _Study:
             needed = self._needed(run)
             if run.folder in self.pending or (needed and needed.folder in self.pending):
                 continue
-            records.append(self.options.output, self._record(run, needed))
+            records.append(self.options.output, self._record(run))
             self.waiting.remove(run)
 
     def _needed(self, run: Run) -> Run | None:
@@ -86,31 +86,12 @@ class _Study:
     def _identity(self, run: Run) -> tuple[str, str, int, str]:
         return self.options.experiment, run.row.key, run.seed, run.digest
 
-    def _record(self, run: Run, needed: Run | None) -> records.Record:
-        outcome = run.outcome() or {}
-        experiment, row, seed, digest = self._identity(run)
-        record = {
-            "experiment": experiment,
-            "row": row,
-            "label": run.row.label,
-            "place": run.place,
-            "seed": seed,
-            "sources": list(run.config.data.sources),
-            "targets": list(run.config.data.targets),
-            "config": plan.changed_keys(run.config),
-            "digest": digest,
-            **self._made_by(run),
-            "run": run.folder.relative_to(self.options.output).as_posix(),
-            **outcome,
-        }
-        if needed and "failed" not in {**outcome, **(needed.outcome() or {})}:
-            record |= features.compare(features.read(needed.folder), features.read(run.folder))
+    def _record(self, run: Run) -> records.Record:
+        record = record_of(self.options.experiment, run, self._needed(run))
+        if earlier := self.earlier.get(self._identity(run)):
+            now = {key: record[key] for key in records.made_by()}
+            record |= {key: earlier[key] for key in now} | {"rescored": now}
         return record
-
-    def _made_by(self, run: Run) -> records.Record:
-        now = records.made_by()
-        earlier = self.earlier.get(self._identity(run))
-        return {**{key: earlier[key] for key in now}, "rescored": now} if earlier else now
 
 
 def _summary(run: Run) -> str:

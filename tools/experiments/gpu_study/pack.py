@@ -27,13 +27,12 @@ from ddan_torchreid.data.decoding import read_pixels
 from ddan_torchreid.data.pixels import resize
 from ddan_torchreid.models.weights import cached_file
 
-HEIGHT, WIDTH = 128, 64
+from .. import photographs
+
+HEIGHT, WIDTH = (photographs.BASE[f"data.{side}"] for side in ("height", "width"))
 IMAGES_PER_PERSON = 8
 QUALITY = 72
 MARKET = "market1501/Market-1501-v15.09.15"
-# A source without Market-1501's test persons, for the rows that are scored on them.
-MARKET_TRAIN = "own/market1501train.csv"
-OWN_SOURCES, VALIDATION = ("cuhk03p1", "towncentre"), ("3dpes", "caviar", "sarc3d")
 TARGETS = (
     "viper/VIPeR/cam_a", "viper/VIPeR/cam_b", "grid/underground_reid/probe",
     "grid/underground_reid/gallery", "prid2011/prid_2011/single_shot/cam_a",
@@ -84,7 +83,7 @@ def sources(root: Path) -> tuple[list[Shot], dict[str, list[Shot]]]:
         Shot(f"cuhk01/campus/{file.name}", file.name[:4], "1" if file.name[4:7] < "003" else "2")
         for file in (root / "cuhk01/campus").glob("*.png")
     ]
-    own = {name: capped(_listed(root, name)) for name in OWN_SOURCES}
+    own = {name: capped(_listed(root, name)) for name in photographs.OWN}
     return train + query + gallery + capped(campus), own
 
 
@@ -93,10 +92,9 @@ def _listed(root: Path, name: str) -> list[Shot]:
         return [Shot(f"own/{r['path']}", r["pid"], r["camid"]) for r in csv.DictReader(file)]
 
 
-def _csv(shots: Iterable[Shot], below: str = "own/") -> str:
+def _csv(shots: Iterable[Shot]) -> str:
     text = io.StringIO()
-    rows = [("/".join(("..", s.path)) if not s.path.startswith(below) else s.path[len(below) :],
-             s.person, s.camera) for s in shots]  # fmt: skip
+    rows = [(s.path.removeprefix("own/"), s.person, s.camera) for s in shots]
     csv.writer(text).writerows([("path", "pid", "camid"), *rows])
     return text.getvalue()
 
@@ -111,9 +109,8 @@ def _encoded(path: Path, quality: int) -> bytes:
 def write(root: Path, file: Path, quality: int = QUALITY) -> None:
     """Writes the pack of a data root; ``TORCH_HOME`` says where the ImageNet weights are."""
     plain, own = sources(root)
-    own |= {name: _listed(root, name) for name in VALIDATION}
+    own |= {name: _listed(root, name) for name in photographs.VALIDATION}
     texts = {f"own/{name}.csv": _csv(shots) for name, shots in own.items()}
-    texts[MARKET_TRAIN] = _csv(s for s in plain if "/bounding_box_train/" in s.path)
     paths = [shot.path for shots in (plain, *own.values()) for shot in shots]
     for folder in TARGETS:
         paths += [f"{folder}/{each.name}" for each in (root / folder).iterdir() if each.is_file()]

@@ -1,6 +1,6 @@
 """Carries out the study: lays out the data, writes the batches, and keeps the workers busy.
 
-    python -m experiments.gpu_study.queue WORK PACK [options]
+    python -m experiments.gpu_study.queue WORK [options]
 
 Kill it at any moment and start it again: what has been recorded is not repeated.
 """
@@ -8,41 +8,42 @@ Kill it at any moment and start it again: what has been recorded is not repeated
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
-import json
-import math
+import gc
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
+import torch
 
 from ddan_torchreid.data import reading
-from ddan_torchreid.system.files import replacing
 
 from .. import records
+from ..plan import Run
+from ..run import record_of, train
 from . import streams
-from .options import Options, read
 from .pack import unpack
-from .run import centres, code_of
-from .runs import BASELINE_RUN, Run, register
+from .runs import BASELINE, Job, Options
 
 ATTEMPTS = 2
-# Batches are the same whatever it is.
-ANY_CENTRE = {"central": "auto", "worst": "auto"}
-STATE = "state.json"
-FAILURES = "failures.jsonl"
+EVERY = 10.0
+"""Seconds from one line on the state of things to the next."""
+PATIENCE = 300.0
+"""Seconds without a step, a record or a rendered piece after which it is no use to wait."""
+
+_context = multiprocessing.get_context("spawn")
+_count: Callable[[int], None]  # of the steps of a worker's run, in its process
 
 
 class Queue:
-    """Hands out runs to workers, and writes down what they answer.
+    """Hands out runs to workers, a process each, and writes down what they have found.
 
     Args:
         options: of the study.
@@ -50,219 +51,168 @@ class Queue:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._runs = options.runs()
         self._changed = threading.Condition()
-        self._centres: dict[str, str] = {}
-        self._attempts: dict[int, int] = {}
-        self._running: dict[int, dict[str, Any]] = {}
-        self._failed: list[dict[str, Any]] = []
-        self._steps_done = 0
-        self._end = time.time() + options.seconds
-        self._longest = 0.0
-        self._found: set[int] = set()
-        self._take_up(records.read(options.results))
-        self._pending = deque(n for n in range(len(self._runs)) if n not in self._found)
+        self._known = {records.identity(each): each for each in records.read(options.results)}
+        self._distances: dict[str, Any] | None = None
+        self.pending = options.jobs()
+        self.running: list[Run] = []
+        self.recorded = self.failed = 0
+        self.steps = _context.Array("q", options.workers)
+        for job in options.jobs():
+            if job.key == BASELINE and (record := self._record_of(options.run(job))):
+                self._distances = record["distances"]
 
-    def _take_up(self, known: list[records.Record]) -> None:
-        by_identity = {records.identity(record): record for record in known}
-        # The baseline first: it knows the centre of the others.
-        for number in sorted(
-            range(len(self._runs)), key=lambda n: self._runs[n].key != BASELINE_RUN
-        ):
-            run = self._runs[number]
-            if run.centre and not self._centres:
-                continue
-            config = self._options.config(run, self._centres)
-            code = code_of(config, self._options.steps)
-            record = by_identity.get(("photographs", *run.key, code))
-            if record is not None:
-                self._found.add(number)
-                self._note_centre(run, record)
+    def _record_of(self, run: Run) -> records.Record | None:
+        return self._known.get(("photographs", run.row.key, run.seed, run.digest))
 
-    def _note_centre(self, run: Run, record: records.Record) -> None:
-        if run.key == BASELINE_RUN and "distances" in record:
-            self._centres = centres(record["distances"])
+    def serve(self, slot: int) -> None:
+        """Has one worker train runs until none is left."""
+        pool = None
+        while (work := self.next()) is not None:
+            job, run = work
+            for attempt in range(1, ATTEMPTS + 1):
+                pool = pool or ProcessPoolExecutor(1, _context, _begin, (self.steps, slot))
+                try:
+                    pool.submit(_train, run, self._options.stream(job)).result()
+                    break
+                except Exception:
+                    print(f"{run.row.key}/{run.seed}, attempt {attempt}:", flush=True)
+                    traceback.print_exc()
+                    pool.shutdown(wait=False)  # an error of a GPU stays with its process
+                    pool = None
+            self.conclude(run)
+            self.steps[slot] = 0
+        if pool is not None:
+            pool.shutdown()
 
-    def serve(self, worker: int) -> None:
-        """Has one worker process train runs until none is left."""
-        process = None
-        while (number := self._next(worker)) is not None:
-            if process is None or process.poll() is not None:
-                process = self._start(worker)
-            answer = self._ask(process, worker, number)
-            self._conclude(worker, number, answer)
-        if process is not None:
-            process.communicate()  # which ends its input, and so it
-
-    def _next(self, worker: int) -> int | None:
+    def next(self) -> tuple[Job, Run] | None:
+        """What to train now; waits while only the baseline can tell; None if nothing is left."""
         with self._changed:
             while True:
-                if time.time() + self._longest > self._end:
+                ready = [job for job in self.pending if self._distances or not job.needs_centre]
+                for job in ready:
+                    self.pending.remove(job)
+                    run = self._options.run(job, self._distances)
+                    if self._record_of(run) is None:
+                        self.running.append(run)
+                        return job, run
+                    self.recorded += 1
+                if not self.running or not self.pending:
                     return None
-                for number in self._pending:
-                    if self._centres or not self._runs[number].centre:
-                        self._pending.remove(number)
-                        run = self._runs[number]
-                        self._running[worker] = {"run": run.key, "steps": 0, "since": time.time()}
-                        return number
-                # What runs may tell the centre, or fail and come back.
-                if not self._running:
-                    return None
-                self._changed.wait(1)
+                self._changed.wait()
 
-    def _start(self, worker: int) -> subprocess.Popen:
-        log = (self._options.work / "logs" / f"worker{worker}.log").open("a")
-        command = [sys.executable, "-m", f"{__package__}.worker", str(self._options.work)]
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-
-    def _ask(self, process: subprocess.Popen, worker: int, number: int) -> dict[str, Any]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps({"number": number, "centres": self._centres}) + "\n")
-            process.stdin.flush()
-        for line in process.stdout:
-            answer = json.loads(line)
-            if "steps" not in answer:
-                return answer
-            with self._changed:
-                self._steps_done += answer["steps"] - self._running[worker]["steps"]
-                self._running[worker]["steps"] = answer["steps"]
-        return {"error": f"the worker ended with status {process.wait()}"}
-
-    def _conclude(self, worker: int, number: int, answer: dict[str, Any]) -> None:
-        run = self._runs[number]
+    def conclude(self, run: Run) -> None:
+        """Writes a line for a run that has left its outcome."""
         with self._changed:
-            began = self._running.pop(worker)["since"]
-            if "record" in answer:
-                self._longest = max(self._longest, time.time() - began)
-                records.append(self._options.results, answer["record"])
-                self._found.add(number)
-                self._note_centre(run, answer["record"])
+            self.running.remove(run)
+            if run.outcome() is None:
+                self.failed += 1
             else:
-                failure = {"run": run.key, "error": answer["error"], "worker": worker}
-                self._failed.append(failure)
-                with (self._options.results / FAILURES).open("a") as file:
-                    file.write(json.dumps(failure) + "\n")
-                self._attempts[number] = self._attempts.get(number, 0) + 1
-                if self._attempts[number] < ATTEMPTS:
-                    first = run.key == BASELINE_RUN
-                    (self._pending.appendleft if first else self._pending.append)(number)
+                record = record_of("photographs", run, self._needed(run))
+                if commit := os.environ.get("STUDY_COMMIT"):  # the queue runs outside a checkout
+                    record["git"] = {"commit": commit, "dirty": False}
+                records.append(self._options.results, record)
+                self.recorded += 1
+                if (run.row.key, run.seed) == BASELINE:
+                    self._distances = record.get("distances")
             self._changed.notify_all()
 
-    def state(self) -> dict[str, Any]:
-        """What `progress` shows."""
-        with self._changed:
-            return {
-                "time": time.time(),
-                "total": len(self._runs),
-                "found": len(self._found),
-                "waiting": len(self._pending),
-                "running": [{"worker": w, **each} for w, each in sorted(self._running.items())],
-                "failed": self._failed,
-                "steps": self._steps_done,
-                "centres": self._centres,
-            }
+    def _needed(self, run: Run) -> Run | None:
+        for job in self._options.jobs():
+            if job.key == (run.row.needs, run.seed):
+                needed = self._options.run(job, self._distances)
+                return needed if needed.outcome() is not None else None
+        return None
 
 
-def _layout(options: Options, pack: Path) -> None:
-    done = options.work / "unpacked"
-    if not done.exists():
-        unpack(pack, options.data, options.renderers)
-        done.touch()
-    register(options.data)
+def _begin(steps: Any, slot: int) -> None:
+    global _count
+    _count = functools.partial(steps.__setitem__, slot)
 
 
-def _streams(options: Options) -> tuple[dict[str, Run], int]:
-    """A run of each stream that is needed, and the steps of an epoch of each run."""
-    first: dict[str, Run] = {}
-    for run in options.runs():
-        first.setdefault(run.stream, run)
-    steps = {}
-    for name, run in first.items():
-        config = options.config(run, ANY_CENTRE)
-        steps[name] = streams.prepare(config, options.work / "streams" / name, options.steps)
-    return first, steps[next(iter(steps))]
+def _train(run: Run, stream: Path) -> None:
+    train(run, lambda engine: streams.replay(engine, stream, _count))
+    gc.collect()  # for the next run in this process
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-def _begin_rendering(work: str) -> None:
-    options = read(Path(work))
+def _begin_rendering(options: Options) -> None:
     cv2.setNumThreads(0)  # there is a process for each processor
     # A process meets an image three or four times, and to read it takes as long as to augment it.
     reading.read_pixels = functools.cache(reading.read_pixels)
-    os.dup2(
-        os.open(options.work / "logs" / "render.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1
-    )
-    register(options.data)
-
-
-def _render(work: str, run: Run, epoch: int, part: int) -> None:
-    options = read(Path(work))
-    config = options.config(run, ANY_CENTRE)
-    streams.render(config, options.work / "streams" / run.stream, epoch, part)
+    options.register()
 
 
 def main() -> None:
     """Runs the study to its end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("pack", type=Path)
+    parser.add_argument("work", type=Path, help="has pack.zip")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--steps", type=int, default=10**6)
     parser.add_argument("--only", default="")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--renderers", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, default=math.inf)
     parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE")
-    given = vars(parser.parse_args())
-    pack = given.pop("pack")
-    options = Options(**given)
-    for name in ("logs", "results"):
-        (options.work / name).mkdir(parents=True, exist_ok=True)
-    options.write()
-    os.environ["STUDY_WORKERS"] = str(options.workers)
-    _layout(options, pack)
-    needed, steps = _streams(options)
+    options = Options(**vars(parser.parse_args()))
+    options.results.mkdir(parents=True, exist_ok=True)
+    if not (options.work / "unpacked").exists():
+        unpack(options.work / "pack.zip", options.work / "data", options.renderers)
+        (options.work / "unpacked").touch()
+    options.register()
+    needed = {job.stream: job for job in reversed(options.jobs())}
+    steps = [
+        streams.prepare(options.run(job).config, options.stream(job), options.steps)
+        for job in needed.values()
+    ]
     queue = Queue(options)
-    context = multiprocessing.get_context("spawn")
-    work = str(options.work)
-    rendering: list[Any] = []
-    errors: list[str] = []
-
-    def note(error: BaseException) -> None:
-        errors.append(repr(error))
-
-    with context.Pool(options.renderers, _begin_rendering, (work,)) as pool:
+    threads = [
+        threading.Thread(target=queue.serve, args=(slot,), daemon=True)
+        for slot in range(options.workers)
+    ]
+    with _context.Pool(options.renderers, _begin_rendering, (options,)) as pool:
         # Epoch by epoch, for all streams are wanted at once.
-        for epoch in range(options.epochs):
-            for run in needed.values():
-                for part in range(streams.PARTS):
-                    task = (work, run, epoch, part)
-                    done = pool.apply_async(_render, task, error_callback=note)
-                    rendering.append(done)
-        pool.close()  # its processes end when there is nothing left to write
-        threads = [
-            threading.Thread(target=queue.serve, args=(n,), daemon=True)
-            for n in range(options.workers)
+        rendering = [
+            pool.apply_async(
+                streams.render,
+                (options.run(job).config, options.stream(job), epoch, part),
+                error_callback=lambda error: print(f"rendering: {error!r}", flush=True),
+            )
+            for epoch in range(options.epochs)
+            for job in needed.values()
+            for part in range(streams.PARTS)
         ]
+        pool.close()  # its processes end when there is nothing left to write
         for thread in threads:
             thread.start()
-        while True:
-            ended = not any(thread.is_alive() for thread in threads)
-            rendered = sum(task.ready() for task in rendering)
-            with replacing(options.work / STATE) as file:
-                state = queue.state() | {
-                    "ended": ended,
-                    "rendered": [rendered, len(rendering)],
-                    "errors": errors[:3],
-                    "steps_a_run": steps * options.epochs,
-                }
-                file.write_text(json.dumps(state), encoding="utf-8")
-            if ended:
-                break
-            time.sleep(1)
+        _watch(queue, threads, rendering, max(steps) * options.epochs)
+
+
+def _watch(queue: Queue, threads: list[threading.Thread], rendering: list, each: int) -> None:
+    """Prints how far things are until all is done, or nothing moves any more."""
+    before, then, moved = (0, 0, 0), time.monotonic(), time.monotonic()
+    while True:
+        for thread in threads:
+            thread.join(EVERY / len(threads))
+        now = time.monotonic()
+        under_way = sum(queue.steps)
+        state = queue.recorded * each + under_way, sum(r.ready() for r in rendering), queue.failed
+        rate = max(0, state[0] - before[0]) / (now - then)
+        left = (len(queue.pending) + len(queue.running)) * each - under_way
+        print(
+            f"{time.strftime('%H:%M:%S')} {queue.recorded} recorded, {len(queue.running)} running, "
+            f"{len(queue.pending)} waiting, {queue.failed} failed; rendered {state[1]} of "
+            f"{len(rendering)}; {rate:.1f} steps/s{f', {left / rate:.0f} s left' if rate else ''}",
+            flush=True,
+        )
+        if not any(thread.is_alive() for thread in threads):
+            print("ended", flush=True)
+            return
+        moved = now if state != before else moved
+        if now - moved > PATIENCE:
+            print(f"nothing has moved for {PATIENCE:.0f} seconds", flush=True)
+            os._exit(1)
+        before, then = state, now
 
 
 if __name__ == "__main__":

@@ -1,39 +1,26 @@
-"""The runs of the study, in the order of the queue, and the configuration of each."""
+"""The runs of the study in the order of the queue, and the configuration of each."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from yacs.config import CfgNode
-
-from ddan_torchreid.config import schema
 from ddan_torchreid.integration import registry
 
-from .. import photographs
-from ..conditions import WORST_CENTRAL, Changes, Row
-from ..plan import PAPER, change
-from .pack import HEIGHT, MARKET_TRAIN, OWN_SOURCES, VALIDATION, WIDTH
+from .. import photographs, plan
+from ..conditions import BEST_CENTRAL, WORST_CENTRAL, Changes, Row
+from . import pack
 
-SOURCES, TARGETS = photographs.BASE["data.sources"], photographs.BASE["data.targets"]
-# In place of Market-1501, without its test persons.
-HELD_OUT = Path(MARKET_TRAIN).stem
-# What decides on the central domain for all rows.
-BASELINE_RUN = ("triplet", 1)
+BASELINE = ("triplet", 1)
+"""Row and seed of the run whose features decide on the central domain of the others."""
 # Table 5 comes first, then IN/BN and Table 3, and what has fewer seeds if there is time.
-BLOCKS = (None, 3, 1, 2)
+_BLOCKS = (None, 3, 1, 2)
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A row of the study on photographs with a seed.
-
-    Attributes:
-        row: of the study.
-        place: of the row in the study.
-        seed: of the run.
-    """
+class Job(NamedTuple):
+    """A row of the study with a seed, before the central domain is known."""
 
     row: Row
     place: int
@@ -41,92 +28,106 @@ class Run:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What makes two runs the same one."""
+        """What makes two jobs the same one."""
         return self.row.key, self.seed
 
     @property
-    def held_out(self) -> bool:
-        """Whether Market-1501's test persons are not trained on, but scored."""
-        return self.row.key.startswith("held_out_")
-
-    @property
     def stream(self) -> str:
-        """Name of the batches that it trains on; those of one name are the same."""
-        return "held_out" if self.held_out else f"seed{self.seed}"
+        """Name of the batches that it trains on: one for each seed and set of training images."""
+        split = "" if self.row.changes.get("data.combineall", True) else "-train-splits"
+        return f"seed{self.seed}{split}"
 
     @property
-    def centre(self) -> str:
-        """``'central'`` for Eq. 3's choice, ``'worst'`` for the source that it would choose last;
-        empty for a row without alignment to a domain."""
+    def needs_centre(self) -> bool:
+        """Whether it aligns to a central domain."""
         changes = self.row.changes
-        if changes.get("ddan.weight_adversarial") == 0 or "ddan.alignment" in changes:
-            return ""
-        return "worst" if WORST_CENTRAL in changes.values() else "central"
+        return changes.get("ddan.weight_adversarial") != 0 and "ddan.alignment" not in changes
 
 
-def queue() -> list[Run]:
-    """All runs: first those that need no central domain, then seed by seed so that pairs come
-    early."""
-    runs = [
-        Run(row, place, seed)
+def jobs() -> list[Job]:
+    """All: first those that need no central domain, then seed by seed so that pairs come early."""
+    found = [
+        Job(row, place, seed)
         for place, row in enumerate(photographs.rows())
         for seed in range(1, (row.seeds or 5) + 1)
     ]
     return sorted(
-        runs,
-        key=lambda run: (
-            run.centre != "" or "ddan.alignment" in run.row.changes,
-            run.key != BASELINE_RUN,
-            BLOCKS.index(run.row.seeds),
-            run.seed,
-            run.place,
+        found,
+        key=lambda job: (
+            job.needs_centre or "ddan.alignment" in job.row.changes, job.key != BASELINE,
+            _BLOCKS.index(job.row.seeds), job.seed, job.place,
         ),
-    )
+    )  # fmt: skip
 
 
-def configure(
-    run: Run, root: Path, epochs: int, centres: dict[str, str], pairs: Sequence[str] = ()
-) -> CfgNode:
-    """The recipe of the paper in so many epochs, with the changes of a row.
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the queue was started with.
 
-    Args:
-        run: the row.
-        root: of the data.
-        epochs: of training; the learning rate falls after two fifths of them.
-        centres: names of the sources by ``run.centre``.
-        pairs: KEY VALUE ... for all rows; a row's own changes come after them.
-
-    Raises:
-        KeyError: the row needs a central domain that is not known.
+    Attributes:
+        work: folder of everything that the study reads and writes.
+        epochs: of each run; the learning rate falls after two fifths of them.
+        steps: of an epoch at the most; for rehearsals.
+        only: regular expression that ``row/seed`` of a run must match.
+        workers: runs side by side.
+        renderers: processes that load and augment.
+        pairs: changes to the recipe of all runs, KEY VALUE KEY VALUE.
     """
-    config = schema.get_default_config()
-    schema.merge_file(config, schema.find_file(PAPER))
-    sources = [HELD_OUT if run.held_out and each == "market1501" else each for each in SOURCES]
-    changes: Changes = photographs.BASE | {
-        "data.root": str(root),
-        "data.sources": sources,
-        "data.targets": [*TARGETS, *VALIDATION, *(["market1501"] if run.held_out else [])],
-        "data.height": HEIGHT,
-        "data.width": WIDTH,
-        "train.seed": run.seed,
-        "train.max_epoch": epochs,
-        "train.stepsize": [max(1, round(0.4 * epochs))],
-        "train.print_freq": 1_000_000,
-        "test.batch_size": 250,
-        "ddan.checkpoint_every_epochs": 0,
-        "ddan.checkpoint_every_minutes": 0.0,
-        "ddan.progress": "off",
-    }
-    change(config, changes)
-    schema.merge_options(config, pairs)
-    # Who is left out is a matter of the sources here: all images of the others are trained on.
-    change(config, {**run.row.changes, "data.combineall": True})
-    name = centres[run.centre] if run.centre else "auto"
-    config.ddan.central_domain = HELD_OUT if run.held_out and name == "market1501" else name
-    return config
 
+    work: Path
+    epochs: int
+    steps: int
+    only: str
+    workers: int
+    renderers: int
+    pairs: list[str]
 
-def register(root: Path) -> None:
-    """Makes the sources and validation domains that torchreid does not know known to it."""
-    names = [*OWN_SOURCES, *VALIDATION, HELD_OUT]
-    registry.register_own([f"{name}={root}/own/{name}.csv" for name in names])
+    @property
+    def results(self) -> Path:
+        """Folder of ``results.jsonl`` and of the runs."""
+        return self.work / "results"
+
+    def jobs(self) -> list[Job]:
+        """The chosen ones of :func:`jobs`."""
+        return [job for job in jobs() if re.search(self.only, "/".join(map(str, job.key)))]
+
+    def stream(self, job: Job) -> Path:
+        """Folder of the batches of a job."""
+        return self.work / "streams" / job.stream
+
+    def register(self) -> None:
+        """Makes the sources and validation domains that torchreid does not know known to it."""
+        registry.register_own(photographs.datasets(self.work / "data", photographs.VALIDATION))
+
+    def run(self, job: Job, distances: dict[str, Any] | None = None) -> plan.Run:
+        """A job as a run of the study.
+
+        Args:
+            job: row and seed.
+            distances: of the baseline's record; without them the central domain stays open.
+        """
+        root = self.work / "data"
+        changes: Changes = photographs.BASE | {
+            "train.seed": job.seed,
+            "train.max_epoch": self.epochs,
+            "train.stepsize": [max(1, round(0.4 * self.epochs))],
+            "train.print_freq": 1_000_000,
+            "test.batch_size": 250,
+            # What a run of an hour needs, and one of a minute waits for.
+            "ddan.checkpoint_every_epochs": 0,
+            "ddan.checkpoint_every_minutes": 0.0,
+            "ddan.log_gradients": 0,
+            "ddan.progress": "off",
+        }
+        options = plan.Options("photographs", root, self.results, pairs=self.pairs)
+        config = plan.base_config(options, changes)
+        plan.change(config, job.row.changes)
+        which = config.ddan.central_domain
+        if which in (BEST_CENTRAL, WORST_CENTRAL):
+            known = plan.central_source(distances, which) if distances and job.needs_centre else ""
+            config.ddan.central_domain = known or BEST_CENTRAL
+        images = {"images_per_person": pack.IMAGES_PER_PERSON, "quality": pack.QUALITY}
+        code = plan.digest(config, **images, steps=self.steps)
+        folder = self.results / "runs" / f"{code}-seed{job.seed}"
+        own = photographs.datasets(root, photographs.VALIDATION)
+        return plan.Run(job.row, job.place, job.seed, config, code, folder, own)

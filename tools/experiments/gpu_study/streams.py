@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,15 @@ PARTS = 4
 PATIENCE = 180.0
 """Seconds that a run waits for a piece of an epoch."""
 
-_managers: dict[tuple[str, ...], Any] = {}
+_managers: dict[tuple[Any, ...], Any] = {}
 
 
 def _loader(config: CfgNode) -> Any:
     """The training loader that an engine with this configuration would have."""
-    sources = tuple(config.data.sources)
-    if sources not in _managers:
-        _managers[sources] = builder.build_datamanager(config)
-    manager = _managers[sources]
+    images = (*config.data.sources, config.data.combineall)
+    if images not in _managers:
+        _managers[images] = builder.build_datamanager(config)
+    manager = _managers[images]
     stabilise_train_loader(manager, seed=config.train.seed)
     order_train_loader(manager, seed=config.train.seed)
     read_safely(manager)
@@ -88,19 +88,36 @@ def bounds(steps: int, part: int) -> tuple[int, int]:
     return steps * part // PARTS, steps * (part + 1) // PARTS
 
 
-class Replay:
-    """In place of an engine's training loader: its batches, as `render` has written them.
+def replay(engine: Any, folder: Path, count: Callable[[int], None]) -> None:
+    """Has an engine train on the batches of a stream.
 
     Args:
-        engine: the engine, which says the epoch.
-        loader: its loader; whatever else is asked for is asked of it.
+        engine: one that is about to run.
         folder: of the stream.
+        count: called with the number of batches that the engine has taken.
     """
+    engine.train_loader = _Replay(engine, engine.train_loader, folder, count)
+    engine.datamanager.train_loader = engine.train_loader
+    test = engine.test
 
-    def __init__(self, engine: Any, loader: Any, folder: Path) -> None:
+    def test_once(*args: Any, **keywords: Any) -> float:
+        # Trials of cuDNN's algorithms pay in training; tests see each size of batch once.
+        torch.backends.cudnn.benchmark = False
+        return test(*args, **keywords)
+
+    engine.test = test_once
+
+
+class _Replay:
+    """In place of an engine's training loader, of which all else is asked."""
+
+    def __init__(
+        self, engine: Any, loader: Any, folder: Path, count: Callable[[int], None]
+    ) -> None:
         self._engine = engine
         self._loader = loader
         self._folder = folder
+        self._count = count
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -127,6 +144,7 @@ class Replay:
                 pixels = torch.from_numpy(images[rows].copy()).to(device).permute(0, 3, 1, 2)
                 pids, domains = torch.from_numpy(labels[rows].copy()).T
                 img = pixels.float().mul_(scale).add_(shift)
+                self._count(self._engine.epoch * len(self) + step + 1)
                 yield {"img": img, "pid": pids.contiguous(), "dsetid": domains.contiguous()}
 
 

@@ -85,6 +85,16 @@ class Study:
         """See :func:`.tables.differences`."""
         return tables.differences(self.rows, self._pairs(pairs), metrics)
 
+    def difference(self, a: str, b: str, metric: str = "rank-1") -> str:
+        """See :func:`.tables.difference`."""
+        return tables.difference(self.rows[a], self.rows[b], metric)
+
+    @property
+    def images(self) -> tuple[int, int]:
+        """Identities and images that the first row was trained on."""
+        counts = next(iter(self.rows.values()))[0]["counts"]["sources"].values()
+        return sum(ids for ids, _ in counts), sum(images for _, images in counts)
+
     def distances(self, key: str, moved: str = "") -> str:
         """See :func:`.tables.distances`."""
         return tables.distances(self.rows[key], self.rows.get(moved, ()))

@@ -112,6 +112,13 @@ def differences(rows: Rows, pairs: Sequence[Pair], metrics: Sequence[str]) -> st
     return markdown(header, lines)
 
 
+def difference(a: Sequence[Record], b: Sequence[Record], metric: str) -> str:
+    """One pair in words: b - a, its interval over the seeds, and what could be shown."""
+    found = paired(a, b, metric)
+    interval = ends(seed_interval(found))
+    return f"{signed(found.mean())} ({interval}; could show {smallest_shown(found):.1f})"
+
+
 def ends(interval: Interval) -> str:
     """The ends of an interval; a dash where there is none."""
     return DASH if np.isnan(interval.low) else f"{signed(interval.low)} to {signed(interval.high)}"
@@ -162,9 +169,11 @@ def held_out(rows: Rows, metric: str = "rank-1") -> str:
     for records in filter(None, found.values()):
         own = 100 * np.array([[r["held_out"][name][metric] for name in names] for r in records])
         columns = [mean_std(column) for column in own.T]
-        means = [mean_std(each.mean(1)) for each in (own, cells(records, metric))]
-        lines.append([records[0]["label"], *columns, *means, str(len(records))])
-    header = [f"{metric}, held-out identities of", *map(short, names), "mean", "targets", "seeds"]
+        columns += [mean_std(own.mean(1))] * (len(names) > 1)
+        targets = mean_std(cells(records, metric).mean(1))
+        lines.append([records[0]["label"], *columns, targets, str(len(records))])
+    header = [f"{metric}, held-out identities of", *map(short, names), *["mean"] * (len(names) > 1)]
+    header += ["targets", "seeds"]
     return markdown(header, lines)
 
 
