@@ -129,21 +129,3 @@ def test_a_signal_in_a_test_repeats_the_test_and_nothing_else(run, tmp_path, mon
             for each in ("whole", "parts")
         )
         assert a == b
-
-
-def test_handlers_are_there_for_the_run_only(run):
-    own = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    seen = {}
-    run("log", after=1, action=lambda: seen.update({n: signal.getsignal(n) for n in own}))
-    assert all(seen[number] != own[number] for number in own)
-    assert {number: signal.getsignal(number) for number in own} == own
-
-
-def test_a_second_interrupt_stops_at_once(run, tmp_path):
-    def twice():
-        send(signal.SIGINT)()
-        send(signal.SIGINT)()
-
-    with pytest.raises(KeyboardInterrupt):
-        run("log", after=2, action=twice)
-    assert newest(tmp_path / "log") is None
