@@ -11,38 +11,9 @@ from torch import nn
 
 from ddan_torchreid.integration import builder
 from tests import reference
+from tests.engines import first_batch, prepared, reached
 
 BASELINE = ("ddan.weight_adversarial", "0.0", "ddan.weight_similarity", "0.0")
-
-
-def first_batch(engine):
-    return next(iter(engine.train_loader))
-
-
-def prepared(engine, epoch=1):
-    """The engine in training mode with a filled pool, as in the middle of a run."""
-    engine.epoch, engine.batch_idx = epoch, 0
-    engine.set_model_mode("train")
-    if engine.pool is not None:
-        generator = torch.Generator().manual_seed(0)
-        rows = len(engine.pool.identity_domains)
-        engine.pool.start_epoch()
-        features = torch.rand(rows, engine.pool.representations.shape[1], generator=generator)
-        engine.pool.update(features, torch.arange(rows))
-    return engine
-
-
-def reached(loss, engine):
-    """Which networks a loss has a gradient for."""
-    parts = {name: getattr(engine.model, name) for name in ("encoder", "mapping")}
-    parts["head"] = nn.ModuleList([engine.model.neck, engine.model.classifier])
-    parts["discriminator"] = engine.discriminator
-    names, parameters = zip(
-        *[(name, p) for name, part in parts.items() for p in part.parameters()], strict=True
-    )
-    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    hit = zip(names, gradients, strict=True)
-    return {name for name, g in hit if g is not None and g.abs().max() > 0}
 
 
 def test_each_loss_reaches_the_networks_of_eq_9(small_engine):

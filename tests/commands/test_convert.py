@@ -6,7 +6,7 @@ import torch
 from ddan_torchreid import load_model
 from ddan_torchreid.cli import main
 from ddan_torchreid.commands import download as download_command
-from tests.models.test_official import Release
+from tests.models.released import Release
 
 
 def test_a_released_file_becomes_a_checkpoint(tmp_path, capsys):

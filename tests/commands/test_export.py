@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ddan_torchreid.cli import main
-from tests.inference.test_export import assert_same_as_pytorch, checkpoint, onnx_features
+from tests.inference.exported import assert_same_as_pytorch, checkpoint, onnx_features
 
 
 @pytest.fixture(scope="module")

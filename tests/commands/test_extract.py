@@ -14,7 +14,7 @@ from ddan_torchreid.evaluation import extract_features
 from ddan_torchreid.inference.features import FeatureTable, extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.version import __version__
-from tests.inference.test_export import checkpoint
+from tests.inference.exported import checkpoint
 
 
 @pytest.fixture(scope="module")

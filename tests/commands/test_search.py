@@ -13,7 +13,7 @@ from ddan_torchreid.inference import retrieval
 from ddan_torchreid.inference.features import FeatureTable
 from ddan_torchreid.inference.picture_sheet import PICTURE, picture_sheet
 from ddan_torchreid.inference.retrieval import Hit, RankedList, rank
-from tests.inference.test_export import checkpoint
+from tests.inference.exported import checkpoint
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 190)}
 

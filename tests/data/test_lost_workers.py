@@ -15,6 +15,7 @@ from ddan_torchreid.data.lost_workers import FILES, SHARED, loss_of_workers
 from ddan_torchreid.inference import features
 from tests import github_layout
 from tests.inference.test_export import checkpoint
+from tests.small_data import CONFIG
 
 
 def dying(original, number, after=0):
@@ -32,8 +33,12 @@ def dying(original, number, after=0):
 
 
 @pytest.mark.parametrize("way", ["train", "run"])
-def test_a_killed_worker_of_a_training_is_one_line(words, way, tmp_path, monkeypatch, capsys):
-    words = [*words[1:], "data.save_dir", str(tmp_path / "log"), "data.workers", "2"]
+def test_a_killed_worker_of_a_training_is_one_line(real_root, way, tmp_path, monkeypatch, capsys):
+    words = [
+        *("--config-file", CONFIG, "-s", "market1501", "dukemtmcreid", "-t", "market1501"),
+        *("--root", str(real_root), "ddan.central_domain", "market1501", "train.batch_size", "16"),
+        *("data.save_dir", str(tmp_path / "log"), "train.max_epoch", "2", "data.workers", "2"),
+    ]
     resume = {"train": ["--resume"], "run": ["model.resume", "auto"]}[way]
     start = [way, *([str(github_layout.write_scripts(tmp_path / "scripts"))] * (way == "run"))]
     with monkeypatch.context() as patch:

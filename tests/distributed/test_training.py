@@ -16,25 +16,11 @@ from ddan_torchreid.integration.builder import build
 from ddan_torchreid.training import resuming
 from ddan_torchreid.training.checkpoint_store import find
 from tests.distributed.launch import run
+from tests.distributed.trainings import in_float64, state
 
 # Without what depends on the number of processes: dropout, and (below) statistics of batch norms.
 SAME = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
 SMALL = ("data.height", "32", "data.width", "16")
-
-
-def in_float64(engine, before=lambda: None):
-    """Lets an engine train in float64, and calls something before each batch."""
-    for module in (engine.model, engine.discriminator, engine.pool):
-        module.double()
-    parse = engine.parse_data_for_train
-
-    def prepared(data):
-        before()
-        images, *labels = parse(data)
-        return images.double(), *labels
-
-    engine.parse_data_for_train = prepared
-    engine.test = lambda *_, **__: 0.0
 
 
 def in_float64_with_fixed_statistics(engine):
@@ -46,16 +32,6 @@ def in_float64_with_fixed_statistics(engine):
                 module.eval()
 
     in_float64(engine, before=fix)
-
-
-def state(engine):
-    parts = {"model": engine.bare_model, "discriminator": engine.discriminator}
-    parts["pool"] = engine.pool
-    return {
-        f"{part}.{name}": value.cpu().clone()
-        for part, module in parts.items()
-        for name, value in module.state_dict().items()
-    }
 
 
 def train(make_config, *options, exactly=True, resume=None):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ddan_torchreid.training.acceleration.cuda_graphs import RecordedStep
-from tests.test_engine import first_batch, prepared
+from tests.engines import first_batch, prepared
 
 NETWORKS = ["mobilenetv2_in_bn_x0_35", "resnet50_ibn_a", "resnet50_fc512", "osnet_ain_x0_25"]
 

@@ -9,8 +9,7 @@ from ddan_torchreid.evaluation import as_row
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import builder
-from tests.test_engine import first_batch, prepared
-from tests.training.test_checkpoint import all_state, trained
+from tests.engines import all_state, first_batch, prepared, trained
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 from ddan_torchreid.method.identity_pool import IdentityPool
 from ddan_torchreid.method.losses import similarity_enhancement_loss
-from tests.test_engine import first_batch, prepared
+from tests.engines import first_batch, prepared
 
 SGD = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
 TERMS = ("loss_id", "loss_triplet", "loss_confusion", "loss_domain")

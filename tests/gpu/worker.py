@@ -11,7 +11,7 @@ import torch
 from ddan_torchreid import distributed
 from ddan_torchreid.config import schema as configuration
 from ddan_torchreid.integration import builder, registry
-from tests.distributed.test_training import in_float64, state
+from tests.distributed.trainings import in_float64, state
 
 
 def main(config_file, file, exactly):

@@ -15,7 +15,7 @@ from ddan_torchreid.integration import builder
 from ddan_torchreid.models.neck import apply_neck
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import checkpoint, resuming
-from tests.training.test_checkpoint import trained
+from tests.engines import trained
 from tests.whole_runs import EPOCHS, differences, send, state_of
 
 NAME = "ddan_mobilenetv2_x0_35"

@@ -12,8 +12,7 @@ from ddan_torchreid.config import schema
 from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
 from tests.distributed import launch
-from tests.test_engine import first_batch, prepared
-from tests.training.test_non_finite import spoil_gradient, weights_and_pool
+from tests.engines import first_batch, prepared, spoil_gradient, weights_and_pool
 from tests.whole_runs import differences, names, send, state_of
 
 PLAIN = (

@@ -13,22 +13,7 @@ from torch import nn
 from ddan_torchreid.cli import main
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import checkpoint
-
-
-def trained(small_engine, tmp_path, epochs, *options):
-    engine = small_engine(*options)
-    engine.run(
-        max_epoch=epochs,
-        start_epoch=0,
-        save_dir=str(tmp_path),
-        print_freq=100,
-        eval_freq=1,
-    )
-    return engine
-
-
-def all_state(engine):
-    return {name: engine._models[name].state_dict() for name in engine.get_model_names()}
+from tests.engines import trained
 
 
 def test_torchreids_own_functions_load_our_files(small_engine, tmp_path, capsys):

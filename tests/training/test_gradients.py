@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from ddan_torchreid.training.gradients import not_finite, term_gradients
-from tests.test_engine import first_batch, prepared
-from tests.training.test_non_finite import weights_and_pool
+from tests.engines import first_batch, prepared, weights_and_pool
 
 TERMS = ("loss_id", "loss_triplet", "loss_confusion", "loss_similarity")
 

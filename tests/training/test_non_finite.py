@@ -8,30 +8,8 @@ from benchmarks.operators import OperatorCounter
 
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import builder
-from tests.test_engine import first_batch, prepared
+from tests.engines import first_batch, prepared, spoil_gradient, weights_and_pool
 from tests.whole_runs import differences, state_of
-
-
-def spoil_gradient(monkeypatch, engine, term):
-    """Adds 0 to a term, by a root whose derivative at 0 is infinite."""
-    name = "identity" if term == "loss_id" else term.removeprefix("loss_")
-    original = getattr(engine.objective, name)
-
-    def spoilt(given, *others):
-        return original(given, *others) + (given.sum() * 0).sqrt()
-
-    monkeypatch.setattr(engine.objective, name, spoilt)
-
-
-def weights(engine):
-    networks = (engine.model, engine.discriminator)
-    named = [pair for network in networks for pair in network.named_parameters()]
-    return [(name, value.clone()) for name, value in named]
-
-
-def weights_and_pool(engine):
-    pool = [(name, value.clone()) for name, value in engine.pool.named_buffers()]
-    return [*weights(engine), *pool]
 
 
 @pytest.mark.parametrize("term", ["loss_triplet", "loss_confusion", "loss_similarity"])

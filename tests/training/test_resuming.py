@@ -12,7 +12,7 @@ from ddan_torchreid.config import schema
 from ddan_torchreid.integration import builder
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import resuming
-from tests.training.test_checkpoint import all_state, trained
+from tests.engines import all_state, trained
 
 
 def test_two_epochs_are_one_and_one_resumed(small_config, small_engine, tmp_path):

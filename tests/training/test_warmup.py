@@ -7,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ddan_torchreid.config import schema
 from ddan_torchreid.integration import builder
-from tests.test_engine import first_batch, prepared
+from tests.engines import first_batch, prepared
 from tests.whole_runs import differences, send, state_of
 
 STEPS = 7  # of five an epoch, so that the warm-up ends in the second one

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from scipy.io import whosmat
 
+from ...system.files import expanded
 from .layouts import list_images, missing
 from .published import DATASETS
 from .split_files import SPLIT_FILES, UNPACKED, coverage
@@ -45,7 +46,7 @@ def obstacles(
         files: names of the split files that matter; all when empty.
         absent: whether images matter that a split file lists and that are not there.
     """
-    root = Path(os.path.abspath(root.expanduser()))
+    root = Path(os.path.abspath(expanded(root)))
     if missing(name, root):
         return
     if glob.escape(str(root)) != str(root):

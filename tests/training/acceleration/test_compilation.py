@@ -6,7 +6,7 @@ from torch import nn
 
 from ddan_torchreid.cli import main
 from ddan_torchreid.training.acceleration.compilation import compile_encoder
-from tests.test_engine import first_batch, prepared
+from tests.engines import first_batch, prepared
 
 
 def test_without_a_compiler_it_is_one_line(small_config, monkeypatch, tmp_path, capsys):

@@ -14,8 +14,7 @@ from ddan_torchreid import DDANSettings
 from ddan_torchreid.models import FACTORIES
 from ddan_torchreid.training.acceleration import cuda_graphs
 from ddan_torchreid.training.acceleration.cuda_graphs import MOST_SIZES
-from tests.test_engine import first_batch, prepared
-from tests.training.test_checkpoint import all_state
+from tests.engines import all_state, first_batch, prepared
 
 
 class Recording:

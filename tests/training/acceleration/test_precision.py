@@ -10,8 +10,7 @@ from benchmarks.operators import OperatorCounter
 from ddan_torchreid.config.schema import get_default_config, merge_file
 from ddan_torchreid.training.acceleration import precision
 from ddan_torchreid.training.acceleration.precision import GradientScaler, autocast_dtype
-from tests.test_engine import first_batch, prepared, reached
-from tests.training.test_non_finite import spoil_gradient, weights, weights_and_pool
+from tests.engines import first_batch, prepared, reached, spoil_gradient, weights, weights_and_pool
 from tests.whole_runs import differences, send, state_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
