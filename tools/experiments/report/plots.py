@@ -21,7 +21,7 @@ from ..records import Record
 from .statistics import cells, crossed_interval, paired, seed_interval
 from .tables import Pair, Rows, short
 
-# Okabe and Ito's colours, told apart with every kind of colour vision.
+# Okabe and Ito's colours, which every kind of colour vision distinguishes.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A7F00", "#000000")
 INK, QUIET = "#222222", "#777777"
 MARKERS = "os^DvPX*"
