@@ -36,13 +36,7 @@ def reached(loss, engine):
 
 def trained(small_engine, tmp_path, epochs, *options):
     engine = small_engine(*options)
-    engine.run(
-        max_epoch=epochs,
-        start_epoch=0,
-        save_dir=str(tmp_path),
-        print_freq=100,
-        eval_freq=1,
-    )
+    engine.run(max_epoch=epochs, start_epoch=0, save_dir=str(tmp_path), print_freq=100, eval_freq=1)
     return engine
 
 

@@ -21,7 +21,7 @@ from ddan_torchreid.inference.features import FeatureTable, extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
-from tests.small_data import CONFIG, SOURCES
+from tests.small_data import CONFIG
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -220,15 +220,6 @@ def test_a_reader_that_leaves_early_is_no_error(words):
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-def test_a_pipe_that_breaks_elsewhere_is_an_error(monkeypatch, capsys):
-    def broken(words):
-        raise BrokenPipeError("a loading worker has ended")
-
-    monkeypatch.setattr(cli, "_run", broken)
-    assert main(["train"]) == 1
-    assert capsys.readouterr().err == "ddan-torchreid: failed: a loading worker has ended\n"
-
-
 def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     def interrupt(arguments):
         raise KeyboardInterrupt
@@ -236,32 +227,3 @@ def test_an_interrupt_is_no_traceback(monkeypatch, capsys):
     command = importlib.import_module("ddan_torchreid.commands.doctor")
     monkeypatch.setattr(command, "run", interrupt)
     assert main(["doctor"]) == 130
-
-
-def test_the_distances_between_sources_are_printed(small_root, capsys):
-    status = main(["central-domain", "--config-file", CONFIG, "--samples", "20"])
-    output = capsys.readouterr().out
-    assert status == 0
-    assert output.splitlines()[-1].removeprefix("Central domain: ") in SOURCES
-    assert all(name in output for name in SOURCES)
-
-
-def test_evaluating_needs_no_sources(real_root, tmp_path, capsys):
-    """Who has only the weights and a target can score them, and gets the same scores."""
-    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 5, "ddan", False)
-    state_files.write({"state_dict": model.state_dict()}, tmp_path / "weights")
-    (tmp_path / "alone").mkdir()
-    (tmp_path / "alone" / "ilids").symlink_to(real_root / "ilids")
-    printed = []
-    for root in (real_root, tmp_path / "alone"):
-        words = [
-            *("evaluate", "--config-file", "ddan_no_duke", "-t", "ilids", "--root", str(root)),
-            *("--weights", str(tmp_path / "weights"), "model.name", "ddan_mobilenetv2_x0_35"),
-            *("data.height", "64", "data.width", "32", "data.workers", "0", "use_gpu", "False"),
-            *("data.save_dir", str(tmp_path / "log")),
-        ]
-        assert main(words) == 0
-        printed.append(capsys.readouterr().out)
-    with_sources, without = (text[text.index("##### Evaluating") :] for text in printed)
-    assert with_sources == without
-    assert "Evaluating ilids (target)" in without

@@ -216,18 +216,6 @@ def test_the_similarity_term_waits_for_its_epoch(small_engine):
     assert "loss_similarity" in engine.forward_backward(first_batch(engine))
 
 
-def test_the_pool_is_read_before_the_batch_updates_it(small_engine, monkeypatch):
-    engine = prepared(small_engine())
-    calls = []
-    for name in ("nearest", "update"):
-        original = getattr(engine.pool, name)
-        monkeypatch.setattr(
-            engine.pool, name, lambda *a, n=name, o=original: (calls.append(n), o(*a))[1]
-        )
-    engine.forward_backward(first_batch(engine))
-    assert calls == ["nearest", "update"]
-
-
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change(small_engine):
     engine = prepared(small_engine())
     with torch.no_grad():

@@ -8,9 +8,7 @@ from torch import nn
 
 from ddan_torchreid import ImageDDANEngine
 from ddan_torchreid.config import schema
-from ddan_torchreid.evaluation import central_domain_choice
 from ddan_torchreid.integration import builder
-from ddan_torchreid.method.central_domain import self_distances
 from ddan_torchreid.training.optimizers import FollowingSchedule, optimizer_like
 
 
@@ -24,11 +22,7 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
     train[:] = [(path, number - 1 - pid, camid, dsetid) for path, pid, camid, dsetid in train]
     model = builder.build_model(settings, number)
     ImageDDANEngine(
-        datamanager,
-        model,
-        torchreid.optim.build_optimizer(model),
-        central_domain="film",
-        top_k=3,
+        datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film", top_k=3
     )
     loader = datamanager.train_loader
     assert [item[1] for item in loader.dataset.train] == sorted(
@@ -49,22 +43,6 @@ def test_the_central_domain_can_be_chosen_from_the_features(small_engine, tmp_pa
     assert engine.pool.central_domain == engine.objective.central
 
 
-def test_a_source_is_compared_with_itself_over_as_many_images_as_with_others(
-    small_engine, monkeypatch
-):
-    engine, drawn = small_engine(), []
-
-    def images_of(features, max_samples, **options):
-        drawn.append((max_samples, [len(each) for each in features.values()]))
-        return self_distances(features, max_samples, **options)
-
-    monkeypatch.setattr(central_domain_choice, "self_distances", images_of)
-    central_domain_choice.choose_central_domain(
-        engine.model, engine.datamanager, engine.device, max_samples=5
-    )
-    assert drawn == [(5, [10, 10, 10])]
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -83,10 +61,7 @@ def test_a_model_without_aligned_features_is_refused(small_config):
     model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "triplet", False, False)
     with pytest.raises(ValueError, match="build it with .*loss='ddan'"):
         ImageDDANEngine(
-            datamanager,
-            model,
-            torchreid.optim.build_optimizer(model),
-            central_domain="film",
+            datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film"
         )
 
 

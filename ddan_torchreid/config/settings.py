@@ -49,7 +49,8 @@ class DDANSettings:
         similarity_log: logarithms of Eq. 8, ``'exact'`` or ``'released'``: log(p + 1e-8), which
             caps each log ratio near 18.4. The published lambda_3 was tuned with the released ones,
             with which L_SE is many times weaker at the published tau and its gradient points
-            elsewhere.
+            elsewhere. On photographs neither is shown to be better (docs/photographs.md), so the
+            default is Eq. 8 as printed.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.

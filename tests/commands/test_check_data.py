@@ -1,7 +1,6 @@
 """``ddan-torchreid check-data``: what it prints, and its exit status."""
 
 import json
-import os
 import shutil
 
 import pytest
@@ -49,13 +48,6 @@ def test_a_few_files_are_named_and_the_others_counted(tmp_path, capsys):
     assert "      Dataset/P1/cam1/001_01.png (it is empty)\n" in output
     _, everything, _ = check(capsys, "--root", tmp_path, "--all-files")
     assert everything.count("(it is empty)") == len(broken)
-
-
-def test_a_named_dataset_must_be_there(tmp_path, capsys):
-    status, output, _ = check(capsys, "--root", tmp_path, "cuhksysu")
-    assert status == 1
-    assert "not there (get it: ddan-torchreid download cuhksysu)" in output
-    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize(

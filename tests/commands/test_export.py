@@ -38,16 +38,6 @@ def test_another_size_type_and_own_images(weights, tmp_path, capsys):
     assert weights.with_name("model.pth.tar-1.fp16.onnx").is_file()
 
 
-def test_failed_comparison_is_exit_status_1(weights, tmp_path, capsys):
-    pytest.importorskip("onnx")
-    words = ["-o", str(tmp_path / "model.onnx"), "--tolerance", "1e-12"]
-    assert main(["export", str(weights), *words]) == 1
-    output = capsys.readouterr()
-    assert "noise (12): max difference " in output.out
-    assert output.err.startswith("ddan-torchreid: failed: on noise, features of the exported model")
-    assert not any(tmp_path.iterdir())
-
-
 def test_bad_input_is_one_line(weights, tmp_path, capsys):
     (tmp_path / "text.png").write_text("no image")
     out = ["-o", str(tmp_path / "model.onnx")]

@@ -10,9 +10,7 @@ from torch.nn import functional as F
 
 from ddan_torchreid import load_model
 from ddan_torchreid.cli import main
-from ddan_torchreid.evaluation import extract_features
-from ddan_torchreid.inference.features import FeatureTable, extract
-from ddan_torchreid.inference.trained_model import load_trained_model
+from ddan_torchreid.inference.features import FeatureTable
 from ddan_torchreid.version import __version__
 from tests.inference.exported import checkpoint
 
@@ -76,26 +74,6 @@ def test_raw_features_at_another_size_by_worker_processes(weights, crops, tmp_pa
     assert (table.normalized, table.height, table.width) == (False, 48, 24)
     expected = torch.stack([reference(path, weights, 48, 24) for path in table.paths])
     np.testing.assert_allclose(table.features, expected, rtol=1e-5, atol=1e-4)
-
-
-def test_size_of_a_checkpoint_that_does_not_say_it(weights, tmp_path):
-    state = torch.load(weights, weights_only=True)
-    torch.save(state["state_dict"], tmp_path / "bare")
-    trained = load_trained_model(tmp_path / "bare")
-    assert (trained.height, trained.width) == (256, 128)
-    assert trained.transform(Image.new("RGB", (5, 9))).shape == (3, 256, 128)
-
-
-def test_the_same_features_as_torchreids_evaluation(small_engine, tmp_path):
-    engine = small_engine()
-    engine.save_model(0, 0.0, str(tmp_path))
-    loader = engine.test_loader["snow"]["query"]
-    expected = F.normalize(extract_features(engine.model, loader, engine.device).features)
-    trained = load_trained_model(tmp_path / "model" / "model.pth.tar-1")
-    table, skipped = extract(trained, [item[0] for item in loader.dataset.query])
-    assert skipped == 0
-    assert (table.height, table.width) == (64, 32)
-    np.testing.assert_allclose(table.features, expected, rtol=0, atol=1e-6)
 
 
 def test_unreadable_files_are_named_and_skipped(weights, crops, tmp_path, capsys):

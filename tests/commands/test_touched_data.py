@@ -119,14 +119,7 @@ def test_training_touches_sources_and_targets_only(disk, tmp_path):
 
 
 def test_the_central_domain_needs_no_targets(disk, tmp_path, capsys):
-    words = [
-        "central-domain",
-        "--root",
-        disk.root,
-        *TINY,
-        "--samples",
-        "5",
-    ]
+    words = ["central-domain", "--root", disk.root, *TINY, "--samples", "5"]
     words += ["ddan.top_k", "3", "data.save_dir", str(tmp_path / "log"), "-t", "viper", "gone"]
     words += ["--dataset", f"gone={tmp_path / 'gone.csv'}"]
     assert main([*words, "-s", "market1501", "cuhksysu"]) == 0

@@ -13,7 +13,6 @@ import yaml
 from ddan_torchreid.cli import main
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system.state_files import read
-from ddan_torchreid.training.checkpoint import load_weights
 from ddan_torchreid.training.checkpoint_store import Position
 from tests import github_layout
 from tests.other_run import OtherRun
@@ -103,18 +102,6 @@ def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, cap
     # At a rate of 0: what was loaded is what was trained before.
     for name, value in before.items():
         assert torch.equal(value, after[name]) is not name.startswith("classifier."), name
-
-
-def test_a_new_head_stays_new(words, tmp_path):
-    assert main([*words, "data.save_dir", str(tmp_path), "train.max_epoch", "1"]) == 0
-    path = tmp_path / "model" / "model.pth.tar-1"
-    model = load_model(path)
-    with torch.no_grad():
-        model.classifier.weight.zero_()
-    load_weights(model, path, new_head=True)
-    assert not model.classifier.weight.any()
-    load_weights(model, path)
-    assert model.classifier.weight.any()
 
 
 def test_a_checkpoint_says_how_it_came_about(words, tmp_path):

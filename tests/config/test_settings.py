@@ -13,6 +13,7 @@ SOURCES = ["cuhk02", "cuhk03", "cuhksysu"]
         ("neck", "bnn", "did you mean 'bn'?"),
         ("similarity_reduction", "sum", "write one of mean, eq8"),
         ("similarity_log", "release", "did you mean 'released'?"),
+        ("pool_device", "gpu", "write one of model, cpu"),
         ("temperature", 0.0, "must be above 0"),
         ("temperature", -1.0, "must be above 0"),
         ("temperature", float("nan"), "must be above 0"),
@@ -48,6 +49,11 @@ def test_nothing_to_train_is_refused():
 def test_the_central_confusion_needs_a_centre():
     with pytest.raises(ValueError, match="alignment='central'"):
         DDANSettings(confusion="central", alignment="pairwise")
+
+
+def test_a_pool_that_is_shared_out_is_on_each_processs_device():
+    with pytest.raises(ValueError, match="exclude each other"):
+        DDANSettings(pool_sharding=True, pool_device="cpu")
 
 
 def test_the_central_domain_must_be_a_source():

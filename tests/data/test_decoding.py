@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ from PIL import Image
 from ddan_torchreid.data import decoding
 from ddan_torchreid.data.decoding import read_pixels
 from ddan_torchreid.data.loose_images import read_image
-from ddan_torchreid.data.reading import SafeImageDataset
-from ddan_torchreid.data.transforms import ddan_transforms
 from tests.data.bad_files import BAD, damage
 from tests.data.pictures import pedestrian
 
@@ -66,17 +63,6 @@ def test_16_bit_images_are_not_white(tmp_path):
     np.testing.assert_array_equal(read_pixels(str(path)), np.full((16, 8, 3), 100))
 
 
-def test_jpeg_is_not_decoded_by_pillow(tmp_path, monkeypatch):
-    path = tmp_path / "image.jpg"
-    path.write_bytes(encoded())
-
-    def fail(path: str) -> None:
-        raise AssertionError("the slow way")
-
-    monkeypatch.setattr(decoding, "read_image", fail)
-    assert read_pixels(str(path)).shape == (37, 21, 3)
-
-
 def test_what_opencv_cannot_decode_is_pillows(tmp_path, monkeypatch):
     path = tmp_path / "image.jpg"
     path.write_bytes(encoded())
@@ -103,29 +89,3 @@ def test_a_jpeg_that_ends_early_is_refused_wherever_it_ends(tmp_path):
         path.write_bytes(data[:end])
         with pytest.raises(ValueError, match="is no readable image"):
             read_pixels(str(path))
-
-
-def test_a_file_without_permission(tmp_path):
-    path = tmp_path / "image.jpg"
-    path.write_bytes(encoded())
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("this user may read everything")
-    with pytest.raises(ValueError, match="Permission denied"):
-        read_pixels(str(path))
-
-
-def test_the_data_set_hands_the_papers_transform_an_array(tmp_path):
-    path = tmp_path / "image.jpg"
-    path.write_bytes(encoded())
-    kinds = []
-    train, test = ddan_transforms(32, 16)
-    inner = train.apply
-    train.apply = lambda array, draw: kinds.append(type(array)) or inner(array, draw)
-    items = [(str(path), 0, 0, 0)]
-    for transform in (train, test):
-        dataset = SafeImageDataset(
-            items, items, items, transform=transform, mode="train", verbose=False
-        )
-        assert dataset[0]["img"].shape == (3, 32, 16)
-    assert kinds == [np.ndarray]

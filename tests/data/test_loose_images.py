@@ -163,11 +163,6 @@ def test_the_same_pixels_as_torchreid(suffix, tmp_path):
         np.testing.assert_array_equal(found, torchreid.utils.read_image(path))
 
 
-def test_content_counts_and_not_the_suffix(tmp_path):
-    Image.fromarray(PIXELS).save(tmp_path / "x.jpg", format="PNG")
-    np.testing.assert_array_equal(read_image(str(tmp_path / "x.jpg")), PIXELS)
-
-
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_16_bit_greyscale_is_scaled(suffix, tmp_path):
     values = (np.arange(84, dtype=np.uint32) * 780).astype(np.uint16).reshape(12, 7)

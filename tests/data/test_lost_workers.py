@@ -14,7 +14,7 @@ from ddan_torchreid.data import reading
 from ddan_torchreid.data.lost_workers import FILES, SHARED, loss_of_workers
 from ddan_torchreid.inference import features
 from tests import github_layout
-from tests.inference.test_export import checkpoint
+from tests.inference.exported import checkpoint
 from tests.small_data import CONFIG
 
 

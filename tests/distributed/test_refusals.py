@@ -63,10 +63,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused_at_once(small_config):
         (("train.lr", "0.5"), "train.lr is 0.5 in process 1 and 0.003 in process 0; start all"),
         (("train.max_epoch", "3"), "train.max_epoch is 3 in process 1 and 2 in process 0"),
         (("data.sources", "['film', 'mall']"), "data.sources is ['film"),
-        (
-            ("model.load_weights", __file__),
-            "the file of model.load_weights is 'test_ref",
-        ),
+        (("model.load_weights", __file__), "the file of model.load_weights is 'test_ref"),
         (("data.workers", "1", "data.save_dir", "elsewhere", "ddan.top_k", "2"), "ddan.top_k is 2"),
     ],
 )

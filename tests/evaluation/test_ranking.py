@@ -33,26 +33,6 @@ def test_more_images_of_a_person_than_are_counted():
     assert_same(labelled)
 
 
-def test_only_a_tied_match_is_sorted(monkeypatch):
-    distances, *labels = labelled_distances(1)
-    sorted_rows = []
-
-    def recorded(row, *arguments, original=ranking._ranks_by_sorting):
-        sorted_rows.append(row)
-        return original(row, *arguments)
-
-    monkeypatch.setattr(ranking, "_ranks_by_sorting", recorded)
-    rank_matches(distances, *labels)
-    assert not sorted_rows
-    # A match of query 3 and an image of somebody else are exactly as near.
-    match = np.flatnonzero((labels[1] == labels[0][3]) & (labels[3] != labels[2][3]))[0]
-    other = np.flatnonzero(labels[1] != labels[0][3])[0]
-    distances[3, match] = distances[3, other]
-    assert_same((distances, *labels))
-    assert len(sorted_rows) == 1
-    np.testing.assert_array_equal(sorted_rows[0], distances[3])
-
-
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 0.0, -0.0])
 def test_distances_that_are_special(value):
     distances, *labels = labelled_distances(2)

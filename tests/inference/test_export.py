@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -174,27 +173,6 @@ def test_comparison_is_over_all_images_alone_and_in_batches():
     measured = (found.max_difference, found.min_cosine, found.mean_cosine)
     assert measured == pytest.approx((difference, cosines.min(), cosines.mean()), abs=1e-9)
     assert found.images == 13
-
-
-def test_given_images_are_compared_at_the_size_of_the_model(tmp_path, monkeypatch):
-    trained = tiny()
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 90, 41, 3), dtype=np.uint8)
-    paths = [str(tmp_path / f"{number}.png") for number in range(3)]
-    for path, image in zip(paths, pixels, strict=True):
-        Image.fromarray(image).save(path)
-    seen = []
-
-    def kept(run, reference, images):
-        seen.append(torch.stack(list(images)))
-        return compare(run, reference, seen[-1])
-
-    monkeypatch.setattr(exporting, "compare", kept)
-    found = export(trained, tmp_path / "model.pt2", "torch", images=paths)
-    assert list(found) == ["noise", "given images"]
-    expected = [
-        trained.transform(Image.fromarray(image).convert("RGB")).numpy() for image in pixels
-    ]
-    np.testing.assert_array_equal(seen[1].numpy(), np.stack(expected))
 
 
 def test_what_cannot_be_exported_is_said_before_the_work(tmp_path, monkeypatch):

@@ -14,8 +14,7 @@ from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.system.state_files import read
-
-from .test_export import checkpoint
+from tests.inference.exported import checkpoint
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.1, 0.2, 0.3)
 NORM = ("data.norm_mean", str(list(MEAN)), "data.norm_std", str(list(STD)))

@@ -83,8 +83,3 @@ def test_the_preset_is_known_by_its_name(transforms):
     assert isinstance(train, PaperAugmentation)
     assert (train.height, train.width) == (64, 32)
     assert test.transforms[0].size == (64, 32)
-
-
-def test_the_preset_stands_alone():
-    with pytest.raises(ValueError, match="cannot be mixed with random_erase"):
-        DATAMANAGER.build_transforms(64, 32, ["ddan", "random_erase"])

@@ -12,13 +12,12 @@ import venv
 from pathlib import Path
 
 import pytest
-import torch
 import torchreid
 
-from ddan_torchreid.config import schema
 from ddan_torchreid.integration import autoload
 from ddan_torchreid.training import checkpoint
 from tests import github_layout, miniatures
+from tests.whole_runs import differences
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_OSNET = """
@@ -100,18 +99,6 @@ def scores(output):
     return re.findall(r"(mAP|Rank-\d+) *: (.*)", output)
 
 
-def differences(one, other, key="checkpoint"):
-    """Keys under which two checkpoints differ, in any bit."""
-    if isinstance(one, torch.Tensor):
-        return [] if one.dtype == other.dtype and torch.equal(one, other) else [key]
-    if isinstance(one, dict) and one.keys() == other.keys():
-        return [k for name in one for k in differences(one[name], other[name], f"{key}.{name}")]
-    if isinstance(one, list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [k for n, (a, b) in pairs for k in differences(a, b, f"{key}.{n}")]
-    return [] if one == other else [key]
-
-
 def test_the_launcher_trains_on_the_repository_s_torchreid(trained, checkout):
     output = trained[1]
     assert str(checkout.folder / "checkout" / "torchreid" / "__init__.py") in output
@@ -161,21 +148,6 @@ def test_the_unmodified_script_evaluates_after_autoload_enable(trained, checkout
     assert scores(evaluated) == scores(output)[5:]
     assert list((seen / "visrank_market1501").glob("*.jpg"))
     assert not (seen / "model").exists()
-
-
-def test_torchreid_s_own_functions_load_the_files(trained):
-    path = trained[0] / "model" / "model.pth.tar-2"
-    weights = checkpoint.read(path)["state_dict"]
-    build = torchreid.models.build_model
-    model = build("ddan_mobilenetv2_x0_35", 14, loss="ddan", pretrained=False)
-    torchreid.utils.load_pretrained_weights(model, str(path))
-    assert not differences(dict(model.state_dict()), dict(weights))
-    model = build("ddan_mobilenetv2_x0_35", 14, loss="ddan", pretrained=False)
-    optimizer = torchreid.optim.build_optimizer(model, **schema.arguments(
-        schema.get_default_config(), "optimizer"
-    ))  # fmt: skip
-    assert torchreid.utils.resume_from_checkpoint(str(path), model, optimizer) == 2
-    assert not differences(dict(model.state_dict()), dict(weights))
 
 
 def test_other_losses_are_the_same_with_and_without_the_plugin(checkout):

@@ -1,8 +1,5 @@
 """Eq. 3 and Table 2: distances against SciPy, the slow reference and closed forms."""
 
-import time
-import warnings
-
 import numpy as np
 import pytest
 import torch
@@ -68,14 +65,6 @@ class TestWassersteinDistance:
         # Two points at 0 and 90 degrees against two at 60: chords of 60 and 30 degrees.
         expected = ((2 * np.sin(np.pi / 6)) ** 2 + (2 * np.sin(np.pi / 12)) ** 2) / 2
         assert wasserstein_distance(angles(0, 90), angles(60, 60)) == pytest.approx(expected)
-
-    def test_sinkhorn_approaches_the_exact_distance_from_above(self):
-        a, b = normal(60, 5), normal(60, 5, seed=1, shift=1.0)
-        exact = wasserstein_distance(a, b)
-        rough = wasserstein_distance(a, b, "sinkhorn")
-        fine = wasserstein_distance(a, b, "sinkhorn", regularisation=0.02)
-        assert exact < fine < rough
-        assert fine == pytest.approx(exact, rel=0.1)
 
     def test_sinkhorn_is_of_the_right_size_for_large_samples(self):
         """POT's stabilised solver is not, from 1000 samples on."""
@@ -185,17 +174,6 @@ class TestDomainDistances:
         change = first - second
         squares = [(a - b) ** 2 for i, a in enumerate(change) for b in change[:i]]
         assert equal == pytest.approx(2 * np.sqrt(np.mean(squares) / 2))
-
-    def test_five_domains_of_a_thousand_samples_take_seconds(self):
-        features = {
-            str(i): normal(1000, 1280, seed=i, shift=0.3 * normal(1280, seed=100 + i))
-            for i in range(5)
-        }
-        start = time.process_time()
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # POT warns when the solver stops too early.
-            domain_distances(features)
-        assert time.process_time() - start < 20
 
     def test_errors(self):
         with pytest.raises(ValueError, match=r"at least 2 domains, got \['a'\]"):

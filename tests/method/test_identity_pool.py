@@ -147,41 +147,12 @@ class TestNearest:
                 [s for s, _ in expected], abs=1e-5
             )
 
-    def test_domains_of_the_neighbours(self):
-        indices, valid = filled(central=2).nearest(torch.randn(3, D), torch.arange(3), N)
-        found = [set(DOMAINS[i[v]].tolist()) for i, v in zip(indices, valid, strict=True)]
-        assert found == [{1, 2}, {0, 2}, {2}]
-        _, valid = filled(central=None).nearest(torch.randn(3, D), torch.arange(3), N)
-        assert valid.sum(dim=1).tolist() == [7, 8, 9]
-
     def test_the_central_domain_can_be_set_later(self):
         later, features = filled(central=None), torch.randn(3, D)
         later.central_domain = 2
         expected = filled(central=2).nearest(features, torch.arange(3), 5)
         for found, same in zip(later.nearest(features, torch.arange(3), 5), expected, strict=True):
             assert torch.equal(found, same)
-
-    @pytest.mark.parametrize("exclude", [False, True])
-    def test_own_identity_of_a_central_image(self, exclude):
-        pool = filled(exclude_own_identity=exclude)
-        pids = torch.tensor([2, 5, 8])
-        images = pool.representations[pids]
-        indices, _ = pool.nearest(images, DOMAINS[pids], 1, pids)
-        assert (indices[:, 0] == pids).tolist() == [not exclude] * 3
-        indices, _ = pool.nearest(images, DOMAINS[pids], 1)
-        assert torch.equal(indices[:, 0], pids)
-
-    def test_unseen_identities_are_no_candidates_even_if_all_others_point_away(self):
-        pool = IdentityPool(DOMAINS, D, 2)
-        pool.update(-torch.ones(2, D), torch.tensor([1, 2]))
-        indices, valid = pool.nearest(torch.ones(1, D), torch.tensor([0]), 4)
-        assert set(indices[0, :2].tolist()) == {1, 2}
-        assert valid.tolist() == [[True, True, False, False]]
-
-    def test_an_empty_pool_has_no_neighbours(self):
-        indices, valid = IdentityPool(DOMAINS, D, 2).nearest(torch.ones(2, D), DOMAINS[:2], 3)
-        assert not valid.any()
-        assert indices.eq(0).all()
 
     def test_rows_of_length_zero_have_similarity_zero(self):
         rows = torch.randn(N, D, generator=generator())

@@ -1,12 +1,14 @@
-"""What one step with the ID pool asks of the device."""
+"""Where the ID pool is kept, and what one step with it asks of the device."""
 
 import pytest
 import torch
 from benchmarks.operators import OperatorCounter
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from ddan_torchreid.config.settings import DDANSettings
 from ddan_torchreid.method.identity_pool import IdentityPool
 from ddan_torchreid.method.losses import similarity_enhancement_loss
+from ddan_torchreid.method.objective import DDANObjective
 
 
 @pytest.mark.parametrize("size", [4, 64])
@@ -49,3 +51,13 @@ def test_a_pool_on_another_device_than_the_images(home, images):
         assert result.device.type == images
     assert neighbours.shape == (4, 3, 6)
     assert all(buffer.device.type == home for buffer in pool.buffers())
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("model", "meta"), ("cpu", "cpu")])
+def test_the_pool_is_on_the_chosen_device(choice, expected):
+    # The meta device stands for a GPU; "auto" looks at no value of the pool.
+    settings = DDANSettings(central_domain="auto", pool_device=choice)
+    domains = torch.arange(30).numpy() % 3
+    objective = DDANObjective(settings, ["a", "b", "c"], domains, 6, torch.device("meta"))
+    assert objective.pool.representations.device.type == expected
+    assert next(objective.discriminator.parameters()).device.type == "meta"

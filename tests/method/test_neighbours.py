@@ -44,18 +44,6 @@ def test_equals_sorting(rows, blocks, k, levels, share, seed):
     assert places[:, there:].eq(0).all()
 
 
-def test_all_k_in_one_block():
-    values = torch.zeros(1, 4 * BLOCK)
-    values[0, 2 * BLOCK : 2 * BLOCK + 8] = torch.arange(1.0, 9)
-    _, places = found(values, 8)
-    assert places.tolist() == [[2 * BLOCK + i for i in reversed(range(8))]]
-
-
-def test_a_row_that_does_not_end_with_a_block_is_an_error():
-    with pytest.raises(RuntimeError, match="unflatten"):
-        found(torch.zeros(1, BLOCK + 1), 1)
-
-
 @pytest.mark.parametrize("identities", [BLOCK - 1, BLOCK, BLOCK + 1, 1000])
 @pytest.mark.parametrize("k", [1, 8, 50])
 def test_the_pool_finds_what_a_sort_of_all_similarities_finds(identities, k):

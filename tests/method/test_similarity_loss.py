@@ -18,12 +18,7 @@ LOGS = pytest.mark.parametrize("log", ["exact", "released"])
 # The reference gets the rounded input, so half precision owes float32 accuracy.
 DTYPES = pytest.mark.parametrize(
     ("dtype", "tolerance"),
-    [
-        (torch.float64, 1e-10),
-        (torch.float32, 1e-4),
-        (torch.bfloat16, 1e-4),
-        (torch.float16, 1e-4),
-    ],
+    [(torch.float64, 1e-10), (torch.float32, 1e-4), (torch.bfloat16, 1e-4), (torch.float16, 1e-4)],
     ids=str,
 )
 

@@ -8,16 +8,7 @@ import torch
 import torchreid
 from torch import Tensor, nn
 
-from ddan_torchreid import IdentityPool
-from ddan_torchreid.method import losses
-from ddan_torchreid.models import (
-    BACKBONES,
-    SPLITS,
-    DDANModel,
-    Split,
-    ddan_backbone,
-    split_backbone,
-)
+from ddan_torchreid.models import BACKBONES, SPLITS, Split, ddan_backbone
 from ddan_torchreid.models.ddan_model import map_and_align
 
 SMALL = "ddan_osnet_x0_25"
@@ -116,17 +107,6 @@ def test_one_pass_through_a_bottleneck_gives_the_gradients_of_a_plain_one():
         torch.testing.assert_close(routed, plain)
 
 
-def test_staged_learning_rates_cover_every_parameter_once():
-    model = BACKBONES[SMALL](num_classes=N, pretrained=False)
-    optimizer = torchreid.optim.build_optimizer(
-        model, "sgd", lr=0.1, staged_lr=True, new_layers=["neck", "classifier"], base_lr_mult=0.1
-    )
-    ids = [id(p) for group in optimizer.param_groups for p in group["params"]]
-    assert len(ids) == len(set(ids))
-    assert set(ids) == {id(p) for p in model.parameters()}
-    assert len(optimizer.param_groups[-1]["params"]) == 4
-
-
 class Signed(nn.Module):
     """A network whose features have both signs: it ends in a linear layer and batch norm."""
 
@@ -138,45 +118,6 @@ class Signed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.pool(self.conv(x)).flatten(1))
-
-
-def test_signed_features_in_losses_and_pool():
-    torch.manual_seed(0)
-    split = Split(["conv"], ["pool", "flatten", "fc"], dropped=[])
-    model = DDANModel(*split_backbone(Signed(), split), num_classes=N, loss="ddan").train()
-    pids = torch.arange(N).repeat_interleave(2)
-    domains = pids // 2
-    pool = IdentityPool([0, 0, 1, 1, 2, 2], 12, central_domain=0)
-    pool.start_epoch()
-    _, m, aligned = model(images(2 * N))
-    assert (m < -0.5).any()
-    assert (m > 0.5).any()
-    pool.update(m.detach(), pids)
-    means = m.detach().double().view(N, 2, 12).mean(1)
-    torch.testing.assert_close(pool.representations.double(), means, rtol=1e-5, atol=1e-6)
-
-    indices, valid = pool.nearest(aligned, domains, k=2)
-    cosines = nn.functional.cosine_similarity(m.detach().double()[:, None], means[None], dim=2)
-    for row in range(2 * N):
-        own = domains[row].item()
-        allowed = [n for n in range(N) if (n // 2 == own) == (own == 0)]
-        best = sorted(allowed, key=lambda n: -cosines[row, n].item())[:2]
-        assert indices[row].tolist() == best
-    assert valid.all()
-
-    for temperature in (2e-3, 0.5):
-        loss = losses.similarity_enhancement_loss(
-            aligned, pool.representations[indices], temperature, valid=valid
-        )
-        p = (m.detach().double() / temperature).log_softmax(1)[:, None]
-        q = (means[indices] / temperature).log_softmax(2)
-        expected = ((p.exp() - q.exp()) * (p - q)).mean()
-        torch.testing.assert_close(loss.detach().double(), expected, rtol=1e-3, atol=1e-6)
-        (gradient,) = torch.autograd.grad(loss, model.mapping.fc[0].weight, retain_graph=True)
-        assert gradient.isfinite().all()
-        assert gradient.abs().sum() > 0
-    triplet = losses.batch_hard_triplet_loss(m, pids, 0.3, True)
-    assert triplet.isfinite()
 
 
 def test_imagenet_weights_are_loaded_by_torchreid(tmp_path, monkeypatch, capsys):

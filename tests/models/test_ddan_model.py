@@ -187,18 +187,6 @@ def test_routed_gradients_equal_those_of_two_passes(use, images):
         torch.testing.assert_close(routed[name], expected[name], rtol=1e-10, atol=1e-12)
 
 
-def test_both_losses_in_one_backward_equal_the_sum_of_two(images):
-    model = tiny_model(dropout=0.0).train()
-    logits, m, aligned = model(images)
-    first, second = logits.square().sum() + m.sum(), aligned.exp().sum()
-    parameters = list(model.parameters())
-    options = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
-    together = torch.autograd.grad(first + second, parameters, **options)
-    apart = [torch.autograd.grad(loss, parameters, **options) for loss in (first, second)]
-    for both, one, two in zip(together, *apart, strict=True):
-        torch.testing.assert_close(both, one + two)
-
-
 def test_gradient_with_respect_to_z_is_numerically_right():
     model = tiny_model().double().train()
     z = torch.randn(3, C, 2, 2, dtype=torch.double, requires_grad=True)
@@ -263,11 +251,3 @@ def test_running_statistics_move_once_a_step(images):
     assert states[1]["mapping.1.num_batches_tracked"] == 1
     for name, buffer in states[0].items():
         assert torch.equal(buffer, states[1][name]), name
-
-
-def test_state_dict_round_trip_and_data_parallel(images):
-    model, other = tiny_model(seed=0).eval(), tiny_model(seed=1).eval()
-    other.load_state_dict(model.state_dict())
-    assert torch.equal(model(images), other(images))
-    assert torch.equal(nn.DataParallel(other)(images), model(images))
-    assert len(nn.DataParallel(other).train()(images)) == 3

@@ -131,12 +131,6 @@ def test_bare_state_dict_metadata_without_a_name_and_numpy_scalars(tmp_path):
         assert torch.equal(features(load_model(tmp_path / file)), features(model)), file
 
 
-def test_loaded_model_trains_with_ddan(tmp_path):
-    torch.save(trained("ddan_mobilenetv2_x0_35").state_dict(), tmp_path / "file")
-    outputs = load_model(tmp_path / "file").train()(images())
-    assert [tuple(o.shape) for o in outputs] == [(2, N), (2, 1280), (2, 1280)]
-
-
 def test_network_registered_with_torchreid_only(tmp_path, monkeypatch):
     factory = FACTORIES["ddan_mobilenetv2_x0_35"]
     model = trained("ddan_mobilenetv2_x0_35")

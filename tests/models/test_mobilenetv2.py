@@ -58,18 +58,6 @@ def test_every_parameter_learns(norm, loss):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_gradient_routing_and_running_statistics():
-    images = torch.randn(4, 3, 64, 32)
-    model, triplet = small("in_bn").train(), small("in_bn", "triplet").train()
-    aligned = model(images)[2]
-    triplet(images)
-    aligned.square().sum().backward()
-    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
-    assert with_gradient == {f"mapping.{name}" for name, _ in model.mapping.named_parameters()}
-    for (name, mine), other in zip(model.named_buffers(), triplet.buffers(), strict=True):
-        assert torch.equal(mine, other), name
-
-
 def test_places_of_the_instance_norms():
     model = small("in_bn")
     assert isinstance(model.encoder[0][1], nn.InstanceNorm2d)
@@ -95,25 +83,6 @@ def test_instance_norm_follows_the_residual_addition():
     torch.testing.assert_close(block(x), (total - mean) / (variance + 1e-5).sqrt())
 
 
-def test_instance_norm_undoes_a_batch_norm_before_it():
-    torch.manual_seed(0)
-    x = torch.randn(4, 6, 32, 16, dtype=torch.double) * 3
-    batch_norm = nn.BatchNorm2d(6).double().eval()
-    nn.init.uniform_(batch_norm.weight, 0.5, 2.0)
-    nn.init.normal_(batch_norm.bias)
-    nn.init.normal_(batch_norm.running_mean)
-    nn.init.uniform_(batch_norm.running_var, 0.5, 2.0)
-    instance_norm = nn.InstanceNorm2d(6, affine=True).double()
-    nn.init.normal_(instance_norm.weight)
-    nn.init.normal_(instance_norm.bias)
-    for training in (False, True):
-        batch_norm.train(training)
-        # What is left is the 1e-5 that both layers add to the variance.
-        torch.testing.assert_close(
-            instance_norm(batch_norm(x)), instance_norm(x), rtol=0, atol=1e-4
-        )
-
-
 @pytest.mark.parametrize("norm", NORMS)
 def test_staged_learning_rates_cover_every_parameter_once(norm):
     model = small(norm)
@@ -127,28 +96,6 @@ def test_staged_learning_rates_cover_every_parameter_once(norm):
     assert len(new["params"]) == 4
     assert base["lr"] == pytest.approx(0.01)
     assert new["lr"] == pytest.approx(0.1)
-
-
-def test_model_complexity_by_torchreid():
-    counts = {}
-    for norm in NORMS:
-        counts[norm] = torchreid.utils.compute_model_complexity(small(norm), (1, 3, 64, 32))
-    # The affine of the 13 added instance norms is all that IN/BN adds; convolutions are the same.
-    added = sum(2 * small("in_bn").encoder[i].instance_norm.num_features for i in range(1, 14))
-    assert counts["in_bn"][0] - counts["bn"][0] == added
-    assert counts["in_bn"][1] == counts["bn"][1] > 0
-
-
-@pytest.mark.parametrize("norm", NORMS)
-def test_state_dict_round_trip(norm, tmp_path):
-    model = small(norm).train()
-    images = torch.randn(4, 3, 64, 32)
-    model(images)
-    torch.save(model.state_dict(), tmp_path / "model.pth")
-    other = ddan_mobilenetv2(9, "ddan", pretrained=False, width_mult=0.35, norm=norm)
-    other.load_state_dict(torch.load(tmp_path / "model.pth", weights_only=True))
-    with torch.no_grad():
-        assert torch.equal(model.eval()(images), other.eval()(images))
 
 
 def test_dropout_is_set_and_bad_arguments_are_refused():

@@ -111,6 +111,3 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
         state_files.read(tmp_path / "bad")
     with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
         state_files.read(tmp_path / "nowhere")
-
-
-# The command line in a process where directories are listed in an order of its own.

@@ -1,4 +1,4 @@
-"""A training that is killed at any moment goes on to the very end that it would have had."""
+"""A training that is killed or fills the disk goes on to the end that it would have had."""
 
 import os
 import subprocess
@@ -7,13 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from ddan_torchreid.cli import main
+from ddan_torchreid.training.checkpoint_store import newest, read_set
+
+# Runs the command line with files limited to some bytes once a checkpoint has been written. Python
+# ignores the signal that the system sends then, so the write fails, as on a full disk.
+LIMITED = """
+import resource, sys
+from ddan_torchreid.training import checkpoint_store
+from ddan_torchreid import cli
+written = checkpoint_store.Keeper.written
+def limit(*arguments):
+    written(*arguments)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+checkpoint_store.Keeper.written = limit
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def python(*words):
+    return subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, text=True,
+        cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
 
 def kill(root, folder, seed, kills):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.killed_runs", root, folder, str(seed), str(kills)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = python("-m", "tests.killed_runs", root, folder, seed, kills)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     print(done.stdout)
     return done.stdout.splitlines()[-1]
@@ -29,3 +49,20 @@ def test_three_kills(small_root, tmp_path):
 def test_fifty_kills(small_root, tmp_path):
     summary = kill(small_root, tmp_path, seed=2, kills=50)
     assert summary.startswith("{'step': 17, 'file': 17, 'time': 16}")
+
+
+def test_on_a_full_disk_the_checkpoint_before_is_whole(words, tmp_path):
+    folder = tmp_path / "log"
+    words = [*words, "train.max_epoch", "2", "data.save_dir", str(folder)]
+    done = python("-c", LIMITED, *words)
+    assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-3000:]
+    assert "Traceback" not in done.stdout + done.stderr
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("ddan-torchreid:")]
+    assert "model.pth.tar-2 cannot be written: " in line
+    assert "File too large" in line
+    assert newest(folder).name == "model.pth.tar-1"
+    assert set(read_set(newest(folder))) == {"model", "discriminator", "identity_pool"}
+    assert list(folder.rglob(".*")) == []
+    # With more room the run goes on from there.
+    assert main([*words, "--resume"]) == 0
+    assert newest(folder).name == "model.pth.tar-2"

@@ -1,13 +1,20 @@
 """The loop around the step: which checkpoints are written and kept, and what follows them."""
 
+import gc
+import math
+import os
+import resource
 import signal
+from pathlib import Path
 
 import pytest
 
+from ddan_torchreid.config import schema
 from ddan_torchreid.evaluation import evaluation_loop
+from ddan_torchreid.integration import builder
 from ddan_torchreid.system.folder_lock import holds
 from ddan_torchreid.system.state_files import read
-from ddan_torchreid.training import checkpoint, resuming
+from ddan_torchreid.training import checkpoint
 from ddan_torchreid.training.checkpoint_store import Keeper
 from tests.other_run import OtherRun
 from tests.whole_runs import differences, names, send, state_of
@@ -52,7 +59,7 @@ def test_the_best_by_mean_map_is_kept_over_a_restart(run, tmp_path, monkeypatch)
     options = ("test.eval_freq", "1")
     with pytest.raises(SystemExit):
         # In the first step of the third epoch: 0.3 and 0.5 are known.
-        run("log", *options, after=11, action=send(signal.SIGTERM))
+        run("log", *options, epochs=2, after=1, action=send(signal.SIGTERM))
     folder = tmp_path / "log" / "model"
     assert read(folder / "model-best.pth.tar")["epoch"] == 2
     run("log", *options, "model.resume", "auto")
@@ -119,26 +126,6 @@ def test_more_epochs_can_be_added_where_the_schedule_allows(run):
         run("cosine", *cosine, "3", "model.resume", "auto")
 
 
-def test_what_else_has_state_is_saved_too(small_engine, tmp_path):
-    class Scaler:
-        value = 1.0
-
-        def state_dict(self):
-            return {"value": self.value}
-
-        def load_state_dict(self, state):
-            self.value = state["value"]
-
-    engine = small_engine()
-    engine.extra_states["scaler"] = Scaler()
-    engine.extra_states["scaler"].value = 8.0
-    engine.run(max_epoch=1, save_dir=str(tmp_path), print_freq=100)
-    other = small_engine()
-    other.extra_states["scaler"] = Scaler()
-    resuming.resume(other, tmp_path / "model" / "model.pth.tar-1")
-    assert other.extra_states["scaler"].value == 8.0
-
-
 def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch):
     engine = small_engine()
     other = OtherRun(tmp_path)
@@ -149,3 +136,43 @@ def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path.parent))
     engine.run(save_dir=f"~/{tmp_path.name}", max_epoch=0)
     assert not holds(tmp_path)
+
+
+STATM, DESCRIPTORS = Path("/proc/self/statm"), Path("/proc/self/fd")
+
+
+FIRST, LAST = 500, 2000
+
+
+def memory() -> float:
+    """Resident memory of this process in MiB."""
+    return int(STATM.read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATM.exists(), reason="needs Linux's /proc")
+def test_neither_memory_nor_open_files_grow(small_config):
+    options = ("train.batch_size", "16", "data.workers", "1", "train.print_freq", "1000000")
+    configuration = small_config(*options)
+    engine = builder.build(configuration)
+    configuration.train.max_epoch = math.ceil(LAST / len(engine.train_loader))
+    figures = {}
+    step, steps = engine.forward_backward, 0
+
+    def counted(data):
+        nonlocal steps
+        summary = step(data)
+        steps += 1
+        if steps % 250 == 0:
+            gc.collect()
+            figures[steps] = memory(), len(os.listdir(DESCRIPTORS))
+        return summary
+
+    engine.forward_backward = counted
+    engine.run(**schema.arguments(configuration, "run"))
+
+    for taken, (mebibytes, files) in figures.items():
+        print(f"step {taken}: {mebibytes:.1f} MiB, {files} open files")
+    # Keeping no more than the features of each batch would be 117 MiB by the end.
+    assert figures[LAST][0] - figures[FIRST][0] < 32
+    assert abs(figures[LAST][1] - figures[FIRST][1]) <= 2

@@ -15,20 +15,6 @@ from ddan_torchreid.training import resuming
 from tests.engines import all_state, trained
 
 
-def test_two_epochs_are_one_and_one_resumed(small_config, small_engine, tmp_path):
-    whole = trained(small_engine, tmp_path / "whole", 2)
-    path = tmp_path / "whole" / "model" / "model.pth.tar-1"
-    config = small_config("model.resume", str(path))
-    resumed = builder.build(config)
-    assert config.train.start_epoch == 1
-    resumed.run(max_epoch=2, start_epoch=1, save_dir=str(tmp_path / "rest"), print_freq=100)
-    torch.testing.assert_close(all_state(resumed), all_state(whole), rtol=0, atol=0)
-    for name in ("model", "discriminator"):
-        torch.testing.assert_close(
-            resumed._optims[name].state_dict(), whole._optims[name].state_dict(), rtol=0, atol=0
-        )
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -127,10 +113,7 @@ def test_torchreids_own_engines_go_on(small_config, tmp_path, loss):
         ):
             torch.testing.assert_close(now, before, rtol=0, atol=0)
     for change, says in (
-        (
-            ("data.sources", "['mall', 'film']"),
-            "classifier.weight was .*the data",
-        ),
+        (("data.sources", "['mall', 'film']"), "classifier.weight was .*the data"),
         (("model.name", "osnet_x0_25"), "does not fit the model: it has no conv1.conv.weight"),
         (("train.lr", "0.9"), "train.lr was .*, now 0.9"),
     ):

@@ -189,9 +189,10 @@ def central_source(distances: dict[str, Any], which: str) -> str:
         distances: of a record.
         which: of the two.
     """
+    if which == BEST_CENTRAL:
+        return distances["central"]
     sums = [sum(row) for row in distances["matrix"]]
-    place = sums.index(min(sums) if which == BEST_CENTRAL else max(sums))
-    return distances["names"][place]
+    return distances["names"][sums.index(max(sums))]
 
 
 def _distances(config: CfgNode, file: Path) -> dict[str, Any]:

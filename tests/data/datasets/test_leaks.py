@@ -1,6 +1,5 @@
 """Training images that are query or gallery images too."""
 
-import builtins
 import itertools
 import shutil
 
@@ -57,21 +56,6 @@ def test_agrees_with_comparing_all_pairs(tmp_path):
             expected.append((paths[a], paths[b]))
     assert 0 < len(expected) < 30
     assert find_leaks(train, test) == expected
-
-
-def test_only_files_of_a_common_size_are_opened(tmp_path, monkeypatch):
-    train = [write(tmp_path, f"train/{n}", bytes(10 + n)) for n in range(20)]
-    test = [write(tmp_path, f"test/{n}", b"x" * (25 + n)) for n in range(20)]
-    opened = []
-    plain = builtins.open
-
-    def spy(path, *args, **keywords):
-        opened.append(path)
-        return plain(path, *args, **keywords)
-
-    monkeypatch.setattr(builtins, "open", spy)
-    assert find_leaks(train, test) == []
-    assert sorted(opened) == sorted(train[15:] + test[:5])
 
 
 def test_images_that_two_sources_share(tmp_path):

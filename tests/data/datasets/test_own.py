@@ -2,7 +2,6 @@
 
 import csv
 import pickle
-import shutil
 from collections import defaultdict
 
 import numpy as np
@@ -145,14 +144,6 @@ def test_a_number_that_a_spreadsheet_may_have_spoilt_is_refused_by_its_row(pids,
         ValueError, match=r"x\.csv, line [23]: pid .* write whole numbers, or texts"
     ):
         read(file)
-
-
-def test_a_folder_of_every_format(tmp_path):
-    found = ["1_c1.webp", "2_c1.tif", "3_c1.gif", "4_c1.JPG", "5_c1.ppm"]
-    for name in found:
-        save(tmp_path / "bounding_box_train" / name)
-    (tmp_path / "bounding_box_train" / "1_c1.txt").write_text("notes")
-    assert names(dataset_class("mine", str(tmp_path))().train) == sorted(found)
 
 
 def test_a_path_behind_a_link_is_the_systems(tmp_path):
@@ -317,37 +308,3 @@ def test_it_reaches_worker_processes_that_are_spawned(tmp_path):
     copy = pickle.loads(pickle.dumps(own(verbose=False)))
     assert isinstance(copy, OwnDataset)
     assert copy[0]["impath"] == str(tmp_path / "1.jpg")
-
-
-def test_the_summary_counts_what_is_there(tmp_path, capsys):
-    dataset_class("shop", write_csv(tmp_path / "crops.csv", [("1.jpg", "a", "1")]))()
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["train", "|", "1", "|", "1", "|", "1"] in lines
-    assert ["query", "|", "0", "|", "0", "|", "0"] in lines
-
-
-def test_ddan_trains_and_tests_on_own_data(small_root, small_engine, tmp_path, monkeypatch):
-    for name in ("plaza", "mall", "snow"):
-        shutil.copytree(small_root / name, tmp_path / name)
-    shutil.rmtree(tmp_path / "plaza" / "bounding_box_test")
-    rows = [
-        (f"{name}/{path.parent.name}/{path.name}", path.name[:4], path.name[6], name)
-        for name in ("mall", "snow")
-        for path in sorted((tmp_path / name).rglob("*.jpg"))
-    ]
-    file = tmp_path / "crops.csv"
-    with file.open("w", newline="") as text:
-        csv.writer(text).writerows([("path", "pid", "camid", "domain"), *rows])
-    flags = [f"plaza={tmp_path / 'plaza'}", f"mall={file}#mall", f"snow={file}#snow"]
-    registry = torchreid.data.datasets.__dict__["__image_datasets"]
-    for name, own in dataset_classes(flags, known=()).items():
-        monkeypatch.setitem(registry, name, own)
-    engine = small_engine(
-        "data.sources", "['plaza', 'mall']", "data.targets", "['snow']",
-        "ddan.central_domain", "mall", "data.combineall", "True",
-    )  # fmt: skip
-    queries = [row for row in rows if row[3] == "snow"]
-    assert len(engine.datamanager.test_loader["snow"]["query"].dataset) == len(
-        {row[1] for row in queries}
-    )
-    engine.run(max_epoch=1, print_freq=1, save_dir=str(tmp_path / "log"))

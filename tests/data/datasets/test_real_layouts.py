@@ -62,13 +62,6 @@ def test_five_sources_together(manager: torchreid.data.ImageDataManager) -> None
         assert all(f"/{folder}/" in Path(path).as_posix() for path, _, _, _ in own)
 
 
-@pytest.mark.parametrize("name", SOURCES)
-def test_each_source(name: str, real_root: Path) -> None:
-    train = read(name, real_root, combineall=True).train
-    pids, images = miniatures.SOURCES[name]
-    assert (len({item[1] for item in train}), len(train)) == (pids, images)
-
-
 def test_junk_is_in_the_test_folder_and_not_in_training(real_root: Path) -> None:
     folder = real_root / "market1501" / "Market-1501-v15.09.15" / "bounding_box_test"
     junk = {path.name for path in folder.iterdir() if path.name.startswith(("-1_", "0000_"))}
@@ -133,12 +126,6 @@ def test_every_batch_of_the_sampler_holds_all_five_sources(
     sampler = MultiDomainIdentitySampler(train, 32, 4)
     domains = np.array([item[3] for item in train])[list(sampler)].reshape(-1, 32)
     assert all(set(batch) == set(range(5)) for batch in domains)
-
-
-def test_training_images_can_be_read(manager: torchreid.data.ImageDataManager) -> None:
-    for path, _, _, _ in manager.train_loader.dataset.train:
-        with Image.open(path) as image:
-            assert image.convert("RGB").size == miniatures.SIZE
 
 
 SCRIPT = """

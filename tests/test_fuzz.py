@@ -1,6 +1,8 @@
-"""Random configurations: each is refused in one line, or accepted and able to start."""
+"""Random configurations and command lines: refused in one line, or accepted and able to start."""
 
+import io
 import string
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 import torch
@@ -8,11 +10,12 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.config import schema
 from ddan_torchreid.config.option_values import WORDS
 from ddan_torchreid.config.settings import DDANSettings
-from ddan_torchreid.config.values import convert
 from ddan_torchreid.integration import builder, checks
+from tests.small_data import CONFIG
 
 SMALL = settings(
     max_examples=150,
@@ -20,6 +23,8 @@ SMALL = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -31,11 +36,15 @@ SCALARS = st.one_of(
     st.dates(),
     st.binary(max_size=4),
 )
+
+
 GARBAGE = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
+
+
 KEYS = list(schema.SCHEMA) + [f"ddan.{name}" for name in schema.ddan_defaults()]
 
 
@@ -112,59 +121,6 @@ def test_a_random_text_is_refused_in_one_line_or_read(text, tmp_path):
     path = tmp_path / "random.yaml"
     path.write_bytes(text.encode("utf-8"))
     refused_in_one_line(lambda: schema.merge_file(schema.get_default_config(), path))
-
-
-@pytest.mark.parametrize(
-    "text", ["ddan: {top_k: 3, top_k: 4}", "ddan:\n  top_k: 3\ntrain: {}\nddan:\n  margin: 0.1\n"]
-)
-def test_a_key_that_stands_twice_is_refused(text, tmp_path):
-    (tmp_path / "twice.yaml").write_text(text)
-    with pytest.raises(ValueError, match="stands twice"):
-        schema.merge_file(schema.get_default_config(), tmp_path / "twice.yaml")
-
-
-def test_a_merged_node_may_be_overridden(tmp_path):
-    (tmp_path / "merge.yaml").write_text(
-        "train: &base {lr: 0.1}\nadam: {<<: {beta1: 0.5}, beta1: 0.8}\n"
-    )
-    configuration = schema.get_default_config()
-    schema.merge_file(configuration, tmp_path / "merge.yaml")
-    assert (configuration.train.lr, configuration.adam.beta1) == (0.1, 0.8)
-
-
-@SMALL
-@given(key=st.sampled_from(KEYS) | st.text(max_size=10), value=st.text(max_size=12) | SCALARS)
-def test_a_random_pair_is_refused_in_one_line_or_checked(key, value):
-    configuration = schema.get_default_config()
-    pair = [key, value if isinstance(value, str) else repr(value)]
-    if not refused_in_one_line(lambda: schema.merge_options(configuration, pair)):
-        refused_in_one_line(lambda: checks.check(configuration))
-
-
-@pytest.mark.parametrize(
-    ("default", "value", "says"),
-    [
-        (0.1, 10**400, "must be a number"),
-        (0.1, "nan", "must be a number"),
-        (0.1, float("inf"), "must be a number"),
-        (0.1, 1e20, r"must be a number between -2\*\*63 and 2\*\*63, got 1e\+20$"),
-        (1, 2**63, r"must be a whole number between -2\*\*63 and 2\*\*63, got 9223"),
-        (1, True, "must be a whole number"),
-        ([1], ["a"], r"must be a list of whole numbers, got \['a'\]"),
-        ([0.1], [None], "must be a list of numbers"),
-        (["a"], [1], "must be a list of texts"),
-        ([1], "1", "must be a list, got 1"),
-    ],
-)
-def test_what_is_refused_says_what_to_write(default, value, says):
-    with pytest.raises(ValueError, match=says):
-        convert(default, value)
-
-
-def test_an_empty_list_can_be_filled_again():
-    configuration = schema.get_default_config()
-    schema.merge_options(configuration, ["data.transforms", "[]", "data.transforms", "['ddan']"])
-    assert configuration.data.transforms == ["ddan"]
 
 
 NUMBERS = st.one_of(
@@ -275,3 +231,113 @@ def test_what_is_accepted_trains_a_step(options, small_config):
     assert batch is not None
     summary = engine.forward_backward(batch)
     assert torch.isfinite(torch.tensor(list(summary.values()))).all()
+
+
+# No command line can hold a NUL; what is no UTF-8 in it reaches Python as a lone surrogate.
+TEXTS = st.text(st.characters(exclude_characters="\x00"), max_size=10) | st.sampled_from(
+    ["-1", "--", "-", "-s", "--root", "--config-file", "nan", "[1", "a=b", "\udcff", "[]", "{}"]
+)
+
+
+VALUES = st.one_of(
+    TEXTS,
+    st.integers().map(str),
+    st.floats().map(str),
+    st.lists(st.integers(-1, 3) | st.text("ab'", max_size=3), max_size=3).map(str),
+    st.sampled_from(["9" * 400, "9" * 5000, "(" * 500, "None", "1e999", "{[]: 1}", "lambda: 0"]),
+)
+
+
+PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=3).map(
+    lambda pairs: [word for pair in pairs for word in pair]
+)
+
+
+FLAGS = st.lists(
+    st.one_of(
+        st.tuples(st.just("--config-file"), st.sampled_from([CONFIG, "ddan_no_duke"]) | TEXTS),
+        st.tuples(st.sampled_from(["-s", "-t"]), st.sampled_from(["viper", "mall"])),
+        st.tuples(st.sampled_from(["--sources", "--targets", "--transforms"]), TEXTS, TEXTS),
+        st.tuples(st.just("--root"), TEXTS),
+        st.tuples(st.just("--dataset"), TEXTS | TEXTS.map(lambda word: f"own={word}")),
+        st.tuples(st.sampled_from(["--weights", "--samples", "--conf", "--Root", "-x"]), TEXTS),
+    ),
+    max_size=4,
+)
+
+
+NEED_CONFIGURATION = ["train", "evaluate", "central-domain"]
+
+
+class DataLoadingError(Exception):
+    """The command line got as far as the data."""
+
+
+@pytest.fixture
+def nothing_is_loaded(monkeypatch):
+    def stop(configuration):
+        raise DataLoadingError
+
+    monkeypatch.setattr(builder, "build_datamanager", stop)
+
+
+def outcome(words) -> int | None:
+    """Exit status of a command line, None if it got as far as the data."""
+    errors = io.StringIO()
+    try:
+        with redirect_stderr(errors), redirect_stdout(io.StringIO()):
+            status = main(words)
+    except DataLoadingError:
+        return None
+    except SystemExit as stop:
+        # argparse prints help and stops.
+        status = stop.code
+    said = errors.getvalue()
+    if status == 0:
+        assert not said
+    else:
+        assert status == 2, (status, said)
+        assert len(said.splitlines()) == 1, said
+        assert said.startswith("ddan-torchreid: error: ")
+        assert len(said) > len("ddan-torchreid: error: \n"), "it does not say why"
+    return status
+
+
+@pytest.mark.usefixtures("nothing_is_loaded")
+@SMALL
+@given(command=st.sampled_from(NEED_CONFIGURATION), flags=FLAGS, pairs=PAIRS, data=st.data())
+def test_random_flags_and_pairs(command, flags, pairs, data, small_root):
+    words = [list(flag) for flag in flags] + [["--root", str(small_root)], pairs]
+    ordered = data.draw(st.permutations(words))
+    outcome([command, *(word for part in ordered for word in part)])
+
+
+@pytest.mark.usefixtures("nothing_is_loaded")
+@SMALL
+@given(words=st.lists(TEXTS | st.sampled_from(list(COMMANDS)), max_size=4))
+@example(words=["train", "train.lr", "9" * 400])
+@example(words=["train", "train.lr", "nan"])
+@example(words=["train", "test.ranks", "['a']"])
+@example(words=["train", "train.seed", "9" * 5000])
+@example(words=["train", "data.sources", "(" * 500])
+@example(words=["train", "--config-file", "x" * 5000])
+@example(words=["train", "--root", "x" * 5000])
+@example(words=["train", "--config-file", "."])
+@example(words=["train", "--config-file"])
+@example(words=["train", "--dataset", "=", "--dataset", "a=\udcff"])
+@example(words=["train", "--traceback=1"])
+@example(words=["evaluate", "--config-file", CONFIG, "--weights", "x" * 5000])
+@example(words=["evaluate", "--config-file", CONFIG, "--weights", "."])
+@example(words=["\udcff"])
+@example(words=["--help", "train"])
+def test_random_words(words, tmp_path, monkeypatch):
+    if words and words[0] in set(COMMANDS) - set(NEED_CONFIGURATION):
+        words = ["--version", *words]  # these do real work when the words happen to be right
+    monkeypatch.chdir(tmp_path)
+    outcome(words)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"!!python/none", b"{", b"\t- a"])
+def test_files_that_are_no_yaml(content, tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(content)
+    assert outcome(["train", "--config-file", str(tmp_path / "bad.yaml")]) == 2
