@@ -58,7 +58,7 @@ class EpochOrder(Sampler):
     its indices stay plain.
 
     Args:
-        sampler: the sampler; one with ``set_epoch`` is told the epoch.
+        sampler: the sampler; one with ``set_epoch`` is given the epoch.
         seed: non-negative, or None.
     """
 

@@ -21,10 +21,10 @@ class ShardedSampler(Sampler):
     dealt out domain by domain, so a domain with g groups in a batch has floor(g / R) or
     ceil(g / R) of them in each of the R processes: each process has a group of the central domain
     and one of a peripheral domain wherever the batch has R of either. (Where it has fewer, no loss
-    is affected, as all are computed from the joined batch.) Who is first to be dealt a group
+    is affected, as all are computed from the global batch.) Who is first to be dealt a group
     rotates from batch to batch.
 
-    The first process draws and the others are told, so samplers that use the global random state
+    The first process samples and sends it to the others, so samplers that use the global random state
     can be sharded too. The last batch is left out when it is not full.
 
     Args:

@@ -9,7 +9,7 @@ Every function here is the identity, or does nothing, in a run of one process, s
 uses them reads as it would without them.
 
 Each process forwards its own part of the batch. Behind the mapping network all of them work on the
-*joined batch*, the parts of all processes one after the other: the triplet term finds its
+*global batch*, the parts of all processes one after the other: the triplet term finds its
 negatives in it, the discriminator sees it whole, and the ID pool is updated with it. All processes
 so compute the same terms and the same pool as one process with the whole batch would.
 """

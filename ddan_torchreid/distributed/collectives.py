@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 def gather(part: Tensor) -> Tensor:
-    """The joined batch: the parts of all processes, one after the other.
+    """The global batch: the parts of all processes, one after the other.
 
-    The gradient of a loss that every process computes from the whole joined batch, averaged over
+    The gradient of a loss that every process computes from the whole global batch, averaged over
     the processes as DistributedDataParallel does, is the gradient of one process with that batch.
 
     Args:
@@ -33,7 +33,7 @@ def gather(part: Tensor) -> Tensor:
 
 
 def own(joined: Tensor) -> Tensor:
-    """The part of a joined batch that this process contributed; no communication."""
+    """The part of a global batch that this process contributed; no communication."""
     return joined.unflatten(0, (size(), -1))[rank()] if active() else joined
 
 

@@ -31,7 +31,7 @@ def parallel(model: nn.Module) -> nn.Module | None:
 
 
 def normalise_jointly(model: nn.Module) -> None:
-    """Lets the batch norms of a model on a GPU use the statistics of the joined batch.
+    """Lets the batch norms of a model on a GPU use the statistics of the global batch.
 
     In place; parameters stay the same objects. On a CPU, which has no such layer, and alone nothing
     changes.

@@ -83,7 +83,7 @@ class DDANObjective:
             self.set_central_domain(settings.central_domain)
 
     def set_central_domain(self, name: str) -> None:
-        """Makes a source the centre, where the options have one.
+        """Makes a source the central domain, where the options have one.
 
         Raises:
             ValueError: an image of some source has fewer than ``top_k`` candidates then.

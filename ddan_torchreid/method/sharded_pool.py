@@ -16,7 +16,7 @@ from .identity_pool import IdentityPool
 class ShardedIdentityPool(IdentityPool):
     """The ID pool with its rows shared out to the processes in R blocks of ceil(N / R) identities.
 
-    Every method is called by all processes at the same point and with the same joined batch, and
+    Every method is called by all processes at the same point and with the same global batch, and
     gives all of them what an `IdentityPool` would give. The R searches of a block each take
     together as long as the one search of the whole, and are merged. Its ``state_dict`` is that of
     an `IdentityPool` in the first process, to be loaded by any number of processes, and empty in
@@ -52,7 +52,7 @@ class ShardedIdentityPool(IdentityPool):
 
     @torch.no_grad()
     def update(self, features: Tensor, pids: Tensor) -> None:
-        """As of an `IdentityPool`, with the joined batch."""
+        """As of an `IdentityPool`, with the global batch."""
         super().update(features, self._local(pids))
         self.seen[-1] = False
 
@@ -60,7 +60,7 @@ class ShardedIdentityPool(IdentityPool):
     def nearest(
         self, features: Tensor, domains: Tensor, k: int, pids: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As of an `IdentityPool`, with the joined batch; indices are those of the whole pool."""
+        """As of an `IdentityPool`, with the global batch; indices are those of the whole pool."""
         local_pids = None if pids is None else self._local(pids)
         similarities, indices = self._most_similar(features, domains, k, local_pids)
         # (B, R * k): the k best of every block, of which the k best are those of the pool

@@ -83,7 +83,7 @@ def find(path: str, save_dir: str | Path) -> str:
 
     Raises:
         FileNotFoundError: there is no complete checkpoint in the folder.
-        OSError: a file cannot be read, so which is the newest complete one cannot be said.
+        OSError: a file cannot be read, so which is the newest complete one is unknown.
     """
     if path != AUTO and not Path(path).is_dir():
         return path

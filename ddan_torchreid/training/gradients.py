@@ -38,7 +38,7 @@ def term_gradients(
 
     This is what the terms of Eq. 9 weigh against each other: a weight alone says nothing of it.
     The graph is kept and no ``.grad`` changes, so the step that follows is the same. Of several
-    processes, the norm is of the gradient of the joined batch.
+    processes, the norm is of the gradient of the global batch.
 
     Args:
         terms: scalars by name.

@@ -1,4 +1,4 @@
-"""What is said of a training while it runs: a line every few steps, and one for each epoch."""
+"""What is reported of a training while it runs: a line every few steps, and one for each epoch."""
 
 from __future__ import annotations
 

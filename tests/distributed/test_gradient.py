@@ -1,4 +1,4 @@
-"""The gradient of several processes is that of one with the joined batch, for every term."""
+"""The gradient of several processes is that of one with the global batch, for every term."""
 
 import numpy as np
 import pytest

@@ -66,7 +66,7 @@ def train(processes, config, folder, exactly):
 
 
 def test_two_processes_train_what_one_trains(small_config, tmp_path):
-    """Batch norms included: SyncBatchNorm has the statistics of the joined batch."""
+    """Batch norms included: SyncBatchNorm has the statistics of the global batch."""
     # Few steps of large batches: each makes rounding differ a hundred times as much.
     options = ("sampler.train_sampler", "RandomIdentitySampler", "train.max_epoch", "1")
     options += ("train.batch_size", "48", "ddan.similarity_start_epoch", "0", "ddan.amp", "off")

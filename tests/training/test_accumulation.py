@@ -1,4 +1,4 @@
-"""Several batches for a step: the gradient of the joined batch, and the loop around it."""
+"""Several batches for a step: the gradient of the global batch, and the loop around it."""
 
 import json
 import signal

@@ -60,7 +60,7 @@ def find_shared(sources: Sequence[Iterable[str]]) -> list[tuple[str, str, int, i
 def note_shared_images(datamanager: Any) -> None:
     """Prints one line when a source has images that another one has too.
 
-    Each identity of such images is two classes, and two domains have to be told from one image.
+    Each identity of such images is two classes, and one image has to distinguish two domains.
 
     Args:
         datamanager: a ``torchreid.data.ImageDataManager``.

@@ -191,7 +191,7 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
     """
 
     class StandIn(torchreid.data.ImageDataset):
-        # There on every machine: of a dataset that is missing, its own name is said.
+        # There on every machine: of a dataset that is missing, its own name is reported.
         dataset_dir = os.path.abspath(os.sep)
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:

@@ -37,7 +37,7 @@ def obstacles(
 ) -> Iterator[Finding]:
     """What keeps torchreid from loading a published dataset as a whole.
 
-    Nothing is said of a dataset that is not there; see
+    A dataset that is not there is not reported; see
     :func:`ddan_torchreid.data.datasets.layouts.missing`.
 
     Args:
