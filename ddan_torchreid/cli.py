@@ -171,7 +171,7 @@ def _print_help() -> None:
     print("commands:")
     for name, text in COMMANDS.items():
         print(f"  {name:<16}{text}")
-    print("\nddan-torchreid COMMAND --help tells more of each.")
+    print("\nddan-torchreid COMMAND --help describes each.")
 
 
 if __name__ == "__main__":

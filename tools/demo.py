@@ -2,7 +2,7 @@
 
     python tools/demo.py
 
-It is also the example of an engine that is built in Python. Five domains are drawn and trained on;
+It is also the example of an engine that is built in Python. Five domains are made and trained on;
 four others, with other people, cameras and weather, are only tested on. For each of these it prints
 rank-1, rank-5, rank-10 and mAP of the raw pixels, of the network before training and of the trained
 one, and draws what both rank first. Minutes on two CPU cores; it needs neither data nor weights.

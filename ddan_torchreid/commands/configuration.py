@@ -117,7 +117,7 @@ def _check_one_dataset_a_flag(datasets: Sequence[str], words: Sequence[str]) -> 
 def run_engine(configuration: CfgNode, engine: Any) -> None:
     """Runs torchreid's loop; ``save_dir`` gets a copy of what it prints.
 
-    The engine is built before, so that what cannot work is said before the log file exists.
+    The engine is built before, so that what cannot work is refused before the log file exists.
     """
     with builder.log_file(configuration):
         print(f"Configuration, where it is not the default\n{schema.changes(configuration)}\n")

@@ -39,7 +39,7 @@ class DDANSettings:
         confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
             (the paper's words) or cross-entropy to the ``'central'`` class.
         hidden_dim: width of the domain discriminator's hidden layer.
-        top_k: k of Eq. 8, the number of similar identities an image is drawn to.
+        top_k: k of Eq. 8, the number of similar identities an image is pulled to.
         temperature: tau of Eq. 8.
         update_rate: alpha of Eq. 7.
         similarity_start_epoch: number of first epochs without L_SE (paper: "after the 4th epoch").
@@ -49,7 +49,8 @@ class DDANSettings:
         similarity_log: logarithms of Eq. 8, ``'exact'`` or ``'released'``: log(p + 1e-8), which
             caps each log ratio near 18.4. The published lambda_3 was tuned with the released ones,
             with which L_SE is many times weaker at the published tau and its gradient points
-            elsewhere.
+            elsewhere. On photographs neither is shown to be better (docs/photographs.md), so the
+            default is Eq. 8 as printed.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
@@ -62,7 +63,7 @@ class DDANSettings:
             its own query and gallery.
         splits_from: empty to draw the splits, ``'torchreid'`` for those that torchreid has stored
             under the data root, or a folder of splits that an evaluation has written.
-        splits_seed: of the splits that are drawn.
+        splits_seed: of the random splits.
         viper_a_to_b: score VIPeR with the images of camera A as queries only.
         legacy_metrics: also print the released code's columns (ranks 2 and 6, trapezoid AP).
         evaluator: CMC and mAP from this package (``'ddan'``) or from torchreid's evaluator
@@ -78,7 +79,7 @@ class DDANSettings:
             GB for a million identities); it is searched there too, which takes longer.
         pool_sharding: with several processes, each keeps an equal part of the ID pool instead of
             all of it; the neighbours found are the same. For pools that one GPU cannot hold.
-        sync_batchnorm: with several processes on GPUs, batch normalisation over the joined batch
+        sync_batchnorm: with several processes on GPUs, batch normalisation over the global batch
             instead of each process's part of it. On a CPU, which has no such layer, every process
             normalises its own part, and the running statistics are those of the first one.
         amp: mixed precision of the model in training: ``'bf16'``, ``'fp16'`` (with a gradient
@@ -227,7 +228,7 @@ class DDANSettings:
 
     @property
     def needs_central_domain(self) -> bool:
-        """Pairwise alignment has no centre; everything else that aligns has one."""
+        """Pairwise alignment has no central domain; all else that aligns has."""
         return (self.adversarial or self.similarity) and self.alignment != "pairwise"
 
     def check_sources(self, sources: Sequence[str]) -> None:

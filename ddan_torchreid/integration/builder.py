@@ -142,7 +142,7 @@ def build_datamanager(config: CfgNode) -> Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"the datasets under {config.data.root} cannot be loaded: {reason}; "
-            "check their folders against the README"
+            "check their folders with ddan-torchreid check-data"
         ) from error
     read_safely(datamanager)
     return datamanager

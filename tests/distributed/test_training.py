@@ -57,23 +57,23 @@ def assert_equal(found, expected):
 
 
 def interrupt(make_config, step, *options, exactly=True):
-    """Trains until the process with the highest number gets a signal in a step."""
+    """Trains until the process with the highest number gets a signal in a step of epoch 2."""
     config = make_config(*SMALL, *SAME, *options)
     engine = build(config)
     if exactly:
         in_float64_with_fixed_statistics(engine)
-    forward_backward, steps = engine.forward_backward, []
+    forward_backward, steps, per_epoch = engine.forward_backward, [], len(engine.train_loader)
 
     def counted(data):
         steps.append(data)
-        if len(steps) == step and distributed.rank() == distributed.size() - 1:
+        if len(steps) == per_epoch + step and distributed.rank() == distributed.size() - 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return forward_backward(data)
 
     engine.forward_backward = counted
     with pytest.raises(SystemExit) as stop:
         engine.run(**arguments(config, "run"))
-    return stop.value.code, len(steps)
+    return stop.value.code, len(steps) - per_epoch
 
 
 def resume_sharded(make_config, folder):
@@ -82,10 +82,10 @@ def resume_sharded(make_config, folder):
 
 
 def test_training_goes_on_with_other_numbers_of_processes(small_config, tmp_path):
-    # The second epoch, which is the first with L_SE, is stopped after its second of five batches.
+    # The second epoch, which is the first with L_SE, is stopped after its second batch.
     expected = train(small_config)
     folder = tmp_path / "stopped"
-    assert run(2, interrupt, small_config, 7, "data.save_dir", str(folder)) == [(0, 7), (0, 7)]
+    assert run(2, interrupt, small_config, 2, "data.save_dir", str(folder)) == [(0, 2), (0, 2)]
     names = {path.name for path in (folder / "model").iterdir()}
     assert names == {"model.pth.tar-1", "model.pth.tar-1+2"}
     first, *others = run(3, resume_sharded, small_config, folder)
@@ -126,7 +126,7 @@ def test_two_processes_resume_bit_by_bit(small_config, tmp_path):
     parameters = [name for name in expected if "running" not in name]
     assert_equal({name: other[name] for name in parameters}, {n: expected[n] for n in parameters})
     folder = tmp_path / "stopped"
-    run(2, interrupt_as_it_is, small_config, 7, "data.save_dir", str(folder))
+    run(2, interrupt_as_it_is, small_config, 2, "data.save_dir", str(folder))
     assert_equal(run(2, resume_as_it_is, small_config, folder)[0], expected)
 
 

@@ -135,7 +135,7 @@ def test_a_folder_that_is_there_is_left_alone_or_refused(tmp_path):
     ):
         draw(tmp_path, ["film"], **SMALL | {"identities": 4})
     (folder / "synthetic.txt").unlink()
-    with pytest.raises(FileExistsError, match="nothing that says how it was drawn"):
+    with pytest.raises(FileExistsError, match="no record of how it was made"):
         draw(tmp_path, ["film"], **SMALL)
 
 

@@ -113,7 +113,7 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
     assert f"epoch: [1/3][2/{(batches + 2) // 3}]" in capfd.readouterr().out
     # Of the steps, not of the batches, the optimiser has taken one each.
     (taken,) = {int(each["step"]) for each in whole.optimizer.state.values()}
-    assert taken == 3 * (batches + 2) // 3
+    assert taken == 3 * ((batches + 2) // 3)
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

@@ -59,7 +59,7 @@ def test_the_best_by_mean_map_is_kept_over_a_restart(run, tmp_path, monkeypatch)
     options = ("test.eval_freq", "1")
     with pytest.raises(SystemExit):
         # In the first step of the third epoch: 0.3 and 0.5 are known.
-        run("log", *options, after=11, action=send(signal.SIGTERM))
+        run("log", *options, epochs=2, after=1, action=send(signal.SIGTERM))
     folder = tmp_path / "log" / "model"
     assert read(folder / "model-best.pth.tar")["epoch"] == 2
     run("log", *options, "model.resume", "auto")

@@ -97,7 +97,7 @@ def test_without_a_seed_a_run_goes_on_at_the_saved_batch(small_config, tmp_path)
 
 def test_torchreids_own_loader_begins_the_epoch_again(run, tmp_path):
     with pytest.raises(SystemExit):
-        run("log", after=8, action=send(signal.SIGTERM))
+        run("log", epochs=1, after=1, action=send(signal.SIGTERM))
     (path,) = tmp_path.glob("log/model/model.pth.tar-1+*")
     model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 20, "ddan", False)
     assert torchreid.utils.resume_from_checkpoint(str(path), model) == 1

@@ -10,7 +10,7 @@ from ddan_torchreid.integration import builder
 from tests.engines import first_batch, prepared
 from tests.whole_runs import differences, send, state_of
 
-STEPS = 7  # of five an epoch, so that the warm-up ends in the second one
+STEPS = 10  # of eight an epoch, so that the warm-up ends in the second one
 WARM_UP = ("ddan.warmup_steps", str(STEPS))
 RATE = ("train.optim", "sgd", "train.lr", "0.1")
 
@@ -49,7 +49,8 @@ def test_the_rates_rise_to_what_the_scheduler_says(small_config, tmp_path, sched
     options = ("train.lr_scheduler", *schedule)
     without, _, _ = rates(small_config, *options, "data.save_dir", str(tmp_path / "without"))
     groups, discriminator, written = rates(small_config, *options, *WARM_UP)
-    assert len(without) == len(groups) == 15
+    assert len(without) == len(groups)
+    assert len(groups) / 3 < STEPS < len(groups) * 2 / 3
     assert without[0] == pytest.approx([0.01, 0.1])
     # To the last bit: what the scheduler computes is not touched.
     assert groups == [

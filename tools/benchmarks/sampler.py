@@ -16,7 +16,7 @@ from .results import Result
 from .timing import Options, interleaved
 
 TITLE = "one epoch of the paper's 121,765 images of 18,530 identities, batches of 16 x 4"
-# Images and identities of CUHK02, CUHK03, Market-1501, DukeMTMC-reID and CUHK-SYSU, the centre.
+# Images and identities of CUHK02, CUHK03, Market-1501, DukeMTMC-reID and CUHK-SYSU (central).
 SETS = ((7264, 1816), (14097, 1467), (29419, 1501), (36411, 1812), (34574, 11934))
 CENTRE = 4
 BATCH, INSTANCES = 64, 4

@@ -77,10 +77,10 @@ def _table2(base: CfgNode) -> list[Row]:
 
 
 def _table3(base: CfgNode) -> list[Row]:
-    centres = [
+    each_source = [
         Row(name, name, NO_SIMILARITY | {"ddan.central_domain": name}) for name in base.data.sources
     ]
-    return [*centres, Row("pairwise", "All domains", PAIRWISE)]
+    return [*each_source, Row("pairwise", "All domains", PAIRWISE)]
 
 
 def _table4(base: CfgNode) -> list[Row]:
@@ -166,6 +166,6 @@ def pairs(keys: Sequence[str]) -> list[tuple[str, str]]:
     wanted += [("triplet-torchreid", "similarity-torchreid")]
     wanted += [(f"{name}-baseline", f"{name}-ddan") for name in LEAVE_ONE_OUT]
     wanted += [("k-0", key) for key in keys if key.startswith(("k-", "tau-")) and key != "k-0"]
-    if "pairwise" in keys and "baseline" not in keys:  # Table 3, whose other rows are centres
+    if "pairwise" in keys and "baseline" not in keys:  # Table 3: a central domain a row
         wanted += [("pairwise", key) for key in keys if key != "pairwise"]
     return [pair for pair in wanted if set(pair) <= set(keys)]

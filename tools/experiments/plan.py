@@ -27,7 +27,7 @@ OUTCOME = "outcome.json"
 LOG_GRADIENTS = 10
 """Steps from one look at the terms' gradients to the next."""
 
-# What does not change the result, or is told apart otherwise.
+# What does not change the result, or is distinguished otherwise.
 _NOT_IN_DIGEST = (
     "use_gpu", "model.resume", "model.load_weights", "data.root", "data.save_dir", "data.workers",
     "train.print_freq", "train.seed", "train.start_epoch", "test.batch_size", "ddan.progress",
@@ -189,9 +189,10 @@ def central_source(distances: dict[str, Any], which: str) -> str:
         distances: of a record.
         which: of the two.
     """
+    if which == BEST_CENTRAL:
+        return distances["central"]
     sums = [sum(row) for row in distances["matrix"]]
-    place = sums.index(min(sums) if which == BEST_CENTRAL else max(sums))
-    return distances["names"][place]
+    return distances["names"][sums.index(max(sums))]
 
 
 def _distances(config: CfgNode, file: Path) -> dict[str, Any]:

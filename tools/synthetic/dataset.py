@@ -76,7 +76,7 @@ def draw(
     missing = [name for name, folder in folders.items() if not folder.exists()]
     for name in folders.keys() - set(missing):
         file = folders[name] / _SETTINGS
-        found = file.read_text() if file.is_file() else "nothing that says how it was drawn"
+        found = file.read_text() if file.is_file() else "no record of how it was made"
         if found != settings:
             there = f"{folders[name]} is there, with {found.strip()}, not {settings.strip()}"
             raise FileExistsError(f"{there}; delete it, or choose another root")

@@ -133,7 +133,7 @@ def photographs_root(tmp_path):
 
 def test_the_study_on_photographs_has_53_runs(photographs_root, tmp_path, monkeypatch):
     names = ["market1501", "cuhk01", *photographs.OWN]
-    sums = {"names": names, "matrix": [[2], [1], [3], [4]]}
+    sums = {"names": names, "matrix": [[2], [1], [3], [4]], "central": "cuhk01"}
     monkeypatch.setattr(plan.features, "initial_distances", lambda config: sums)
     runs = plan.make(plan.Options("photographs", photographs_root, tmp_path / "out"))
     assert len(runs) == 53

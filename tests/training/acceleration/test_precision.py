@@ -91,9 +91,10 @@ def test_the_terms_are_near_those_of_full_precision(small_engine):
     for amp in ("off", "bf16", "fp16"):
         engine = prepared(small_engine("ddan.amp", amp, "ddan.dropout", "0.0"))
         summaries.append(engine.forward_backward(first_batch(engine)))
+    # Rounding alone: over four seeds up to 4.7 % in bfloat16 and 1.7 % in float16.
     for name in ("loss_id", "loss_triplet", "loss_confusion", "loss_domain"):
-        assert summaries[1][name] == pytest.approx(summaries[0][name], rel=0.02), name
-        assert summaries[2][name] == pytest.approx(summaries[0][name], rel=0.01), name
+        assert summaries[1][name] == pytest.approx(summaries[0][name], rel=0.06), name
+        assert summaries[2][name] == pytest.approx(summaries[0][name], rel=0.02), name
 
 
 def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypatch):

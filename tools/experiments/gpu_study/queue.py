@@ -35,7 +35,7 @@ from .runs import BASELINE, Job, Options
 ATTEMPTS = 2
 EVERY = 10.0
 """Seconds from one line on the state of things to the next."""
-PATIENCE = 300.0
+PATIENCE = float(os.environ.get("STUDY_PATIENCE", "300"))
 """Seconds without a step, a record or a rendered piece after which it is no use to wait."""
 
 _context = multiprocessing.get_context("spawn")
@@ -197,7 +197,7 @@ def _watch(queue: Queue, threads: list[threading.Thread], rendering: list, each:
         now = time.monotonic()
         under_way = sum(queue.steps)
         state = queue.recorded * each + under_way, sum(r.ready() for r in rendering), queue.failed
-        rate = max(0, state[0] - before[0]) / (now - then)
+        rate = max(0, state[0] - before[0]) / max(now - then, 1e-3)
         left = (len(queue.pending) + len(queue.running)) * each - under_way
         print(
             f"{time.strftime('%H:%M:%S')} {queue.recorded} recorded, {len(queue.running)} running, "

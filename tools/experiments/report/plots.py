@@ -21,7 +21,7 @@ from ..records import Record
 from .statistics import cells, crossed_interval, paired, seed_interval
 from .tables import Pair, Rows, short
 
-# Okabe and Ito's colours, told apart with every kind of colour vision.
+# Okabe and Ito's colours, which every kind of colour vision distinguishes.
 COLOURS = ("#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8A7F00", "#000000")
 INK, QUIET = "#222222", "#777777"
 MARKERS = "os^DvPX*"
@@ -70,7 +70,8 @@ def _drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
 def forest(path: Path, rows: Rows, pairs: Sequence[Pair], metric: str) -> None:
     """Each pair's mean difference with its intervals, and its targets as small dots.
 
-    The thick line is the interval over the seeds, the thin one that over seeds and targets.
+    The thick line is the interval over the seeds, the thin one with end caps that over seeds and
+    targets.
     """
     found = [(label, paired(rows[a], rows[b], metric)) for a, b, label in pairs]
     found = [(label, each) for label, each in found if len(each)]
@@ -83,8 +84,9 @@ def forest(path: Path, rows: Rows, pairs: Sequence[Pair], metric: str) -> None:
             own = seed_interval(each)
             apart = own.low > 0 or own.high < 0
             colour = COLOURS[1 if each.mean() > 0 else 3] if apart else INK
-            for interval, width in ((crossed_interval(each), 0.9), (own, 2.6)):
-                axes.plot([*interval], [place, place], color=colour, lw=width)
+            # With end caps, for it mostly lies within the other.
+            axes.plot([*crossed_interval(each)], [place] * 2, "|-", color=colour, lw=0.9, ms=9)
+            axes.plot([*own], [place] * 2, color=colour, lw=2.6)
             filled = colour if apart else "white"
             axes.plot(each.mean(), place, "D", color=colour, ms=5.5, markerfacecolor=filled)
         axes.set_yticks(range(len(found)), [_mathtext(label) for label, _ in found])
