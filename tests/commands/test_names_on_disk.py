@@ -24,7 +24,6 @@ STATUSES = {
 CONSOLES = {
     "cp1252": {"PYTHONIOENCODING": "cp1252"},
     "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    "UTF-8": {"PYTHONIOENCODING": "utf-8"},
 }
 
 

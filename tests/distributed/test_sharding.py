@@ -100,11 +100,7 @@ def refuse(batch_size, num_instances):
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused():
-    assert set(run(2, refuse, 12, 4)) == {
-        "a batch of 12 cannot be shared out to 2 processes, two images or more each in groups of "
-        "4; write train.batch_size 8 (it counts the images of all processes), or another "
-        "--nproc-per-node"
-    }
+    assert "train.batch_size 8 (" in run(2, refuse, 12, 4)[1]
     assert "train.batch_size 12 (" in run(3, refuse, 8, 4)[0]
     assert "train.batch_size 4 (" in run(2, refuse, 2, 1)[0]
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ddan_torchreid.evaluation import FeatureSet, extract_features, mean_scores, score
+from tests.evaluation.reference import rankings
 
 
 def feature_set(features, pids, camids):
@@ -26,23 +27,14 @@ def random_sets(seed, queries=12, gallery=40, persons=6):
 
 def slow_scores(query, gallery, ranks):
     """CMC and mAP one query at a time, by their definitions."""
-    q = query.features / query.features.norm(dim=1, keepdim=True)
-    g = gallery.features / gallery.features.norm(dim=1, keepdim=True)
-    found, precisions = {rank: [] for rank in ranks}, []
-    for i in range(len(q)):
-        kept = [
-            j
-            for j in range(len(g))
-            if (gallery.pids[j], gallery.camids[j]) != (query.pids[i], query.camids[i])
-        ]
-        kept.sort(key=lambda j: float((q[i] - g[j]).norm()))
-        hits = [n for n, j in enumerate(kept, 1) if gallery.pids[j] == query.pids[i]]
-        if not hits:
-            continue
-        for rank in ranks:
-            found[rank].append(hits[0] <= rank)
-        precisions.append(np.mean([n / place for n, place in enumerate(hits, 1)]))
-    return {rank: np.mean(values) for rank, values in found.items()}, np.mean(precisions)
+    unit = [each.features / each.features.norm(dim=1, keepdim=True) for each in (query, gallery)]
+    labels = (query.pids, gallery.pids, query.camids, gallery.camids)
+    found = rankings(torch.cdist(*unit).numpy(), *labels)
+    places = [np.flatnonzero(hits) + 1 for hits in found]
+    precisions = [np.mean(np.arange(1, len(each) + 1) / each) for each in places]
+    return {rank: np.mean([each[0] <= rank for each in places]) for rank in ranks}, np.mean(
+        precisions
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -229,11 +229,3 @@ def test_a_damaged_split_file_is_an_obstacle_and_put_aside(name, tmp_path):
         check_data(tmp_path, name, "--fix-splits")
         assert not file.exists()
     assert len(list(file.parent.glob("*.old*"))) == 4
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '[{"train": []}]', '[{"train": [["a"]]}]'])
-def test_a_damaged_split_file_is_one_line(content, tmp_path):
-    (tmp_path / "splits.json").write_text(content)
-    with pytest.raises(ValueError, match="is not a split file of torchreid") as error:
-        split_files.stale_paths("grid", tmp_path)
-    assert "\n" not in str(error.value)
