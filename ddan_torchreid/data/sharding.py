@@ -24,8 +24,8 @@ class ShardedSampler(Sampler):
     is affected, as all are computed from the global batch.) Who is first to be dealt a group
     rotates from batch to batch.
 
-    The first process samples and sends it to the others, so samplers that use the global random state
-    can be sharded too. The last batch is left out when it is not full.
+    The first process samples for all, so samplers that use the global random state can be sharded
+    too. The last batch is left out when it is not full.
 
     Args:
         sampler: the sampler of the whole batches; a ``num_instances`` that it has is K, else K = 1.
