@@ -27,7 +27,7 @@ CONSOLES = {
 }
 
 
-@pytest.mark.parametrize("console", CONSOLES)
+@pytest.mark.parametrize("console", ["cp1252", pytest.param("C", marks=pytest.mark.slow)])
 def test_every_command_writes_every_name(console, tmp_path):
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.every_command", tmp_path],
