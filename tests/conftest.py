@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # One thread each: the suite runs on shared machines, where waiting threads cost more than they do.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -76,9 +77,11 @@ def words(small_root: Path) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Hides GPUs from all tests but those of `make test-gpu`: most compare bits, and with tensors
-    of the CPU."""
+    of the CPU. Lets interrupts through, which some tests send."""
     if config.option.markexpr != "gpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
