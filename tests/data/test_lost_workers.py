@@ -45,7 +45,8 @@ def test_a_killed_worker_of_a_training_is_one_line(real_root, way, tmp_path, mon
         read = dying(reading.read_pixels, signal.SIGKILL, after=20)
         patch.setattr(reading, "read_pixels", read)
         assert main([*start, *words]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    line, *others = capsys.readouterr().err.splitlines()
+    assert not others, (line, others)
     says = r"ddan-torchreid: failed: a loading worker \(process \d+\) was killed, as the system "
     says += "does when memory is full; write a smaller data.workers; .* goes on from the last "
     says += "checkpoint"
