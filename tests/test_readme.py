@@ -16,7 +16,7 @@ from ddan_torchreid.cli import main
 from ddan_torchreid.config import schema
 from ddan_torchreid.data.datasets.download import FILE_IDS
 from tests import github_layout, miniatures
-from tests.models.test_official import Release
+from tests.models.released import Release
 
 REPOSITORY = Path(__file__).parent.parent
 NAMES = ("training", "evaluation", "data", "gpus_and_speed", "experiments", "departures")
