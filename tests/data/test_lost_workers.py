@@ -19,12 +19,13 @@ from tests.small_data import CONFIG
 
 
 def dying(original, number, after=0):
-    """A reader that ends its process when a worker comes to its n-th image."""
+    """A reader that ends its process when the first worker comes to its n-th image."""
     count = 0
 
     def read(*arguments):
         nonlocal count
-        count += torch.utils.data.get_worker_info() is not None
+        worker = torch.utils.data.get_worker_info()
+        count += worker is not None and worker.id == 0
         if count > after:
             os.kill(os.getpid(), number)
         return original(*arguments)
