@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yacs.config import CfgNode
 
-from .schema import MODEL_OPTIONS, get_default_config, known_keys, value_of
+from .schema import MODEL_OPTIONS, get_default_config, known_keys, put, value_of
 from .settings import DDANSettings
 
 # The sections, and the keys of others, that a test does not read.
@@ -38,13 +38,6 @@ def forget_training(config: CfgNode) -> None:
     for key in known_keys(defaults):
         unread = key in KEYS or key in options or key.startswith(tuple(f"{s}." for s in SECTIONS))
         if unread and key not in READ and value_of(config, key) is not None:
-            _set(config, key, value_of(defaults, key))
+            put(config, key, value_of(defaults, key))
     for name in WEIGHTS:
-        _set(config, f"ddan.{name}", 0.0)
-
-
-def _set(config: CfgNode, key: str, value: object) -> None:
-    *parents, leaf = key.split(".")
-    for parent in parents:
-        config = config[parent]
-    config[leaf] = value
+        config.ddan[name] = 0.0

@@ -245,6 +245,12 @@ def value_of(config: CfgNode, key: str) -> Any:
     return node
 
 
+def put(config: CfgNode, key: str, value: Any) -> None:
+    """Sets the value of a key that the configuration has, written with dots."""
+    section, _, leaf = key.rpartition(".")
+    (value_of(config, section) if section else config)[leaf] = value
+
+
 def known_keys(config: CfgNode, prefix: str = "") -> list[str]:
     """All keys of a configuration, written with dots."""
     keys: list[str] = []
@@ -285,8 +291,4 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
         value = convert(default, value)
     except ValueError as error:
         raise ValueError(f"{key} in {where} {error}; for example {key}: {default!r}") from None
-    *parents, leaf = key.split(".")
-    node = config
-    for parent in parents:
-        node = node[parent]
-    node[leaf] = expanded(value) if key in PATHS else value
+    put(config, key, expanded(value) if key in PATHS else value)
