@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 WORDS = {
@@ -68,36 +68,3 @@ def check_kind(name: str, value: Any, default: Any) -> None:
     kind, words = kinds[type(default)]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{name}={value!r} must be {words}, such as {default!r}")
-
-
-def check_words(values: Mapping[str, Any]) -> None:
-    """Refuses a word that an option does not know.
-
-    Args:
-        values: of all options, by name.
-
-    Raises:
-        ValueError: the message names the option and the nearest word.
-    """
-    for name, valid in WORDS.items():
-        if values[name] not in valid:
-            raise ValueError(
-                f"{name}={values[name]!r} is unknown; {nearest(str(values[name]), valid)}"
-            )
-
-
-def check_bounds(values: Mapping[str, Any]) -> None:
-    """Refuses numbers below the least that an option may be, and beyond float32.
-
-    Args:
-        values: of all options, by name.
-
-    Raises:
-        ValueError: the message names the option and its bound.
-    """
-    for name in NOT_NEGATIVE:
-        if not 0 <= values[name] <= LARGEST:
-            raise ValueError(f"{name}={values[name]} must be a finite number, 0 or more")
-    for name, least in LEAST.items():
-        if values[name] < least:
-            raise ValueError(f"{name}={values[name]} must be a whole number, {least} or more")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from .option_values import LARGEST, check_bounds, check_kind, check_words, nearest
+from .option_values import LARGEST, LEAST, NOT_NEGATIVE, WORDS, check_kind, nearest
 
 # Below it the gradient of Eq. 8 leaves the range of float32.
 _LEAST_TEMPERATURE = 1e-8
@@ -156,8 +156,17 @@ class DDANSettings:
         for field in dataclasses.fields(self):
             check_kind(field.name, getattr(self, field.name), field.default)
         values = dataclasses.asdict(self)
-        check_words(values)
-        check_bounds(values)
+        for name, valid in WORDS.items():
+            if values[name] not in valid:
+                raise ValueError(
+                    f"{name}={values[name]!r} is unknown; {nearest(str(values[name]), valid)}"
+                )
+        for name in NOT_NEGATIVE:
+            if not 0 <= values[name] <= LARGEST:
+                raise ValueError(f"{name}={values[name]} must be a finite number, 0 or more")
+        for name, least in LEAST.items():
+            if values[name] < least:
+                raise ValueError(f"{name}={values[name]} must be a whole number, {least} or more")
         if self.weight_identity == 0 and self.weight_triplet == 0:
             raise ValueError(
                 "weight_identity and weight_triplet are both 0, so nothing would train the "
