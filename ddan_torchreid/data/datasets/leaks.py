@@ -15,27 +15,17 @@ from ..loose_images import printable
 def find_leaks(train_paths: Iterable[str], test_paths: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of a training file and a test file with the same bytes.
 
-    Only files of a size that occurs on both sides are read. Missing and empty files are no images
-    and are left out.
-
     Returns:
-        For each test file that is also a training file, in the given order, once: the first
-        training file with its content, and the test file.
+        As :func:`find_shared` has them, the training file first.
     """
-    train, test = _sizes(train_paths), _sizes(test_paths)
-    common = set(train.values()) & set(test.values())
-    first: dict[bytes, str] = {}
-    for path, size in train.items():
-        if size in common:
-            first.setdefault(_digest(path), path)
-    twins = {path: first.get(_digest(path)) for path, size in test.items() if size in common}
-    return [(twin, path) for path, twin in twins.items() if twin]
+    return [(train, test) for train, test, *_ in find_shared([train_paths, test_paths])]
 
 
 def find_shared(sources: Sequence[Iterable[str]]) -> list[tuple[str, str, int, int]]:
     """Files of a source with the same bytes as a file of an earlier one.
 
-    Only files of a size that occurs in several sources are read.
+    Only files of a size that occurs in several sources are read. Missing and empty files are no
+    images and are left out.
 
     Args:
         sources: the training images of each.
