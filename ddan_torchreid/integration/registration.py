@@ -34,9 +34,9 @@ def register() -> None:
         models.setdefault(name, functools.partial(build_named, name, factory))
     torchreid.engine.ImageDDANEngine = ImageDDANEngine
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
-    _replace_builder("build_train_sampler", _wrap_build_train_sampler)
-    _replace_builder("build_transforms", _wrap_build_transforms)
-    _replace_builder("init_image_dataset", _wrap_init_image_dataset)
+    _replace_builder("build_train_sampler", _build_train_sampler)
+    _replace_builder("build_transforms", _build_transforms)
+    _replace_builder("init_image_dataset", loading.load)
     after_import("default_config", _extend_default_config)
 
 
@@ -47,15 +47,13 @@ def _extend_default_config(module: Any) -> None:
     extend(module)
 
 
-def _replace_builder(name: str, wrap: Any) -> None:
+def _replace_builder(name: str, ours: Any) -> None:
+    """Lets the data manager call ours, with torchreid's as its first argument."""
     manager = submodule_of_data("datamanager")
     original = getattr(manager, name)
     if not hasattr(original, "__wrapped__"):
-        setattr(manager, name, wrap(original))
-
-
-def _wrap_build_train_sampler(original: Any) -> Any:
-    return functools.update_wrapper(functools.partial(_build_train_sampler, original), original)
+        wrapper = functools.update_wrapper(functools.partial(ours, original), original)
+        setattr(manager, name, wrapper)
 
 
 def _build_train_sampler(
@@ -73,56 +71,36 @@ def _build_train_sampler(
         data_source[:] = stable_labels(data_source)
         sampler = MultiDomainIdentitySampler(data_source, batch_size, num_instances)
     else:
-        sampler = original(
-            data_source,
-            train_sampler,
-            batch_size=batch_size,
-            num_instances=num_instances,
-            **options,
-        )
+        sampler = original(data_source, train_sampler, batch_size, num_instances, **options)
     # The engine stabilises labels under any sampler, and must then be able to build it again.
     sampler.rebuild = functools.partial(
         _build_train_sampler,
         original,
         data_source,
         train_sampler,
-        batch_size=batch_size,
-        num_instances=num_instances,
+        batch_size,
+        num_instances,
         **options,
     )
     return sampler
 
 
-def _wrap_init_image_dataset(original: Any) -> Any:
-    return functools.update_wrapper(functools.partial(loading.load, original), original)
-
-
-def _wrap_build_transforms(original: Any) -> Any:
-    @functools.wraps(original)
-    def build_transforms(
-        height: int,
-        width: int,
-        transforms: Any = "random_flip",
-        norm_mean: Any = None,
-        norm_std: Any = None,
-        **options: Any,
-    ) -> Any:
-        names = [transforms] if isinstance(transforms, str) else list(transforms or [])
-        if TRANSFORMS not in names:
-            return original(
-                height,
-                width,
-                transforms=transforms,
-                norm_mean=norm_mean,
-                norm_std=norm_std,
-                **options,
-            )
-        if names != [TRANSFORMS]:
-            others = ", ".join(name for name in names if name != TRANSFORMS)
-            raise ValueError(
-                f"transforms 'ddan' is the paper's whole recipe and cannot be mixed with {others}; "
-                "write transforms ['ddan'] alone, or leave 'ddan' out"
-            )
-        return ddan_transforms(height, width, norm_mean, norm_std)
-
-    return build_transforms
+def _build_transforms(
+    original: Any,
+    height: int,
+    width: int,
+    transforms: Any = "random_flip",
+    norm_mean: Any = None,
+    norm_std: Any = None,
+    **options: Any,
+) -> Any:
+    names = [transforms] if isinstance(transforms, str) else list(transforms or [])
+    if TRANSFORMS not in names:
+        return original(height, width, transforms, norm_mean, norm_std, **options)
+    if names != [TRANSFORMS]:
+        others = ", ".join(name for name in names if name != TRANSFORMS)
+        raise ValueError(
+            f"transforms 'ddan' is the paper's whole recipe and cannot be mixed with {others}; "
+            "write transforms ['ddan'] alone, or leave 'ddan' out"
+        )
+    return ddan_transforms(height, width, norm_mean, norm_std)
