@@ -63,7 +63,11 @@ def save(
             state["random"] = distributed.collect(random_state.capture())
             state["extra"] = {key: each.state_dict() for key, each in engine.extra_states.items()}
             if scores:
-                state["ddan"] |= {"scores": _as_numbers(scores), "mean_ap": float(means["mAP"])}
+                numbers = {
+                    target: {key: float(value) for key, value in as_row(each).items()}
+                    for target, each in scores.items()
+                }
+                state["ddan"] |= {"scores": numbers, "mean_ap": float(means["mAP"])}
         if distributed.is_first():
             write(state, path)
     if distributed.is_first():
@@ -99,9 +103,11 @@ def load_weights(
         if not key.startswith(head) and (key not in state or state[key].shape != value.shape)
     ]
     if wrong:
+        name = details(saved).get("model")
+        hint = f"write model.name {name}, which it is of" if name else "check model.name"
         raise ValueError(
             f"{path} does not fit the model: {len(wrong)} of {len(own)} tensors are missing or "
-            f"have another shape, such as {wrong[0]}; {_model_to_write(saved)}"
+            f"have another shape, such as {wrong[0]}; {hint}"
         )
     if (has_neck and not neck and not new_head) or (neck and not has_neck and tested):
         raise ValueError(
@@ -131,11 +137,6 @@ def batch_size(loader: Any) -> int:
     return int((sampler if isinstance(sampler, ShardedSampler) else loader).batch_size)
 
 
-def _model_to_write(saved: dict[str, Any]) -> str:
-    name = details(saved).get("model")
-    return f"write model.name {name}, which it is of" if name else "check model.name"
-
-
 def describe(engine: EngineState) -> dict[str, Any]:
     """What a checkpoint says of the model, its images and its data, beside the weights."""
     bare = distributed.unwrapped(engine.model)
@@ -163,10 +164,3 @@ def describe(engine: EngineState) -> dict[str, Any]:
     if engine.configuration is not None:
         metadata["configuration"] = engine.configuration
     return metadata
-
-
-def _as_numbers(scores: dict[str, Scores]) -> dict[str, dict[str, float]]:
-    return {
-        target: {key: float(value) for key, value in as_row(each).items()}
-        for target, each in scores.items()
-    }

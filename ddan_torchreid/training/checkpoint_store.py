@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from .. import distributed
 from ..system.files import replacing
 from ..system.folder_lock import holds
@@ -109,14 +107,13 @@ def newest(save_dir: str | Path) -> Path | None:
 
 
 def read_set(
-    path: Path, names: Iterable[str] = (), device: torch.device | str = "cpu", mmap: bool = False
+    path: Path, names: Iterable[str] = (), mmap: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Reads the files of a checkpoint.
+    """Reads the files of a checkpoint, onto the CPU.
 
     Args:
         path: the model's file.
         names: of the models to read; by default those that the checkpoint was written with.
-        device: where tensors are put.
         mmap: leave tensors on the disk until they are used.
 
     Returns:
@@ -127,12 +124,12 @@ def read_set(
         OSError: a file cannot be read now.
         ValueError: a file is damaged, or is not of the same run and position.
     """
-    states = {"model": read(path, device, mmap)}
+    states = {"model": read(path, mmap=mmap)}
     for name in names or states["model"].get("ddan", {}).get("parts", ()):
         if name == "model":
             continue
         other = path.parent.parent / name / path.name
-        states[name] = read(other, device, mmap)
+        states[name] = read(other, mmap=mmap)
         if any(states[name].get(key) != states["model"].get(key) for key in _SAME_IN_A_SET):
             raise ValueError(
                 f"{other} was not written together with {path}; give another checkpoint"
