@@ -41,29 +41,23 @@ def enable(folder: Path | None = None) -> None:
         raise PermissionError(_refusal(path.parent, error)) from None
 
 
-def disable(folder: Path | None = None) -> bool:
+def disable() -> None:
     """Removes what :func:`enable` wrote.
-
-    Returns:
-        Whether there was anything to remove.
 
     Raises:
         PermissionError: the folder is not writable.
     """
-    path, hook = _files(folder)
-    files = [path, hook, Path(importlib.util.cache_from_source(str(hook)))]
-    existing = [file for file in files if file.exists()]
+    path, hook = _files()
     try:
-        for file in existing:
-            file.unlink()
+        for file in (path, hook, Path(importlib.util.cache_from_source(str(hook)))):
+            file.unlink(missing_ok=True)
     except OSError as error:
         raise PermissionError(_refusal(path.parent, error)) from None
-    return bool(existing)
 
 
-def status(folder: Path | None = None) -> str:
+def status() -> str:
     """``'enabled'``, ``'disabled'``, or ``'outdated'`` when another version's files lie there."""
-    path, hook = _files(folder)
+    path, hook = _files()
     if not path.exists():
         return "disabled"
     current = path.read_text(encoding="utf-8") == LINE and hook.exists()
@@ -71,7 +65,7 @@ def status(folder: Path | None = None) -> str:
     return "enabled" if current else "outdated"
 
 
-def _files(folder: Path | None) -> tuple[Path, Path]:
+def _files(folder: Path | None = None) -> tuple[Path, Path]:
     folder = folder or site_packages()
     return folder / f"{HOOK}.pth", folder / f"{HOOK}.py"
 
