@@ -39,6 +39,7 @@ REQUIRED = {
     "yacs": "yacs",
     "PyYAML": "yaml",
     "tqdm": "tqdm",
+    "filelock": "filelock",
     "gdown": "gdown",
 }
 OPTIONAL = {

@@ -246,9 +246,16 @@ def value_of(config: CfgNode, key: str) -> Any:
 
 
 def put(config: CfgNode, key: str, value: Any) -> None:
-    """Sets the value of a key that the configuration has, written with dots."""
+    """Sets the value of a key, written with dots.
+
+    Raises:
+        KeyError: the configuration has no such key.
+    """
     section, _, leaf = key.rpartition(".")
-    (value_of(config, section) if section else config)[leaf] = value
+    node = value_of(config, section) if section else config
+    if leaf not in node:
+        raise KeyError(key)
+    node[leaf] = value
 
 
 def known_keys(config: CfgNode, prefix: str = "") -> list[str]:

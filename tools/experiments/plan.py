@@ -153,13 +153,7 @@ def change(config: CfgNode, changes: dict[str, Any]) -> None:
         KeyError: there is no such key.
     """
     for key, value in changes.items():
-        *parents, leaf = key.split(".")
-        node = config
-        for parent in parents:
-            node = node[parent]
-        if leaf not in node:
-            raise KeyError(key)
-        node[leaf] = value
+        configuration.put(config, key, value)
 
 
 def _only(rows: list[Row], wanted: list[str]) -> list[Row]:
