@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import torch
 
-from .config.settings import nearest
+from .config.options import nearest
 from .data.lost_workers import loss_of_workers
 from .distributed import processes
 from .system.files import expanded
@@ -145,7 +145,7 @@ def _run(words: list[str]) -> int:
     pairs: list[str] = []
     others = words[1:]
     if takes_pairs:
-        from .commands.configuration import take_pairs  # imports torchreid
+        from .integration.flags import take_pairs  # imports torchreid
 
         pairs, others = take_pairs(others)
     arguments, rest = parser.parse_known_args([_with_home(word) for word in others])

@@ -14,7 +14,7 @@ from typing import Any
 
 import torchreid
 
-from ddan_torchreid.config import schema
+from ddan_torchreid.config.keys import SCHEMA
 
 INIT = "from torchreid import data, optim, utils, engine, losses, models, metrics\n"
 
@@ -158,13 +158,15 @@ def write_scripts(folder: Path) -> Path:
     """Writes ``main.py`` and ``default_config.py`` into a folder; returns the former."""
     defaults: dict[str, Any] = {}
     takers: dict[str, Any] = {}
-    for key, (default, taker, argument) in schema.SCHEMA.items():
+    for key, option in SCHEMA.items():
+        if key.startswith("ddan."):
+            continue
         *parents, leaf = key.split(".")
         node = defaults
         for parent in parents:
             node = node.setdefault(parent, {})
-        node[leaf] = default
-        takers.setdefault(taker, {})[argument] = (*parents, leaf)
+        node[leaf] = option.default
+        takers.setdefault(option.taker, {})[option.argument] = (*parents, leaf)
     folder.mkdir(parents=True)
     text = DEFAULT_CONFIG.format(defaults=defaults, takers=takers)
     (folder / "default_config.py").write_text(text, encoding="utf-8")

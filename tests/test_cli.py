@@ -15,10 +15,10 @@ from PIL import Image
 
 from ddan_torchreid import __version__, cli
 from ddan_torchreid.cli import COMMANDS, main
-from ddan_torchreid.commands import configuration
 from ddan_torchreid.data.loose_images import find_images
 from ddan_torchreid.inference.features import FeatureTable, extract
 from ddan_torchreid.inference.trained_model import load_trained_model
+from ddan_torchreid.integration import flags
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
 from tests.small_data import CONFIG
@@ -34,7 +34,7 @@ def test_every_command_has_help(name, capsys):
 
 def test_every_module_is_a_command_and_has_its_two_functions():
     folder = Path(cli.__file__).parent / "commands"
-    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "configuration"}
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     assert {name.replace("-", "_") for name in COMMANDS} == modules
     for module in modules:
         command = importlib.import_module(f"ddan_torchreid.commands.{module}")
@@ -101,11 +101,11 @@ def test_bad_input_is_one_line_and_status_2(words, says, capsys):
 )
 def test_pairs_and_flags_come_in_any_order(words, targets, top_k):
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    configuration.add_arguments(parser)
-    pairs, others = configuration.take_pairs(words)
+    flags.add_arguments(parser)
+    pairs, others = flags.take_pairs(words)
     arguments, rest = parser.parse_known_args(others)
     arguments.rest = pairs + rest
-    config = configuration.load(arguments)
+    config = flags.load(arguments)
     assert config.data.targets == targets
     assert config.ddan.top_k == top_k
     if "--root" in words:

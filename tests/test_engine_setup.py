@@ -133,7 +133,7 @@ def test_every_option_of_the_configuration_reaches_the_engine(small_config):
     assert engine.settings.confusion == "entropy"
     assert engine.settings.seed == 5
     assert engine.train_loader.sampler.seed == 5
-    assert schema.engine_options(settings) == vars(engine.settings)
+    assert schema.arguments(settings, "engine") == vars(engine.settings)
 
 
 def test_dropout_works_while_layers_are_frozen(small_engine):

@@ -7,12 +7,12 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 import torch
 import yaml
+from ddan_torchreid.config.option_values import WORDS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.config import schema
-from ddan_torchreid.config.option_values import WORDS
 from ddan_torchreid.config.settings import DDANSettings
 from ddan_torchreid.integration import builder, checks
 from tests.small_data import CONFIG

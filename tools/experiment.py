@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments import plan, runner
 
-from ddan_torchreid.commands.configuration import take_pairs
+from ddan_torchreid.integration.flags import take_pairs
 
 
 def main(words: list[str] | None = None) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 
 from ..evaluation import central_domain_choice
-from ..integration import builder, registry
-from . import configuration
+from ..integration import builder, checks, flags, registry
 
 TAKES_OPTIONS = True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
-    configuration.add_arguments(parser)
+    flags.add_arguments(parser)
     parser.add_argument("--weights", default="", help="checkpoint of the baseline model")
     parser.add_argument("--samples", type=int, default=1000, help="images of each source")
 
@@ -24,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: too few samples, or a configuration that cannot work.
     """
-    config = configuration.load(arguments, only="sources")
+    config = flags.load(arguments, only="sources")
     if arguments.samples < 2:
         raise ValueError(f"--samples {arguments.samples} is too few; give 2 or more")
     if arguments.weights:
@@ -34,8 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     config.ddan.central_domain = "auto"
     # Nothing is ranked: neither the memory nor the targets for it need be there.
     config.test.rerank = False
-    if known := [name for name in config.data.sources if name in registry.dataset_names()]:
-        config.data.targets = [registry.register_stand_in(known[0], "train")]
+    checks.check_dataset_names("data.sources", config.data.sources)
+    config.data.targets = [registry.register_stand_in(config.data.sources[0], "train")]
     engine = builder.build(config)
     choice = central_domain_choice.choose_central_domain(
         engine.model,

@@ -7,7 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from ..config.settings import nearest
+from ..config.options import nearest
 from ..data.datasets import check, split_files
 from ..data.datasets.published import DATASETS
 

@@ -9,15 +9,13 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from .. import distributed
-from ..config.only_testing import forget_training
-from ..config.schema import arguments as config_arguments
-from ..config.schema import changes, engine_options, options_named_as_keys
-from ..config.settings import DDANSettings, nearest
+from ..config.schema import arguments as arguments_of
+from ..config.schema import forget_training, settings_of
+from ..config.settings import DDANSettings
 from ..evaluation import evaluate_configured
-from ..integration import builder, registry
+from ..integration import builder, checks, flags, registry
 from ..system import state_files
 from ..system.progress import with_test_bar
-from . import configuration
 
 TAKES_OPTIONS = True
 IN_SEVERAL_PROCESSES = True
@@ -35,7 +33,7 @@ PAPER_SPLITS = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
-    configuration.add_arguments(parser)
+    flags.add_arguments(parser)
     parser.add_argument("--weights", default="", help="checkpoint to score")
     parser.add_argument(
         "--splits",
@@ -74,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: no weights are named, a target is unknown, or options do not fit each other.
     """
-    config = configuration.load(arguments, only="targets")
+    config = flags.load(arguments, only="targets")
     config.test.evaluate = True
     config.model.load_weights = arguments.weights or config.model.load_weights
     if not config.model.load_weights:
@@ -84,22 +82,26 @@ def run(arguments: argparse.Namespace) -> None:
     # The weights are all that is needed: neither ImageNet's nor what else a resumed run has.
     config.model.pretrained = False
     config.model.resume = ""
+    checks.check_dataset_names("data.targets", config.data.targets)
+    # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
+    # it may have none, and images that are listed without splits must not be in both.
+    print("Testing without the sources; what is loaded as one below only stands in for them.")
     sources = list(config.data.sources)
-    _without_sources(config)
+    config.data.sources = [registry.register_stand_in(config.data.targets[0], "query")]
     engine = builder.build(config)
     _say_other_size(config)
     # torchreid prints for each target whether it is one of the sources.
     config.data.sources = engine.datamanager.sources = sources
+    options = arguments_of(config, "run")
     if not settings.follows_protocol:
-        configuration.run_engine(config, engine)
+        with builder.log_file(config):
+            engine.run(**options)
         return
     # Not through the engine, so that models of torchreid's own engines are scored alike.
     output = arguments.output or Path(config.data.save_dir) / "evaluation"
-    options = config_arguments(config, "run")
     shown = settings.progress == "auto" and distributed.is_first()
     options["watched"] = functools.partial(with_test_bar, shown=shown)
     with builder.log_file(config):
-        print(f"Configuration, where it is not the default\n{changes(config)}\n")
         evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
 
 
@@ -109,8 +111,7 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
             config.ddan[key] = getattr(arguments, flag)
     if arguments.splits_from and not config.ddan.evaluation_splits:
         config.ddan.evaluation_splits = PAPER_SPLITS
-    with options_named_as_keys():
-        settings = DDANSettings(**engine_options(config))
+    settings = settings_of(config)
     if not settings.follows_protocol and arguments.output:
         raise ValueError(
             "--output is for the tables of several splits; add --splits 10, which scores targets "
@@ -129,17 +130,3 @@ def _say_other_size(config: CfgNode) -> None:
             f"{size[0]} x {size[1]}; for the same size write data.height {trained[0]} "
             f"data.width {trained[1]}"
         )
-
-
-def _without_sources(config: CfgNode) -> None:
-    known = registry.dataset_names()
-    if not config.data.targets:
-        raise ValueError("data.targets is empty; name one dataset or more")
-    for name in config.data.targets:
-        # Before the stand-in, which reads the first target.
-        if name not in known:
-            raise ValueError(f"data.targets: {name!r} is unknown; {nearest(str(name), known)}")
-    # torchreid's data manager wants some training set; no image of it is read. Not a target's own:
-    # it may have none, and images that are listed without splits must not be in both.
-    print("Testing without the sources; what is loaded as one below only stands in for them.")
-    config.data.sources = [registry.register_stand_in(config.data.targets[0], "query")]

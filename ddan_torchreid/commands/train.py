@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 
-from ..integration import builder
+from ..config.schema import arguments as arguments_of
+from ..integration import builder, flags
 from ..system.folder_lock import locked
 from ..training.checkpoint_store import AUTO, written_files
-from . import configuration
 
 TAKES_OPTIONS = True
 IN_SEVERAL_PROCESSES = True
@@ -16,7 +16,7 @@ IN_SEVERAL_PROCESSES = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of every command with a configuration, and those that go on from a file."""
-    configuration.add_arguments(parser)
+    flags.add_arguments(parser)
     parser.add_argument(
         "--resume",
         nargs="*",
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         ValueError: nothing says what to train, both ways to start from a checkpoint are asked for,
             several paths are given, or another run has used ``data.save_dir`` or does so now.
     """
-    config = configuration.load(arguments)
+    config = flags.load(arguments)
     if not (arguments.config_file or arguments.sources or arguments.rest):
         raise ValueError("nothing to train; write --config-file FILE, such as ddan_no_duke.yaml")
     if arguments.resume is not None:
@@ -60,4 +60,6 @@ def run(arguments: argparse.Namespace) -> None:
                 f"{there[-1]} is of another run, which this one would overwrite; write --resume to "
                 "go on with it, or another data.save_dir"
             )
-        configuration.run_engine(config, builder.build(config))
+        engine = builder.build(config)
+        with builder.log_file(config):
+            engine.run(**arguments_of(config, "run"))

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
-from .option_values import LARGEST, LEAST, NOT_NEGATIVE, WORDS, check_kind, nearest
+from .options import LARGEST, Option, nearest
 
 # Below it the gradient of Eq. 8 leaves the range of float32.
 _LEAST_TEMPERATURE = 1e-8
+
+
+def _option(default: Any, **legal: Any) -> Any:
+    """A field whose metadata says what is legal."""
+    return dataclasses.field(default=default, metadata={"option": Option(default, **legal)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,70 +116,56 @@ class DDANSettings:
         ValueError: an option has an illegal value; the message says which values are legal.
     """
 
-    central_domain: str = "cuhksysu"
-    alignment: str = "central"
-    weight_identity: float = 1.0
-    weight_triplet: float = 1.0
-    weight_adversarial: float = 0.18
-    weight_similarity: float = 0.05
-    label_smoothing: float = 0.0
-    margin: float = 0.3
-    normalize_triplet: bool = True
-    neck: str = "bn"
-    confusion: str = "uniform"
-    hidden_dim: int = 128
-    top_k: int = 8
-    temperature: float = 2e-3
-    update_rate: float = 0.05
-    similarity_start_epoch: int = 4
-    similarity_reduction: str = "mean"
-    similarity_log: str = "exact"
-    exclude_own_identity: bool = False
-    seed: int | None = None
-    bad_images: str = "error"
-    allow_leaks: bool = False
-    evaluation_splits: int = 0
-    splits_from: str = ""
-    splits_seed: int = 0
-    viper_a_to_b: bool = False
-    legacy_metrics: bool = False
-    evaluator: str = "ddan"
-    checkpoint_every_epochs: int = 1
-    checkpoint_every_minutes: float = 0.0
-    keep_checkpoints: int = 3
-    pool_device: str = "model"
-    pool_sharding: bool = False
-    sync_batchnorm: bool = True
-    amp: str = "auto"
-    accumulate_steps: int = 1
-    warmup_steps: int = 0
-    compile: bool = False
-    cuda_graphs: str = "auto"
-    log_gradients: int = 0
-    progress: str = "auto"
+    central_domain: str = _option("cuhksysu")
+    alignment: str = _option("central", words=("central", "pairwise", "none"))
+    weight_identity: float = _option(1.0, least=0)
+    weight_triplet: float = _option(1.0, least=0)
+    weight_adversarial: float = _option(0.18, least=0)
+    weight_similarity: float = _option(0.05, least=0)
+    label_smoothing: float = _option(0.0, least=0, below=1)
+    margin: float = _option(0.3, least=0)
+    normalize_triplet: bool = _option(True)
+    neck: str = _option("bn", words=("bn", "none"))
+    confusion: str = _option("uniform", words=("uniform", "entropy", "central"))
+    hidden_dim: int = _option(128, least=1)
+    top_k: int = _option(8, least=1)
+    temperature: float = _option(2e-3)
+    update_rate: float = _option(0.05)
+    similarity_start_epoch: int = _option(4, least=0)
+    similarity_reduction: str = _option("mean", words=("mean", "eq8"))
+    similarity_log: str = _option("exact", words=("exact", "released"))
+    exclude_own_identity: bool = _option(False)
+    seed: int | None = _option(None, least=0, below=2**32)
+    bad_images: str = _option("error", words=("error", "skip"))
+    allow_leaks: bool = _option(False)
+    evaluation_splits: int = _option(0, least=0)
+    splits_from: str = _option("")
+    splits_seed: int = _option(0, least=0)
+    viper_a_to_b: bool = _option(False)
+    legacy_metrics: bool = _option(False)
+    evaluator: str = _option("ddan", words=("ddan", "torchreid"))
+    checkpoint_every_epochs: int = _option(1, least=0)
+    checkpoint_every_minutes: float = _option(0.0, least=0)
+    keep_checkpoints: int = _option(3, least=0)
+    pool_device: str = _option("model", words=("model", "cpu"))
+    pool_sharding: bool = _option(False)
+    sync_batchnorm: bool = _option(True)
+    amp: str = _option("auto", words=("auto", "off", "bf16", "fp16"))
+    accumulate_steps: int = _option(1, least=1)
+    warmup_steps: int = _option(0, least=0)
+    compile: bool = _option(False)
+    cuda_graphs: str = _option("auto", words=("auto", "on", "off"))
+    log_gradients: int = _option(0, least=0)
+    progress: str = _option("auto", words=("auto", "off"))
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            check_kind(field.name, getattr(self, field.name), field.default)
-        values = dataclasses.asdict(self)
-        for name, valid in WORDS.items():
-            if values[name] not in valid:
-                raise ValueError(
-                    f"{name}={values[name]!r} is unknown; {nearest(str(values[name]), valid)}"
-                )
-        for name in NOT_NEGATIVE:
-            if not 0 <= values[name] <= LARGEST:
-                raise ValueError(f"{name}={values[name]} must be a finite number, 0 or more")
-        for name, least in LEAST.items():
-            if values[name] < least:
-                raise ValueError(f"{name}={values[name]} must be a whole number, {least} or more")
+            field.metadata["option"].check(field.name, getattr(self, field.name))
         if self.weight_identity == 0 and self.weight_triplet == 0:
             raise ValueError(
                 "weight_identity and weight_triplet are both 0, so nothing would train the "
                 "encoder; give at least one of them a positive value"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing={self.label_smoothing} must be in [0, 1)")
         if not _LEAST_TEMPERATURE <= self.temperature <= LARGEST:
             raise ValueError(
                 f"temperature={self.temperature} must be above 0, from {_LEAST_TEMPERATURE} on; "
@@ -181,8 +173,6 @@ class DDANSettings:
             )
         if not 0 <= self.update_rate <= 1:
             raise ValueError(f"update_rate={self.update_rate} must be in [0, 1]")
-        if self.seed is not None and not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed={self.seed} must be None or a whole number from 0 to 2**32 - 1")
         on_cpu, graphs = self.pool_device == "cpu", self.cuda_graphs == "on"
         groups = f"accumulate_steps={self.accumulate_steps}"
         for both, pair in (
@@ -209,16 +199,11 @@ class DDANSettings:
         Raises:
             TypeError: a keyword is not an option.
         """
-        names = cls.names()
+        names = [field.name for field in dataclasses.fields(cls)]
         for keyword in keywords:
             if keyword not in names:
                 raise TypeError(f"unknown option {keyword!r}; {nearest(keyword, names)}")
         return cls(**keywords)
-
-    @classmethod
-    def names(cls) -> list[str]:
-        """Names of all options, in the order of the class."""
-        return [field.name for field in dataclasses.fields(cls)]
 
     @property
     def adversarial(self) -> bool:

@@ -9,12 +9,7 @@ from typing import Any
 import yaml
 from yacs.config import CfgNode
 
-_KINDS = {
-    bool: ("true or false", "true or false"),
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    str: ("text", "texts"),
-}
+from .options import KINDS, is_of
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
@@ -47,10 +42,6 @@ def read_yaml(text: str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
 
 
-class _RangeError(ValueError):
-    """A number that torch does not take."""
-
-
 def convert(default: Any, value: Any) -> Any:
     """The value as the type of the default, the elements of a list as those of the default's.
 
@@ -61,23 +52,18 @@ def convert(default: Any, value: Any) -> Any:
         ValueError: it has another type, or is a number that is not finite or beyond 64 bits; the
             message says what the value must be and what it is.
     """
+    kind = KINDS[type(default)][1]
     try:
         value = _decoded(default, value)
-        return _as(default, value)
+        if not isinstance(default, list):
+            return _scalar(default, value)
+        if isinstance(value, (list, tuple)):
+            kind = f"a list of {KINDS[type(default[0])][1].removeprefix('a ')}s"
+            return [_scalar(default[0], _decoded(default[0], each)) for each in value]
     except (TypeError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        limits = " between -2**63 and 2**63" if isinstance(error, _RangeError) else ""
-        kind = _kind(default, value) + limits
-        raise ValueError(f"must be {kind}, got {reprlib.repr(value)}") from None
-
-
-def _decoded(default: Any, value: Any) -> Any:
-    if not isinstance(value, str) or (isinstance(default, str) and default != "auto"):
-        return value
-    with contextlib.suppress(ValueError):
-        read = read_yaml(value)
-        if not isinstance(read, str):
-            return read
-    return CfgNode._decode_cfg_value(value)
+        # torch takes no number beyond 64 bits.
+        kind += " between -2**63 and 2**63" if isinstance(error, OverflowError) else ""
+    raise ValueError(f"must be {kind}, got {reprlib.repr(value)}")
 
 
 def of_command_line(text: str) -> str | None:
@@ -95,25 +81,21 @@ def of_command_line(text: str) -> str | None:
     return text
 
 
-def _as(default: Any, value: Any) -> Any:
-    value = _decoded(default, value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+def _decoded(default: Any, value: Any) -> Any:
+    if not isinstance(value, str) or (isinstance(default, str) and default != "auto"):
+        return value
+    with contextlib.suppress(ValueError):
+        read = read_yaml(value)
+        if not isinstance(read, str):
+            return read
+    return CfgNode._decode_cfg_value(value)
+
+
+def _scalar(default: Any, value: Any) -> Any:
     if default == "auto" and isinstance(value, bool):
         value = "on" if value else "off"  # as YAML 1.1 reads them where they stand without quotes
-    if isinstance(default, list) and isinstance(value, tuple):
-        value = list(value)
-    if type(value) is not type(default):
+    if not is_of(type(default), value):
         raise TypeError
-    if isinstance(value, list):
-        return [_as(default[0], element) for element in value]
-    # torch takes no number beyond 64 bits, and trains with nan without a word.
     if isinstance(value, (int, float)) and not -(2**63) <= value < 2**63:
-        raise _RangeError
-    return value
-
-
-def _kind(default: Any, value: Any) -> str:
-    if not isinstance(default, list):
-        return _KINDS[type(default)][0]
-    return f"a list of {_KINDS[type(default[0])][1]}" if isinstance(value, list) else "a list"
+        raise OverflowError
+    return float(value) if isinstance(default, float) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -15,9 +16,8 @@ from torch import nn
 from yacs.config import CfgNode
 
 from .. import distributed
-from ..config.only_testing import forget_training
-from ..config.schema import arguments, engine_options, known_keys, options_named_as_keys, value_of
-from ..config.settings import nearest
+from ..config.options import nearest
+from ..config.schema import arguments, changes, known_keys, options_named_as_keys, value_of
 from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
@@ -36,8 +36,9 @@ def build(config: CfgNode) -> Any:
     """Builds data, model, optimiser and engine, with the weights the configuration asks for.
 
     Args:
-        config: the configuration; ``train.start_epoch`` is set when it resumes, and
-            ``model.resume`` to the checkpoint that ``'auto'`` or a folder stands for.
+        config: the configuration. With ``test.evaluate``, what matters to training only is set to
+            its default; when it resumes, ``model.resume`` to the checkpoint that it means, and
+            ``train.start_epoch``.
 
     Returns:
         The engine, ready for ``engine.run(**arguments(config, 'run'))``.
@@ -46,8 +47,6 @@ def build(config: CfgNode) -> Any:
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.integration.checks.check`; the
             message is one line that says what to write instead.
     """
-    if config.test.evaluate:
-        forget_training(config)
     checks.check(config)
     find_weights(config)
     distributed.check_alike(_same_everywhere(config))
@@ -66,21 +65,11 @@ def build(config: CfgNode) -> Any:
     if not config.test.evaluate:
         check_shares(datamanager)
     model = build_model(config, datamanager.num_train_pids)
-    if config.model.load_weights:
-        load_weights(config, model)
     if config.use_gpu:
         model = model.to(device) if distributed.active() else nn.DataParallel(model).cuda()
     optimizer = torchreid.optim.build_optimizer(model, **arguments(config, "optimizer"))
     scheduler = torchreid.optim.build_lr_scheduler(optimizer, **arguments(config, "scheduler"))
-    engine = build_engine(config, datamanager, model, optimizer, scheduler)
-    if config.model.resume:
-        if config.loss.name == "ddan":
-            config.train.start_epoch = resuming.resume(engine, config.model.resume)
-        else:
-            config.train.start_epoch = resuming.resume_baseline(
-                config.model.resume, model, optimizer, scheduler
-            )
-    return engine
+    return build_engine(config, datamanager, model, optimizer, scheduler)
 
 
 def _same_everywhere(config: CfgNode) -> dict[str, Any]:
@@ -118,18 +107,6 @@ def find_weights(config: CfgNode) -> None:
         config.model.load_weights, config.model.resume = config.model.resume, ""
 
 
-def load_weights(config: CfgNode, model: nn.Module) -> None:
-    """Loads ``model.load_weights``, with ``ddan.fine_tune`` all but the identity head.
-
-    Not where a checkpoint is resumed: it has all of them, and is of a run that went on from these.
-    """
-    if config.model.resume:
-        return
-    new_head = config.loss.name == "ddan" and config.ddan.fine_tune
-    path, tested = config.model.load_weights, config.test.evaluate
-    checkpoint.load_weights(model, path, new_head, tested)
-
-
 def build_datamanager(config: CfgNode) -> Any:
     """Builds torchreid's image data manager.
 
@@ -150,38 +127,89 @@ def build_datamanager(config: CfgNode) -> Any:
 
 def build_model(config: CfgNode, num_identities: int) -> nn.Module:
     """Builds the model that the configuration names, for a number of training identities."""
-    model = torchreid.models.build_model(
+    return torchreid.models.build_model(
         name=config.model.name,
         num_classes=num_identities,
         loss=config.loss.name,
         pretrained=config.model.pretrained,
         use_gpu=config.use_gpu,
     )
-    configure_model(config, model)
-    return model
 
 
-def configure_model(
-    config: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer | None = None
-) -> None:
-    """Applies what torchreid's ``build_model`` has no argument for, and checks the layer names.
+def build_engine(
+    config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
+) -> Any:
+    """Builds the engine for ``loss.name``, with the weights or the state that it begins with.
 
     Args:
-        config: the configuration.
-        model: wrapped in ``DataParallel`` or not.
-        optimizer: the model's, where it has one already.
+        config: the configuration; ``train.start_epoch`` is set when it resumes.
+        datamanager: torchreid's.
+        model: as torchreid's ``build_model`` made it, wrapped in ``DataParallel`` or not.
+        optimizer: of the model.
+        scheduler: of the optimiser.
 
     Raises:
-        ValueError: ``train.new_layers`` or ``train.open_layers`` names a layer that does not exist,
-            or no layer of ``train.open_layers`` has anything to train.
+        ValueError: an option is not valid, a layer does not exist, weights do not fit, or there is
+            no memory for ``test.rerank``.
     """
+    if config.test.rerank and distributed.is_first():
+        for name, parts in datamanager.test_dataset.items():
+            check_memory(len(parts["query"]), len(parts["gallery"]), name)
+    aligned, path = config.loss.name == "ddan", config.model.resume
     bare = distributed.unwrapped(model)
-    if config.loss.name == "ddan":
+    if aligned:
         apply_neck(config.ddan.neck, bare, optimizer)
-    if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
-        bare.dropout.p = config.ddan.dropout
-    # A wrong name would quietly train every layer at the rate of the base layers.
-    layers = [name for name, _ in bare.named_children()]
+        if isinstance(getattr(bare, "dropout", None), nn.Dropout):
+            bare.dropout.p = config.ddan.dropout
+    _check_layers(config, bare)
+    # A checkpoint has all weights itself, and is of a run that went on from these.
+    if config.model.load_weights and not path:
+        new_head = aligned and config.ddan.fine_tune
+        checkpoint.load_weights(model, config.model.load_weights, new_head, config.test.evaluate)
+    if not aligned:
+        engine = _build_baseline(config, datamanager, model, optimizer, scheduler)
+        if path:
+            config.train.start_epoch = resuming.resume_baseline(path, model, optimizer, scheduler)
+        return engine
+    with options_named_as_keys():
+        engine = ImageDDANEngine(
+            datamanager,
+            model,
+            optimizer,
+            scheduler,
+            config.use_gpu,
+            **arguments(config, "engine"),
+        )
+    engine.configuration = config.dump()
+    if path:
+        config.train.start_epoch = resuming.resume(engine, path)
+    return engine
+
+
+def _build_baseline(
+    config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
+) -> Any:
+    kind, options = torchreid.engine.ImageSoftmaxEngine, {}
+    if config.loss.name == "triplet":
+        kind = torchreid.engine.ImageTripletEngine
+        options = {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
+    engine = kind(
+        datamanager,
+        model,
+        optimizer,
+        scheduler=scheduler,
+        use_gpu=config.use_gpu,
+        label_smooth=config.loss.softmax.label_smooth,
+        **options,
+    )
+    # As DDAN's does, and in a fraction of the time.
+    engine.test = ranking_with(config.ddan.evaluator)(engine.test)
+    return engine
+
+
+def _check_layers(config: CfgNode, model: nn.Module) -> None:
+    """A wrong name would quietly train every layer at the rate of the base layers."""
+    layers = [name for name, _ in model.named_children()]
     for key, used in (
         ("new_layers", config.train.staged_lr),
         ("open_layers", config.train.fixbase_epoch > 0),
@@ -190,68 +218,30 @@ def configure_model(
             if name not in layers:
                 raise ValueError(
                     f"train.{key}: {config.model.name} has no layer {name!r}; "
-                    f"{nearest(str(name), layers)}"
+                    f"{nearest(name, layers)}"
                 )
-    opened = [getattr(bare, name) for name in config.train.open_layers if name in layers]
-    if config.train.fixbase_epoch > 0 and not any(list(each.parameters()) for each in opened):
-        raise ValueError(
-            f"train.open_layers={config.train.open_layers} leaves nothing to train for "
-            f"train.fixbase_epoch={config.train.fixbase_epoch}; add 'classifier' there, or write "
-            "train.fixbase_epoch 0"
-        )
-
-
-def build_engine(
-    config: CfgNode, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
-) -> Any:
-    """Builds the engine for ``loss.name``: DDAN's, or torchreid's for softmax and triplet.
-
-    Raises:
-        ValueError: an option is not valid, or there is no memory for ``test.rerank``.
-    """
-    if config.test.rerank and distributed.is_first():
-        for name, parts in datamanager.test_dataset.items():
-            check_memory(len(parts["query"]), len(parts["gallery"]), name)
-    common = {"scheduler": scheduler, "use_gpu": config.use_gpu}
-    if config.loss.name == "ddan":
-        options = common | engine_options(config)
-        with options_named_as_keys():
-            engine = ImageDDANEngine(datamanager, model, optimizer, **options)
-        engine.configuration = config.dump()
-        return engine
-    common["label_smooth"] = config.loss.softmax.label_smooth
-    kind = torchreid.engine.ImageSoftmaxEngine
-    if config.loss.name == "triplet":
-        kind = torchreid.engine.ImageTripletEngine
-        common |= {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
-    engine = kind(datamanager, model, optimizer, **common)
-    # As DDAN's does, and in a fraction of the time.
-    engine.test = ranking_with(config.ddan.evaluator)(engine.test)
-    return engine
 
 
 @contextlib.contextmanager
-def log_file(config: CfgNode) -> Iterator[Path]:
-    """Copies what is printed to ``save_dir``, as torchreid's ``main.py`` does.
+def log_file(config: CfgNode) -> Iterator[None]:
+    """Copies what the first process prints to ``save_dir``, as torchreid's ``main.py`` does.
 
-    Of several processes the first one does.
+    It begins with the keys that are not at their defaults. Entered when the engine is built, so
+    that what cannot work is refused before there is a file.
     """
+    if not distributed.is_first():
+        yield
+        return
     kind = "test" if config.test.evaluate else "train"
     path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
-    if not distributed.is_first():
-        yield path
-        return
     make_folder(path.parent)
-    console, path = sys.stdout, unshared(path)
-    with path.open("w", encoding="utf-8", errors=ESCAPED) as file:
-        sys.stdout = _Tee(console, file)
-        try:
-            yield path
-        finally:
-            sys.stdout = console
+    file = unshared(path).open("w", encoding="utf-8", errors=ESCAPED)
+    with file, contextlib.redirect_stdout(_Tee(sys.stdout, file)):
+        print(f"Configuration, where it is not the default\n{changes(config)}\n")
+        yield
 
 
-class _Tee:
+class _Tee(io.TextIOBase):
     """Writes to several files; torchreid's Logger closes the console when it is dropped."""
 
     def __init__(self, *files: Any) -> None:
@@ -265,6 +255,3 @@ class _Tee:
     def flush(self) -> None:
         for file in self.files:
             file.flush()
-
-    def isatty(self) -> bool:
-        return False

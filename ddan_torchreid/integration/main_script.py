@@ -30,11 +30,9 @@ from torch import nn
 from yacs.config import CfgNode
 
 from ..config import schema
-from ..config.only_testing import forget_training
 from ..system.files import unshared
 from ..system.folder_lock import locked, make_folder
 from ..system.streams import escape_unknown
-from ..training import resuming
 from . import builder, checks
 
 # The functions of torchreid's default_config.py that this module relies on.
@@ -53,9 +51,9 @@ def extend(module: Any) -> None:
     functions = [getattr(module, name, None) for name in FUNCTIONS]
     if not all(functions) or hasattr(module.get_default_config, "__wrapped__"):
         return
-    module.get_default_config = _wrap_get_default_config(module.get_default_config)
-    module.imagedata_kwargs = _wrap_data_kwargs(module.imagedata_kwargs)
-    module.videodata_kwargs = _wrap_data_kwargs(module.videodata_kwargs)
+    module.get_default_config = _taking_ddan_keys(module.get_default_config)
+    module.imagedata_kwargs = _preparing_ddan(module.imagedata_kwargs)
+    module.videodata_kwargs = _preparing_ddan(module.videodata_kwargs)
 
 
 def name_modules() -> None:
@@ -92,7 +90,7 @@ class ScriptConfig(CfgNode):
             super().merge_from_file(cfg_filename)
             return
         with _one_line_errors():
-            add_ddan_node(self)
+            _add_ddan_node(self)
             schema.merge_file(self, cfg_filename)
 
     def merge_from_list(self, cfg_list: Sequence[str]) -> None:
@@ -103,14 +101,13 @@ class ScriptConfig(CfgNode):
             super().merge_from_list(cfg_list)
             return
         with _one_line_errors():
-            add_ddan_node(self)
+            _add_ddan_node(self)
             schema.merge_options(self, cfg_list)
 
 
-def add_ddan_node(configuration: CfgNode) -> None:
-    """Adds the ``ddan:`` node with its defaults where there is none."""
+def _add_ddan_node(configuration: CfgNode) -> None:
     if "ddan" not in configuration:
-        configuration.ddan = CfgNode(schema.ddan_defaults())
+        configuration.ddan = schema.get_default_config().ddan
         _wrap_logger(torchreid.utils.Logger)
 
 
@@ -125,7 +122,7 @@ def _asks_for_ddan(path: str) -> bool:
     return "ddan" in content or (isinstance(loss, dict) and loss.get("name") == "ddan")
 
 
-def _wrap_get_default_config(original: Callable[[], Any]) -> Callable[[], Any]:
+def _taking_ddan_keys(original: Callable[[], Any]) -> Callable[[], Any]:
     @functools.wraps(original)
     def get_default_config() -> Any:
         configuration = original()
@@ -154,7 +151,7 @@ def _wrap_logger(logger: Any) -> None:
     logger.__init__ = initialise
 
 
-def _wrap_data_kwargs(original: Callable[[Any], dict]) -> Callable[[Any], dict]:
+def _preparing_ddan(original: Callable[[Any], dict]) -> Callable[[Any], dict]:
     @functools.wraps(original)
     def data_kwargs(configuration: Any) -> dict:
         if configuration.loss.name == "ddan":
@@ -167,10 +164,8 @@ def _wrap_data_kwargs(original: Callable[[Any], dict]) -> Callable[[Any], dict]:
 
 def _prepare(configuration: Any) -> None:
     """Checks the configuration, and makes the script build DDAN's engine from it."""
-    add_ddan_node(configuration)
+    _add_ddan_node(configuration)
     _check_names(configuration)
-    if configuration.test.evaluate:
-        forget_training(configuration)
     checks.check(configuration)
     if not configuration.test.evaluate:
         _until_the_end.enter_context(locked(configuration.data.save_dir))
@@ -186,22 +181,10 @@ def _prepare(configuration: Any) -> None:
         torchreid.engine.ImageTripletEngine = original
         configuration.model.update(weights)
         with _one_line_errors():
-            return _build_engine(configuration, datamanager, model, optimizer, scheduler)
+            # The script reads the epoch to start from when it runs the engine.
+            return builder.build_engine(configuration, datamanager, model, optimizer, scheduler)
 
     torchreid.engine.ImageTripletEngine = build_engine
-
-
-def _build_engine(
-    configuration: Any, datamanager: Any, model: nn.Module, optimizer: Any, scheduler: Any
-) -> Any:
-    builder.configure_model(configuration, model, optimizer)
-    if configuration.model.load_weights:
-        builder.load_weights(configuration, model)
-    engine = builder.build_engine(configuration, datamanager, model, optimizer, scheduler)
-    if configuration.model.resume:
-        # The script reads the epoch to start from when it runs the engine.
-        configuration.train.start_epoch = resuming.resume(engine, configuration.model.resume)
-    return engine
 
 
 def _check_names(configuration: Any) -> None:

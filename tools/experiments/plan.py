@@ -12,7 +12,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from ddan_torchreid.config import schema as configuration
-from ddan_torchreid.config.settings import nearest
+from ddan_torchreid.config.options import nearest
 from ddan_torchreid.integration import checks, registry
 
 from . import features, photographs

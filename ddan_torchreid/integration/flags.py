@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from yacs.config import CfgNode
 
 from ..config import schema
-from ..integration import builder, registry
+from ..config.keys import SCHEMA
+from . import registry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,18 +80,14 @@ def take_pairs(words: Sequence[str]) -> tuple[list[str], list[str]]:
     Returns:
         The pairs in their order, and the words that are left.
     """
-    keys = schema.known_keys(schema.get_default_config())
     pairs: list[str] = []
     others: list[str] = []
-    position = 0
-    while position < len(words):
-        pair = words[position : position + 2]
-        if pair[0] in keys and len(pair) == 2 and not pair[1].startswith("--"):
-            pairs += pair
-            position += 2
-        else:
-            others.append(pair[0])
-            position += 1
+    rest = list(words)
+    while rest:
+        pair = rest[0] in SCHEMA and len(rest) > 1 and not rest[1].startswith("--")
+        taken = rest[: 1 + pair]
+        (pairs if pair else others).extend(taken)
+        del rest[: len(taken)]
     return pairs, others
 
 
@@ -107,18 +103,7 @@ def _unknown_among_names(arguments: argparse.Namespace) -> list[str]:
 
 
 def _check_one_dataset_a_flag(datasets: Sequence[str], words: Sequence[str]) -> None:
-    keys = schema.known_keys(schema.get_default_config())
-    more = [word for word in words[::2] if "=" in word and word.partition("=")[0] not in keys]
+    more = [word for word in words[::2] if "=" in word and word.partition("=")[0] not in SCHEMA]
     if datasets and more:
         flags = " ".join(f"--dataset {each}" for each in (datasets[-1], more[0]))
         raise ValueError(f"--dataset takes one NAME=PATH; repeat the flag: {flags}")
-
-
-def run_engine(configuration: CfgNode, engine: Any) -> None:
-    """Runs torchreid's loop; ``save_dir`` gets a copy of what it prints.
-
-    The engine is built before, so that what cannot work is refused before the log file exists.
-    """
-    with builder.log_file(configuration):
-        print(f"Configuration, where it is not the default\n{schema.changes(configuration)}\n")
-        engine.run(**schema.arguments(configuration, "run"))
