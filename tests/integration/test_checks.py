@@ -81,11 +81,8 @@ def test_bad_input_is_one_line(small_config, options, says):
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_missing_dataset_is_named_and_nothing_is_left_behind(small_config, tmp_path, name):
     config = small_config("data.root", str(tmp_path / "empty"), "ddan.central_domain", "film")
-    for config.data.sources, config.data.targets in (
-        (["film", name], ["snow"]),
-        (["film"], [name]),
-    ):
-        config.ddan.alignment = "none"
+    for sources, target in ((["film", name], "snow"), (["film", "mall"], name)):
+        config.data.sources, config.data.targets = sources, [target]
         with pytest.raises(FileNotFoundError, match=rf"dataset {name} is not under .*--root"):
             checks.check(config)
     assert not (tmp_path / "empty").exists()
