@@ -13,35 +13,25 @@ from torch import nn
 
 from .. import distributed
 from ..system.state_files import unprefixed
-from . import checkpoint
-from .engine_state import EngineState
 
 # What must be as it was for the rows of the identity head and of the ID pool to mean the same.
 _MUST_EQUAL = ("model", "neck", "sources", "identities", "labels", "central_domain")
-# Settings of an optimiser that its saved state replaces in silence, and the keys that set them.
-_SETTINGS = {
+# What the saved state of an optimiser or of a schedule would replace in silence, and its key.
+_KEYS = {
     "weight_decay": "train.weight_decay",
     "betas": "adam.beta1 and adam.beta2",
     "momentum": "sgd.momentum",
     "dampening": "sgd.dampening",
     "nesterov": "sgd.nesterov",
     "alpha": "rmsprop.alpha",
-}
-# What a learning-rate schedule is made of, and the only schedule that has it, if it is one's alone.
-# train.max_epoch is T_max of the cosine schedule only.
-_SCHEDULE = {
-    "T_max": "cosine",
-    "milestones": "multi_step",
-    "step_size": "single_step",
-    "gamma": None,
-}
-# What a user writes for them.
-_WRITTEN = {
     "T_max": "train.max_epoch, where the cosine schedule ends,",
     "milestones": "train.stepsize",
     "step_size": "train.stepsize",
     "gamma": "train.gamma",
 }
+# By what only its state has.
+_OPTIMIZERS = {"alpha": "rmsprop", "nesterov": "sgd", "betas": "radam"}
+_SCHEDULES = {"T_max": "cosine", "milestones": "multi_step", "step_size": "single_step"}
 
 
 def check_data(path: Path, written: dict[str, Any], now: dict[str, Any]) -> None:
@@ -52,36 +42,56 @@ def check_data(path: Path, written: dict[str, Any], now: dict[str, Any]) -> None
         written: what it says of model and data, see :func:`.checkpoint.describe`.
         now: the same of this run.
     """
-    different = _differences(written, now)
-    if different:
+    different = [key for key in _MUST_EQUAL if key in written and written[key] != now[key]]
+    words = [f"{key} was {written[key]}, now {now[key]}" for key in different if key != "labels"]
+    before = set(written.get("identity_names", now["identity_names"]))
+    after = set(now["identity_names"])
+    for names, verb in ((before - after, "gone"), (after - before, "new")):
+        if names:
+            words.append(f"{len(names)} identities are {verb}, such as {min(names)}")
+    if "labels" in different and before == after:
+        words.append("images were added, taken away or relabelled")
+    if words:
         raise ValueError(
-            f"{path} was written with another model or other data: {'; '.join(different)}. To "
+            f"{path} was written with another model or other data: {'; '.join(words)}. To "
             f"train on from its weights with a new identity head, write --fine-tune {path}"
         )
 
 
-def check_weights(path: str | Path, module: nn.Module, weights: dict[str, Any]) -> None:
-    """Refuses the weights of another model or of other identities."""
-    wrong = _misfit(module, weights)
-    if wrong:
-        raise ValueError(
-            f"{path} does not fit the model: {wrong}; resume with the model.name and the "
-            "data.sources that it was written with"
-        )
+def check_fit(
+    path: str | Path, models: dict[str, nn.Module], states: dict[str, dict[str, Any]]
+) -> None:
+    """Refuses networks of another size, which would fail with half of the checkpoint loaded.
 
-
-def check_parts(engine: EngineState, path: Path, states: dict[str, Any]) -> None:
-    """Refuses networks of another size, which would fail with half of the checkpoint loaded."""
+    Args:
+        path: of the checkpoint.
+        models: as they are now, by name. One without parameters takes what its own loading takes.
+        states: what the checkpoint has of them.
+    """
     for name, state in states.items():
-        wrong = _misfit(distributed.unwrapped(engine._models[name]), unprefixed(state))
-        if wrong and name == "discriminator":
-            wrong += "; resume with the same ddan.hidden_dim"
+        module, weights = distributed.unwrapped(models[name]), unprefixed(state)
+        own = {key: tuple(each.shape) for key, each in module.named_parameters()}
+        saved = {key: tuple(each.shape) for key, each in weights.items() if key in own}
+        wrong = [
+            f"{key} was {saved[key]}, now {shape}" if key in saved else f"it has no {key}"
+            for key, shape in own.items()
+            if saved.get(key) != shape
+        ]
+        if own:
+            wrong += [f"it has {key} too" for key in sorted({*weights} - {*module.state_dict()})]
         if wrong:
-            raise ValueError(f"{path} does not fit the {name} of this run: {wrong}")
+            raise ValueError(
+                f"{path} does not fit the {name}: {wrong[0]}; resume with the model.name, the "
+                "data.sources and the ddan.hidden_dim that it was written with"
+            )
 
 
 def check_options(
-    path: str | Path, written: dict[str, Any], optimizer: torch.optim.Optimizer, scheduler: Any
+    path: str | Path,
+    written: dict[str, Any],
+    optimizer: torch.optim.Optimizer,
+    scheduler: Any,
+    warmup_steps: int = 0,
 ) -> None:
     """Refuses other training options, as the checkpoint's would silently take their place."""
     before = written.get("optimizer")
@@ -92,28 +102,19 @@ def check_options(
         )
     before = written.get("scheduler")
     changes = _schedule_changes(before, scheduler.state_dict()) if before and scheduler else []
+    steps = written.get("extra", {}).get("warmup", {}).get("steps", 0)
+    if steps != warmup_steps:
+        changes.append(f"ddan.warmup_steps was {steps}, now {warmup_steps}")
     if changes:
         raise ValueError(
             f"{path} was written with another learning-rate schedule: {'; '.join(changes)}; resume "
-            "with the same train.max_epoch, train.lr, train.lr_scheduler, train.stepsize and "
-            "train.gamma"
+            "with the same train.max_epoch, train.lr, train.lr_scheduler, train.stepsize, "
+            "train.gamma and ddan.warmup_steps"
         )
 
 
-def check_warmup(engine: EngineState, path: Path, written: dict[str, Any]) -> None:
-    """Refuses another warm-up, as another schedule of the learning rate."""
-    now = engine.settings.warmup_steps
-    before = written.get("extra", {}).get("warmup", {}).get("steps", 0)
-    if before != now:
-        raise ValueError(
-            f"{path} was written with another learning-rate schedule: ddan.warmup_steps was "
-            f"{before}, now {now}; resume with the same"
-        )
-
-
-def check_batch_size(engine: EngineState, path: Path, written: dict[str, Any]) -> None:
+def check_batch_size(path: Path, written: dict[str, Any], now: int) -> None:
     """Refuses other batches for the rest of an epoch, which would begin at another image."""
-    now = checkpoint.batch_size(engine.train_loader)
     before = written.get("batch_size", now)
     if written.get("batch") and before != now:
         raise ValueError(
@@ -122,84 +123,37 @@ def check_batch_size(engine: EngineState, path: Path, written: dict[str, Any]) -
         )
 
 
-def _differences(written: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What is not as it was when a checkpoint was written, in words."""
-    different = [key for key in _MUST_EQUAL if key in written and written[key] != now[key]]
-    words = [f"{key} was {written[key]}, now {now[key]}" for key in different if key != "labels"]
-    before = set(written.get("identity_names", now["identity_names"]))
-    after = set(now["identity_names"])
-    for names, verb in ((before - after, "gone"), (after - before, "new")):
-        if names:
-            words.append(f"{len(names)} identities are {verb}, such as {min(names)}")
-    if "labels" in different and before == after:
-        words.append("images were added, taken away or relabelled")
-    return words
-
-
-def _misfit(module: nn.Module, weights: dict[str, Any]) -> str:
-    """Says in words where the saved weights of a module are not those of this one.
-
-    Args:
-        module: as it is now; one without parameters takes whatever its own loading takes.
-        weights: its ``state_dict`` in a checkpoint, without prefix.
-
-    Returns:
-        A tensor that only one of them has, or a parameter of another shape; empty if all fit.
-    """
-    parameters = dict(module.named_parameters())
-    if not parameters:
-        return ""
-    for name, now in parameters.items():
-        if name not in weights:
-            return f"it has no {name}"
-        before = weights[name].shape
-        if before != now.shape:
-            return f"{name} was {tuple(before)}, now {tuple(now.shape)}"
-    extra = set(weights) - {*parameters, *(name for name, _ in module.named_buffers())}
-    return f"it has {min(extra)} too" if extra else ""
-
-
 def _optimizer_changes(written: dict[str, Any], optimizer: torch.optim.Optimizer) -> list[str]:
-    """What loading an optimiser's state would replace or fail on, in words.
-
-    Args:
-        written: its ``state_dict`` in a checkpoint.
-        optimizer: the one that would load it.
-    """
+    """What loading an optimiser's ``state_dict`` would replace or fail on, in words."""
     before, after = written["param_groups"], optimizer.param_groups
     kinds = _optimizer_kind(before[0]), _optimizer_kind(after[0])
     if kinds[0] != kinds[1]:
         return [f"train.optim was {kinds[0]}, now {kinds[1]}"]
     if len(before) != len(after):
         return [f"train.staged_lr was {len(before) > 1}, now {len(after) > 1}"]
-    if not _same_parameters(written, optimizer):
-        return ["train.new_layers named other layers"]
-    return [
-        f"{key} was {before[0][name]}, now {after[0][name]}"
-        for name, key in _SETTINGS.items()
-        if name in before[0]
-        and name in after[0]
-        and before[0][name] != after[0][name]
-        # PyTorch's cyclic schedules, which no configuration has, change these as they go.
-        and not (name in ("momentum", "betas") and "max_momentum" in after[0])
-    ]
+    for old, new in zip(before, after, strict=True):
+        saved = [written["state"].get(number, {}).values() for number in old["params"]]
+        if len(saved) != len(new["params"]) or any(
+            # A number of steps has no dimension.
+            getattr(value, "shape", ()) not in ((), parameter.shape)
+            for values, parameter in zip(saved, new["params"], strict=True)
+            for value in values
+        ):
+            return ["train.new_layers named other layers"]
+    # PyTorch's cyclic schedules, which no configuration has, change these as they go.
+    moving = ("momentum", "betas") if "max_momentum" in after[0] else ()
+    return _changed({key: value for key, value in before[0].items() if key not in moving}, after[0])
 
 
 def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of a learning-rate schedule its saved state would replace, in words.
-
-    Args:
-        written: its ``state_dict`` in a checkpoint.
-        now: that of the schedule that would load it.
-    """
-    kinds = _schedule_kind(written), _schedule_kind(now)
+    """What of a learning-rate schedule its saved ``state_dict`` would replace, in words."""
+    kinds = [
+        next((kind for key, kind in _SCHEDULES.items() if key in state), "another one")
+        for state in (written, now)
+    ]
     if kinds[0] != kinds[1]:
         return [f"train.lr_scheduler was {kinds[0]}, now {kinds[1]}"]
-    words = [
-        f"{_WRITTEN.get(key, key)} was {_plain(written[key])}, now {_plain(now[key])}"
-        for key in _SCHEDULE
-        if key in written and key in now and written[key] != now[key]
-    ]
+    words = _changed(written, now)
     # Of each parameter group before the first epoch; with train.staged_lr the last is train.lr.
     before, after = (list(state.get("base_lrs", ())) for state in (written, now))
     if before and after and before[-1] != after[-1]:
@@ -209,30 +163,19 @@ def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]
     return words
 
 
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [
+        f"{key} was {_plain(before[name])}, now {_plain(now[name])}"
+        for name, key in _KEYS.items()
+        if name in before and name in now and before[name] != now[name]
+    ]
+
+
 def _optimizer_kind(group: dict[str, Any]) -> str:
     """The optimiser of ``train.optim`` whose settings these are."""
     if "amsgrad" in group:
         return "amsgrad" if group["amsgrad"] else "adam"
-    kinds = {"alpha": "rmsprop", "nesterov": "sgd", "betas": "radam"}
-    return next((kind for key, kind in kinds.items() if key in group), "another one")
-
-
-def _same_parameters(written: dict[str, Any], optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the groups have as many parameters, and the state of each has its shape."""
-    for before, after in zip(written["param_groups"], optimizer.param_groups, strict=True):
-        if len(before["params"]) != len(after["params"]):
-            return False
-        for number, parameter in zip(before["params"], after["params"], strict=True):
-            for value in written["state"].get(number, {}).values():
-                # A number of steps has no dimension.
-                if getattr(value, "shape", ()) not in ((), parameter.shape):
-                    return False
-    return True
-
-
-def _schedule_kind(state: dict[str, Any]) -> str:
-    """The ``train.lr_scheduler`` whose state this is."""
-    return next((kind for key, kind in _SCHEDULE.items() if kind and key in state), "another one")
+    return next((kind for key, kind in _OPTIMIZERS.items() if key in group), "another one")
 
 
 def _plain(value: Any) -> Any:

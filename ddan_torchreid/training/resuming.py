@@ -47,10 +47,16 @@ def resume(engine: EngineState, path: str | Path) -> int:
         now["central_domain"] = written.get("central_domain")
     resume_checks.check_data(path, written, now)
     states = read_set(path, engine.get_model_names())
-    resume_checks.check_parts(engine, path, states)
-    resume_checks.check_options(path, states["model"], engine.optimizer, engine.scheduler)
-    resume_checks.check_warmup(engine, path, states["model"])
-    resume_checks.check_batch_size(engine, path, states["model"])
+    resume_checks.check_fit(path, engine._models, states)
+    resume_checks.check_options(
+        path,
+        states["model"],
+        engine.optimizer,
+        engine.scheduler,
+        engine.settings.warmup_steps,
+    )
+    images = checkpoint.batch_size(engine.train_loader)
+    resume_checks.check_batch_size(path, states["model"], images)
     if undecided and written.get("central_domain"):
         engine.objective.set_central_domain(written["central_domain"])
     for name, state in states.items():
@@ -96,7 +102,7 @@ def resume_baseline(
         raise ValueError(
             f"{path} holds weights, and no training to go on with; write model.load_weights {path}"
         )
-    resume_checks.check_weights(path, distributed.unwrapped(model), unprefixed(state))
+    resume_checks.check_fit(path, {"model": model}, {"model": state})
     resume_checks.check_options(path, state, optimizer, scheduler)
     _load(state, model, optimizer, scheduler)
     print(f'Resumed from "{path}", epoch {state["epoch"]}')

@@ -113,7 +113,7 @@ def test_torchreids_own_engines_go_on(small_config, tmp_path, loss):
         ):
             torch.testing.assert_close(now, before, rtol=0, atol=0)
     for change, says in (
-        (("data.sources", "['mall', 'film']"), "classifier.weight was .*the data"),
+        (("data.sources", "['mall', 'film']"), "classifier.weight was .*data.sources"),
         (("model.name", "osnet_x0_25"), "does not fit the model: it has no conv1.conv.weight"),
         (("train.lr", "0.9"), "train.lr was .*, now 0.9"),
     ):
