@@ -10,7 +10,6 @@ import argparse
 import errno
 import importlib
 import os
-import select
 import sys
 from collections.abc import Sequence
 
@@ -56,19 +55,21 @@ FEWER_WORKERS = {
 }
 
 
-class RejectedInputError(Exception):
-    """Input that the command line does not take; the message says what to write instead."""
+HELP = f"""usage: ddan-torchreid COMMAND [arguments]
 
+Dual Distribution Alignment Network for person re-identification, on torchreid.
 
-REPORTED = (
-    *(RejectedInputError, ValueError, TypeError, FloatingPointError, OSError),
-    torch.OutOfMemoryError,
-)
+commands:
+{chr(10).join(f"  {name:<16}{text}" for name, text in COMMANDS.items())}
+
+ddan-torchreid COMMAND --help describes each."""
+
+REPORTED = (ValueError, TypeError, FloatingPointError, OSError, torch.OutOfMemoryError)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise RejectedInputError(message)
+        raise ValueError(message)
 
     def exit(self, status: int = 0, message: str | None = None) -> None:  # type: ignore[override]
         sys.stdout.flush()  # where main() sees whether anyone reads it
@@ -91,7 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         lost = loss_of_workers(error)
         if not lost and not isinstance(error, REPORTED):
             raise
-        if isinstance(error, BrokenPipeError) and _output_has_no_reader():
+        if isinstance(error, BrokenPipeError):
+            # Or Python complains when it writes what it still has at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 141
         if "--traceback" in words:
             raise
@@ -108,16 +111,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _output_has_no_reader() -> bool:
-    pipe = select.poll()
-    pipe.register(1, select.POLLOUT)
-    if not any(events & select.POLLERR for _, events in pipe.poll(0)):
-        return False
-    # Or Python complains when it writes what it still has at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return True
-
-
 def _is_rejection(error: Exception) -> bool:
     """Whether the input is at fault, not the machine or the course of the run."""
     if isinstance(error, OSError):
@@ -128,14 +121,14 @@ def _is_rejection(error: Exception) -> bool:
 
 def _run(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
-        _print_help()
+        print(HELP)
         return 0
     if words[0] == "--version":
         print(f"ddan-torchreid {__version__}")
         return 0
     name = words[0]
     if name not in COMMANDS:
-        raise RejectedInputError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
+        raise ValueError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
     command = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
     parser = _Parser(prog=f"ddan-torchreid {name}", description=COMMANDS[name], allow_abbrev=False)
     parser.add_argument("--traceback", action="store_true", help="show where an error comes from")
@@ -152,10 +145,10 @@ def _run(words: list[str]) -> int:
     unknown = [word for word in rest if word.startswith("--") or not takes_pairs]
     if unknown:
         flags = [flag for flag in parser._option_string_actions if flag.startswith("--")]
-        raise RejectedInputError(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
+        raise ValueError(f"unknown argument {unknown[0]!r}; {nearest(unknown[0], flags)}")
     arguments.rest = pairs + rest
     if processes.launched() and not getattr(command, "IN_SEVERAL_PROCESSES", False):
-        raise RejectedInputError(f"{name} runs in one process; start it without torchrun")
+        raise ValueError(f"{name} runs in one process; start it without torchrun")
     with processes.process_group():
         return command.run(arguments) or 0
 
@@ -163,15 +156,6 @@ def _run(words: list[str]) -> int:
 def _with_home(word: str) -> str:
     """Expands ``~`` at the start and behind ``=``, where shells leave it: NAME=~/crops.csv."""
     return "=".join(expanded(part) for part in word.split("="))
-
-
-def _print_help() -> None:
-    print("usage: ddan-torchreid COMMAND [arguments]\n")
-    print("Dual Distribution Alignment Network for person re-identification, on torchreid.\n")
-    print("commands:")
-    for name, text in COMMANDS.items():
-        print(f"  {name:<16}{text}")
-    print("\nddan-torchreid COMMAND --help describes each.")
 
 
 if __name__ == "__main__":
