@@ -56,6 +56,7 @@ def test_help_and_version(capsys):
         (["trian"], "unknown command 'trian'; did you mean 'train'?"),
         (["train", "--config-flie", "x"], "did you mean '--config-file'?"),
         (["train", "--config", "x"], "unknown argument '--config'"),
+        (["train"], "nothing to train; write --config-file FILE, such as ddan_no_duke.yaml"),
         (["train", "--config-file", "nowhere.yaml"], "there is no configuration file"),
         (["train", "ddan.top_k"], "'ddan.top_k' has no value"),
         (["train", "ddan.top_k=3"], "write ddan.top_k 3, without '='"),
@@ -194,3 +195,9 @@ def test_a_reader_that_leaves_early_is_no_error(words):
     )
     os.close(writer)
     assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_torchreids_warning_of_slow_ranking_is_not_shown():
+    command = [sys.executable, "-W", "default", "-m", "ddan_torchreid", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "Cython" not in done.stderr

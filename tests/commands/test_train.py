@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,22 @@ from tests.other_run import OtherRun
 from tests.small_data import CONFIG
 
 
+def rejected(words, capsys):
+    """The line that a refused command prints."""
+    capsys.readouterr()
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    return line.removeprefix("ddan-torchreid: error: ")
+
+
+@pytest.fixture
+def trained(words, tmp_path):
+    """The command of a run of an epoch in `tmp_path / log`, and the path of its checkpoint."""
+    command = [*words, "train.max_epoch", "1", "data.save_dir", str(tmp_path / "log")]
+    assert main(command) == 0
+    return command, str(tmp_path / "log" / "model" / "model.pth.tar-1")
+
+
 def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
     one = [*words, "data.save_dir", str(tmp_path / "one")]
     assert main([*one, "train.max_epoch", "2", "--resume"]) == 0
@@ -29,10 +46,8 @@ def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
     for flags, path in (
         # A pair may follow the flag, and paths have dots as keys have.
         (["--resume", "data.save_dir", str(tmp_path / "one")], last),
-        (["--resume", "--traceback", "data.save_dir", str(tmp_path / "one")], last),
         (["--resume", str(tmp_path / "one"), "data.save_dir", str(tmp_path / "two")], last),
         (["--resume", first, "data.save_dir", str(tmp_path / "two")], first),
-        (["model.resume", "auto", "data.save_dir", str(tmp_path / "one")], last),
     ):
         assert main([*words, *flags]) == 0
         output = capsys.readouterr().out
@@ -49,41 +64,59 @@ def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
         (["--resume", "--fine-tune", "a"], "exclude each other"),
         (["--fine-tune", "nowhere"], "model.load_weights: there is no checkpoint 'nowhere'"),
         (["--fine-tune", "a", "loss.name", "triplet"], "--fine-tune is for loss.name ddan"),
-        (["ddan.fine_tune", "True"], "starts from the weights of model.load_weights"),
-        (
-            ["data.save_dir", f"{__file__}/log"],
-            "log cannot be made: Not a directory; write another one",
-        ),
+        (["data.save_dir", f"{__file__}/log"], "log cannot be made: Not a directory; write anothe"),
     ],
 )
 def test_what_cannot_be_continued_is_said(words, flags, says, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main([*words, *flags]) == 2
-    assert says in capsys.readouterr().err
+    assert says in rejected([*words, *flags], capsys)
+
+
+def test_another_run_is_not_overwritten(trained, tmp_path, capsys):
+    command, path = trained
+    before = Path(path).read_bytes()
+    for more in ([], ["--fine-tune", path]):
+        said = rejected([*command, *more], capsys)
+        assert said.startswith(f"{path} is of another run,")
+        assert "write --resume to go on with it, or another data.save_dir" in said
+    assert Path(path).read_bytes() == before
+    assert main([*command, "--resume"]) == 0
+
+
+def test_a_longer_schedule_is_named_as_it_is_written(trained, capsys):
+    said = rejected([*trained[0], "train.max_epoch", "3", "--resume"], capsys)
+    assert "train.max_epoch, where the cosine schedule ends, was 1, now 3" in said
+
+
+def test_weights_of_another_model_or_size(trained, tmp_path, capsys):
+    command, path = trained
+    evaluate = ["evaluate", *command[1:], "--weights", path]
+    said = rejected([*evaluate, "model.name", "ddan_mobilenetv2_x0_5"], capsys)
+    assert said.endswith("; write model.name ddan_mobilenetv2_x0_35, which it is of")
+    said = rejected([*evaluate[:-1], str(tmp_path / "log")], capsys)
+    assert said.endswith(f"log is a folder; name a checkpoint, such as {path}")
+    assert main(evaluate) == 0
+    assert "The weights are of" not in capsys.readouterr().out
+    assert main([*evaluate, "data.height", "64"]) == 0
+    output = capsys.readouterr().out
+    assert "of 32 x 16 pixels, tested at 64 x 16" in output
+    assert "write data.height 32 data.width 16" in output
 
 
 @pytest.mark.parametrize("flags", [[], ["--resume"], ["loss.name", "triplet"]])
 def test_a_folder_of_a_running_training_is_refused(words, flags, tmp_path, capsys):
     words = [*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "0", *flags]
     other = OtherRun(tmp_path / "log")
-    assert main(words) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"in use by another run, process {other.pid};" in line
+    assert f"in use by another run, process {other.pid};" in rejected(words, capsys)
     assert not list((tmp_path / "log").glob("train.log*"))
     other.end()
-    if "triplet" not in flags:
-        assert main(words) == 0
 
 
-def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, capsys):
-    save_dir = ["data.save_dir", str(tmp_path / "before")]
-    assert main([*words, *save_dir, "train.max_epoch", "1"]) == 0
-    path = str(tmp_path / "before" / "model" / "model.pth.tar-1")
-    others = ["data.sources", "['plaza', 'film']", "train.max_epoch", "1"]
-    others += ["data.save_dir", str(tmp_path / "after"), "train.lr", "0.0"]
-    capsys.readouterr()
-    assert main([*words, *others, "--resume", path]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+def test_other_identities_are_refused_and_can_be_fine_tuned(trained, tmp_path, capsys):
+    command, path = trained
+    others = [*command, "data.sources", "['plaza', 'film']", "train.lr", "0.0"]
+    others += ["data.save_dir", str(tmp_path / "after")]
+    line = rejected([*others, "--resume", path], capsys)
     assert "sources was ['mall', 'film'], now ['plaza'," in line
     assert "10 identities are gone, such as mall/" in line
     assert "10 identities are new, such as plaza/" in line
@@ -91,13 +124,13 @@ def test_other_identities_are_refused_and_can_be_fine_tuned(words, tmp_path, cap
     assert line.endswith(f"write --fine-tune {path}")
     assert not (tmp_path / "after").exists()
 
-    assert main([*words, *others, "--fine-tune", path]) == 0
+    assert main([*others, "--fine-tune", path]) == 0
     output = capsys.readouterr().out
     assert "without classifier.bias, classifier.weight; optimiser, discriminator and ID" in output
     assert "epoch: [1/1]" in output
     before, after = (
         dict(load_model(tmp_path / each / "model" / "model.pth.tar-1").named_parameters())
-        for each in ("before", "after")
+        for each in ("log", "after")
     )
     # At a rate of 0: what was loaded is what was trained before.
     for name, value in before.items():
