@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
 from ..system.files import unshared
 from ..system.folder_lock import make_folder
-from ..system.streams import ESCAPED
+from ..system.streams import ESCAPED, Tee
 from ..training import checkpoint, resuming
 from ..training.checkpoint_store import find, newest
 from . import checks
@@ -57,12 +56,12 @@ def build(config: CfgNode) -> Any:
         torch.backends.cudnn.benchmark = True
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
-    if len(datamanager.train_loader) == 0 and not config.test.evaluate:
-        raise ValueError(
-            f"train.batch_size={config.train.batch_size} is more than the "
-            f"{len(datamanager.train_loader.dataset)} training images; write a smaller one"
-        )
     if not config.test.evaluate:
+        if len(datamanager.train_loader) == 0:
+            raise ValueError(
+                f"train.batch_size={config.train.batch_size} is more than the "
+                f"{len(datamanager.train_loader.dataset)} training images; write a smaller one"
+            )
         check_shares(datamanager)
     model = build_model(config, datamanager.num_train_pids)
     if config.use_gpu:
@@ -94,14 +93,13 @@ def find_weights(config: CfgNode) -> None:
     if config.model.resume:
         config.model.resume = find(config.model.resume, config.data.save_dir)
     key = "resume" if config.model.resume else "load_weights"
-    path = config.model[key]
-    if path and Path(path).is_dir():
-        found = newest(path)
-        hint = f", such as {found}" if found else ""
-        raise FileNotFoundError(f"model.{key}: {path} is a folder; name a checkpoint{hint}")
-    if path and not Path(path).is_file():
-        raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
-    if path:
+    if path := config.model[key]:
+        if Path(path).is_dir():
+            found = newest(path)
+            hint = f", such as {found}" if found else ""
+            raise FileNotFoundError(f"model.{key}: {path} is a folder; name a checkpoint{hint}")
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"model.{key}: there is no checkpoint {path!r}")
         config.model.pretrained = False
     if config.test.evaluate and config.model.resume:
         config.model.load_weights, config.model.resume = config.model.resume, ""
@@ -236,22 +234,6 @@ def log_file(config: CfgNode) -> Iterator[None]:
     path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     make_folder(path.parent)
     file = unshared(path).open("w", encoding="utf-8", errors=ESCAPED)
-    with file, contextlib.redirect_stdout(_Tee(sys.stdout, file)):
+    with file, contextlib.redirect_stdout(Tee(sys.stdout, file)):
         print(f"Configuration, where it is not the default\n{changes(config)}\n")
         yield
-
-
-class _Tee(io.TextIOBase):
-    """Writes to several files; torchreid's Logger closes the console when it is dropped."""
-
-    def __init__(self, *files: Any) -> None:
-        self.files = files
-
-    def write(self, text: str) -> int:
-        for file in self.files:
-            file.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        for file in self.files:
-            file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 ESCAPED = "backslashreplace"
@@ -16,3 +17,19 @@ def escape_unknown(*streams: Any) -> None:
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=ESCAPED)
+
+
+class Tee(io.TextIOBase):
+    """Writes to several files; torchreid's Logger closes the console when it is dropped."""
+
+    def __init__(self, *files: Any) -> None:
+        self.files = files
+
+    def write(self, text: str) -> int:
+        for file in self.files:
+            file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for file in self.files:
+            file.flush()
