@@ -65,15 +65,15 @@ def check(config: CfgNode) -> None:
 
 
 def _check_names(config: CfgNode) -> None:
-    samplers = registry.sampler_names()
+    samplers = registry.samplers()
     # torchreid's own lists stand in modules that the package on PyPI keeps under another name.
     for key, valid in {
         "data.type": ["image"],
         "loss.name": ["ddan", "softmax", "triplet"],
-        "model.name": registry.model_names(),
+        "model.name": registry.models(),
         "sampler.train_sampler": samplers,
         "sampler.train_sampler_t": samplers,
-        "data.transforms": registry.transform_names(),
+        "data.transforms": registry.TRANSFORM_NAMES,
         "train.optim": ["adam", "amsgrad", "sgd", "rmsprop", "radam"],
         "train.lr_scheduler": ["single_step", "multi_step", "cosine"],
         "test.dist_metric": ["euclidean", "cosine"],
@@ -96,7 +96,7 @@ def check_dataset_names(key: str, names: Sequence[str]) -> None:
     if not names:
         raise ValueError(f"{key} is empty; name one dataset or more")
     for name in names:
-        check_word(f"{key}: ", name, registry.dataset_names())
+        check_word(f"{key}: ", name, registry.datasets())
 
 
 def _check_datasets(config: CfgNode) -> None:
@@ -113,7 +113,7 @@ def _check_datasets(config: CfgNode) -> None:
                 "would be trained on; write data.combineall False or other targets"
             )
         # A listing without splits takes its queries from the images that it trains on.
-        if not getattr(registry.dataset_class(name), "is_split", True):
+        if not getattr(registry.datasets()[name], "is_split", True):
             raise ValueError(
                 f"{name} is both source and target, and says nothing of train, query and gallery; "
                 "add a column 'split', or name another target"
@@ -145,7 +145,7 @@ def _check_ddan(config: CfgNode) -> None:
             f"{registry.SAMPLER}, or ddan.weight_triplet 0.0"
         )
     split = f"ddan_{config.model.name}"
-    if split in registry.model_names():
+    if split in registry.models():
         raise ValueError(
             f"model.name {config.model.name} has no mapping network to align; write {split}"
         )
@@ -180,6 +180,6 @@ def _check_published(config: CfgNode, root: Path) -> None:
 def _missing(name: str, root: Path) -> list[str]:
     if name in DATASETS:
         return missing(name, root)
-    folder = getattr(registry.dataset_class(name), "dataset_dir", None)
+    folder = getattr(registry.datasets()[name], "dataset_dir", None)
     path = root / folder if isinstance(folder, str) else root
     return [] if path.exists() else [str(path)]

@@ -51,7 +51,13 @@ def load(arguments: argparse.Namespace, only: str = "") -> CfgNode:
     Raises:
         ValueError, FileNotFoundError: the file, a key or a value is not valid.
     """
-    pairs = arguments.rest + _unknown_among_names(arguments)
+    pairs = list(arguments.rest)
+    names = {}
+    for flag in ("sources", "targets", "transforms"):
+        words = getattr(arguments, flag) or []
+        # A misspelt key after `-t viper` is no target: names have no dots, keys have.
+        first = next((place for place, word in enumerate(words) if "." in word), len(words))
+        names[flag], pairs = words[:first], pairs + words[first:]
     _check_one_dataset_a_flag(arguments.dataset, pairs)
     configuration = schema.get_default_config()
     if arguments.config_file:
@@ -60,9 +66,7 @@ def load(arguments: argparse.Namespace, only: str = "") -> CfgNode:
         configuration.data.root = arguments.root
     if arguments.central_domain:
         configuration.ddan.central_domain = arguments.central_domain
-    for name in ("sources", "targets", "transforms"):
-        if getattr(arguments, name):
-            configuration.data[name] = getattr(arguments, name)
+    configuration.data.update({flag: words for flag, words in names.items() if words})
     schema.merge_options(configuration, pairs)
     registry.register_own(arguments.dataset, configuration.data[only] if only else None)
     return configuration
@@ -89,17 +93,6 @@ def take_pairs(words: Sequence[str]) -> tuple[list[str], list[str]]:
         (pairs if pair else others).extend(taken)
         del rest[: len(taken)]
     return pairs, others
-
-
-def _unknown_among_names(arguments: argparse.Namespace) -> list[str]:
-    # A misspelt key after `-t viper` is no target: names have no dots, keys have.
-    pairs: list[str] = []
-    for flag in ("sources", "targets", "transforms"):
-        words = getattr(arguments, flag) or []
-        first = next((place for place, word in enumerate(words) if "." in word), len(words))
-        pairs += words[first:]
-        setattr(arguments, flag, words[:first])
-    return pairs
 
 
 def _check_one_dataset_a_flag(datasets: Sequence[str], words: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from ..data.transforms import ddan_transforms
 from ..engine import ImageDDANEngine
 from ..models import BACKBONES, FACTORIES, build_named
 from .import_hook import after_import
-from .registry import SAMPLER, TRANSFORMS, registry_of, submodule_of_data
+from .registry import SAMPLER, TRANSFORMS, models
 
 
 def register() -> None:
@@ -29,9 +29,8 @@ def register() -> None:
 
     Importing :mod:`ddan_torchreid` calls it; calling it again changes nothing.
     """
-    models = registry_of(torchreid.models, "__model_factory")
     for name, factory in (FACTORIES | BACKBONES).items():
-        models.setdefault(name, functools.partial(build_named, name, factory))
+        models().setdefault(name, functools.partial(build_named, name, factory))
     torchreid.engine.ImageDDANEngine = ImageDDANEngine
     torchreid.data.sampler.MultiDomainIdentitySampler = MultiDomainIdentitySampler
     _replace_builder("build_train_sampler", _build_train_sampler)
@@ -49,7 +48,7 @@ def _extend_default_config(module: Any) -> None:
 
 def _replace_builder(name: str, ours: Any) -> None:
     """Lets the data manager call ours, with torchreid's as its first argument."""
-    manager = submodule_of_data("datamanager")
+    manager = torchreid.data.datamanager
     original = getattr(manager, name)
     if not hasattr(original, "__wrapped__"):
         wrapper = functools.update_wrapper(functools.partial(ours, original), original)

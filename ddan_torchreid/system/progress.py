@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from types import TracebackType
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -56,13 +55,8 @@ class TrainingBar:
         self._output.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._output.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._output.__exit__(*error)
         self._bar.close()
 
 

@@ -16,34 +16,29 @@ ITEMS = [(f"{pid}_{n}.jpg", pid, n, pid % 2) for pid in range(8) for n in range(
 
 def test_registering_again_changes_nothing():
     before = [getattr(DATAMANAGER, name) for name in BUILDERS]
-    finders, models = list(sys.meta_path), registry.model_names()
+    finders, models = list(sys.meta_path), list(registry.models())
     ddan_torchreid.register()
     assert [getattr(DATAMANAGER, name) for name in BUILDERS] == before
     assert sys.meta_path == finders
-    assert registry.model_names() == models
+    assert list(registry.models()) == models
 
 
 def test_torchreid_knows_ddan_s_names():
     assert torchreid.engine.ImageDDANEngine is ddan_torchreid.ImageDDANEngine
     assert {"ddan_mobilenetv2_x1_0", "ddan_mobilenetv2_in_bn_x1_0", "ddan_resnet50"} <= set(
-        registry.model_names()
+        registry.models()
     )
-    assert registry.dataset_class("market1501").__name__ == "Market1501"
+    assert registry.datasets()["market1501"].__name__ == "Market1501"
     model = torchreid.models.build_model(
         "ddan_osnet_x0_25", num_classes=3, loss="softmax", pretrained=False, use_gpu=False
     )
     assert model.classifier.out_features == 3
 
 
-def test_names_of_torchreid_are_never_replaced():
-    original = registry.registry_of(torchreid.models, "__model_factory")["ddan_resnet50"]
-    own = registry.registry_of(torchreid.models, "__model_factory")
-    own["ddan_resnet50"] = len
-    try:
-        ddan_torchreid.register()
-        assert own["ddan_resnet50"] is len
-    finally:
-        own["ddan_resnet50"] = original
+def test_names_of_torchreid_are_never_replaced(monkeypatch):
+    monkeypatch.setitem(registry.models(), "ddan_resnet50", len)
+    ddan_torchreid.register()
+    assert registry.models()["ddan_resnet50"] is len
 
 
 @pytest.mark.parametrize("name", ["RandomSampler", "RandomIdentitySampler", "SequentialSampler"])

@@ -14,7 +14,7 @@ from PIL import Image
 from synthetic import DOMAINS, draw, draw_image
 
 from ddan_torchreid.data.datasets import check
-from ddan_torchreid.integration.registry import dataset_class
+from ddan_torchreid.integration.registry import datasets
 
 TOOLS = Path(synthetic.__file__).parents[1]
 SMALL = {"identities": 3, "images": 2, "test_identities": 2, "size": (32, 16), "progress": False}
@@ -121,7 +121,7 @@ def test_the_package_reads_them_without_knowing_them(tmp_path):
     only = draw(tmp_path / "target", ["airport"], **SMALL | {"identities": 0})
     synthetic.register({"read_target": only["airport"]})
     with pytest.raises(ValueError, match="has no training images"):
-        dataset_class("read_target")(mode="train")
+        datasets()["read_target"](mode="train")
 
 
 def test_a_folder_that_is_there_is_left_alone_or_refused(tmp_path):
