@@ -126,6 +126,10 @@ def _check_numbers(config: CfgNode) -> None:
     for key, values in (("norm_mean", config.data.norm_mean), ("norm_std", config.data.norm_std)):
         if len(values) != 3 or (key == "norm_std" and min(values) <= 0):
             raise ValueError(f"data.{key}={values} must hold three numbers, deviations above 0")
+    if config.test.visrank and not config.test.evaluate:
+        raise ValueError(
+            "test.visrank draws the rankings of a finished model; write test.evaluate True"
+        )
     part = PARTS.get(config.sampler.train_sampler)
     batch, size = config.train.batch_size, config.sampler[part] if part else 1
     if batch % size:

@@ -62,6 +62,7 @@ REFUSED = [
     ({"train.seed": str(2**32)}, "below 4294967296"),
     ({"train.optim": "adamw"}, "did you mean 'adam'"),
     ({"train.lr_scheduler": "step"}, "write one of single_step, multi_step, cosine"),
+    ({"test.visrank": "True"}, "test.evaluate True"),
     ({"test.dist_metric": "cosin"}, "did you mean 'cosine'"),
     ({"data.norm_std": "[0.2, 0.0, 0.2]"}, "data.norm_std"),
     ({"data.norm_mean": "[0.5]"}, "data.norm_mean"),

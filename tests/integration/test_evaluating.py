@@ -1,4 +1,4 @@
-"""A test is refused nothing that matters to training only (commands/test_evaluate.py: evaluate)."""
+"""A test is refused nothing that matters to training only (evaluate: commands/test_evaluate.py)."""
 
 import pytest
 import torch
