@@ -98,6 +98,7 @@ SCHEMA |= {"ddan.dropout": Option(0.5, least=0, below=1), "ddan.fine_tune": Opti
 # Keys that hold a path, where ~ stands for the home folder.
 PATHS = ("data.root", "data.save_dir", "model.load_weights", "model.resume", "ddan.splits_from")
 
+# What a test reads of the sections and keys below.
 _OF_TESTS = (
     *("train.seed", "ddan.bad_images", "ddan.evaluation_splits", "ddan.evaluator"),
     *("ddan.legacy_metrics", "ddan.neck", "ddan.progress", "ddan.splits_from", "ddan.splits_seed"),
