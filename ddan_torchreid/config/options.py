@@ -13,7 +13,7 @@ KINDS: dict[type, tuple[type, str]] = {
     bool: (bool, "true or false"),
     int: (numbers.Integral, "a whole number"),
     float: (numbers.Real, "a number"),
-    str: (str, "a text"),
+    str: (str, "text"),
     list: (list, "a list"),
 }
 
