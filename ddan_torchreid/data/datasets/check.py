@@ -114,16 +114,15 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
     for split, members in splits.items():
         report.counts.append(Count(split, len(members), len({shot.pid for shot in members})))
     if "query" in splits and "gallery" in splits:
-        numbers = {text: i for i, text in enumerate({text for shot in shots for text in shot[1:3]})}
-        persons_and_cameras = [
-            [numbers[shot[column]] for shot in splits[split]]
+        columns = [
+            [shot[column] for shot in splits[split]]
             for split in ("query", "gallery")
             for column in (1, 2)
         ]
-        counts = count_matches(*persons_and_cameras)
+        counts = count_matches(*columns)
         if counts.matched < counts.queries:
             target = report.notes if counts.matched else report.problems
-            target.append(Finding(explain_no_match(*persons_and_cameras)))
+            target.append(Finding(explain_no_match(*columns)))
     _check_images(report, shots, workers, progress)
     return report
 
