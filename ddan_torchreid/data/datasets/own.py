@@ -64,57 +64,57 @@ class OwnDataset(torchreid.data.ImageDataset):
             ValueError: it has no images for the mode, such as no query for a target.
         """
         everything = kwargs.pop("combineall", False)
-        train, query, gallery = self._lists(everything)
+        lists = self._lists(everything)
+        train, query, gallery = lists.values()
         name, place = type(self).__name__, self.dataset_dir
         if kwargs.get("mode", "train") != "train":
-            for split, items in (("query", query), ("gallery", gallery)):
-                if not items and self.is_split:
-                    raise ValueError(
-                        f"{name} cannot be a target: it has no {split} images; add them to {place}"
-                    )
-            if not query:
+            if not self.is_split and not query:
                 raise ValueError(
                     f"{name} cannot be a target: no person in {place} is seen by two cameras"
                 )
+            for split in ("query", "gallery"):
+                if not lists[split]:
+                    raise ValueError(
+                        f"{name} cannot be a target: it has no {split} images; add them to {place}"
+                    )
         elif not train:
             raise ValueError(
                 f"{name} cannot be a source: {place} has no training images; add them, or write "
                 "data.combineall True to train on its query and gallery"
             )
-        self._sizes = [_sizes(items) for items in (train, query, gallery)]
+        self._sizes = {split: _sizes(items) for split, items in lists.items()}
         # torchreid looks at the first item of every list, needed or not.
         filler = (train or query or gallery)[:1]
         super().__init__(train or filler, query or filler, gallery or filler, **kwargs)
         self.combineall = everything
 
-    def _lists(self, everything: bool) -> list[list[tuple[str, int, int]]]:
+    def _lists(self, everything: bool) -> dict[str, list[tuple[str, int, int]]]:
         splits: dict[str, list[Shot]] = {split: [] for split in FOLDERS}
         for shot in self.shots:
             splits[shot.split or "train"].append(shot)
-        trained = splits["train"]
         if everything:
-            background = _background(self.shots)
-            trained = [shot for shot in self.shots if shot.pid not in background]
-        tests = [splits["query"], splits["gallery"]]
+            background = {shot.split for shot in self.shots if shot.pid == "0"} == {"gallery"}
+            splits["train"] = [shot for shot in self.shots if shot.pid != "0" or not background]
         if not self.is_split:
-            tests = list(_single_query(self.shots, Path(self.dataset_dir).parent))
+            folder = Path(self.dataset_dir).parent
+            splits["query"], splits["gallery"] = _single_query(self.shots, folder)
         # torchreid joins sources by the number of their training cameras: these come first.
-        cameras = _numbers(shot.camera for shot in trained)
+        cameras = _numbers(shot.camera for shot in splits["train"])
         for camera in sorted({shot.camera for shot in self.shots} - cameras.keys()):
             cameras[camera] = len(cameras)
-        labels = _numbers(shot.pid for shot in trained)
-        persons = _numbers(shot.pid for shot in self.shots)
-        return [
-            [(shot.path, numbers[shot.pid], cameras[shot.camera]) for shot in shots]
-            for shots, numbers in ((trained, labels), (tests[0], persons), (tests[1], persons))
-        ]
+        persons = dict.fromkeys(FOLDERS, _numbers(shot.pid for shot in self.shots))
+        persons["train"] = _numbers(shot.pid for shot in splits["train"])
+        return {
+            split: [(shot.path, persons[split][shot.pid], cameras[shot.camera]) for shot in shots]
+            for split, shots in splits.items()
+        }
 
     def show_summary(self) -> None:
         """Prints torchreid's table, with zeros for what is not there."""
         line = "  " + "-" * 40
         print(f"=> Loaded {type(self).__name__} ({self.dataset_dir})\n{line}")
         print(f"  subset   | # ids | # images | # cameras\n{line}")
-        for split, (persons, images, cameras) in zip(FOLDERS, self._sizes, strict=True):
+        for split, (persons, images, cameras) in self._sizes.items():
             print(f"  {split:<9}| {persons:5d} | {images:8d} | {cameras:9d}")
         print(line)
 
@@ -143,7 +143,7 @@ def dataset_classes(
         ValueError, FileNotFoundError: a flag, a name or the data is not valid.
     """
     classes: dict[str, type[OwnDataset]] = {}
-    names: set[str] = set()
+    names = set(known)
     for flag in flags:
         name, equals, path = flag.partition("=")
         if not (equals and path.strip() and _DATASET_NAME.fullmatch(name)):
@@ -151,7 +151,7 @@ def dataset_classes(
                 f"--dataset {flag!r} is not NAME=PATH with a name of letters, digits, _ and -; "
                 "write, for example, --dataset shop=crops.csv"
             )
-        if name in known or name in names:
+        if name in names:
             raise ValueError(f"--dataset {name}=...: this name is taken; choose another")
         names.add(name)
         if read is None or name in read:
@@ -160,15 +160,10 @@ def dataset_classes(
 
 
 def dataset_class(name: str, path: str) -> type[OwnDataset]:
-    """A torchreid dataset of a folder or a CSV file; see the module for both.
-
-    Args:
-        name: what torchreid is to call the dataset.
-        path: the folder or the CSV file, of which ``#DOMAIN`` takes one domain.
+    """The torchreid dataset ``name`` of a folder or a CSV file; see the module for both.
 
     Raises:
-        ValueError, FileNotFoundError: what is there is not valid; see
-            :func:`ddan_torchreid.data.datasets.listing.read`.
+        ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = read(path)
     members = {
@@ -181,13 +176,10 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
 
 
 def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
-    """One image of a dataset as a dataset, for a data manager that wants a set nobody reads.
+    """One image of a registered dataset as a dataset, for a data manager that wants one more.
 
-    It is the source where targets are tested, and the target where sources are compared.
-
-    Args:
-        name: of a registered dataset.
-        mode: 'query' or 'train', of which it has images.
+    It is the source where targets are tested (``mode`` is 'query'), and the target where sources
+    are compared ('train').
     """
 
     class StandIn(torchreid.data.ImageDataset):
@@ -196,12 +188,8 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            dataset = load(
-                torchreid.data.datasets.init_image_dataset,
-                name,
-                root=root,
-                **kwargs | {"mode": mode},
-            )
+            options = kwargs | {"root": root, "mode": mode}
+            dataset = load(torchreid.data.datasets.init_image_dataset, name, **options)
             item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
 
@@ -210,25 +198,19 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
 def _single_query(shots: Sequence[Shot], folder: Path) -> tuple[list[Shot], list[Shot]]:
     cameras: dict[str, set[str]] = defaultdict(set)
-    queries: dict[str, Shot] = {}
     for shot in shots:
         cameras[shot.pid].add(shot.camera)
-    for shot in sorted(shots, key=lambda shot: _digest(os.path.relpath(shot.path, folder))):
+
+    def digest(shot: Shot) -> str:
+        name = os.path.relpath(shot.path, folder)
+        return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+
+    queries: dict[str, Shot] = {}
+    for shot in sorted(shots, key=digest):
         if len(cameras[shot.pid]) > 1:
             queries.setdefault(shot.pid, shot)
     chosen = set(queries.values())
     return list(queries.values()), [shot for shot in shots if shot not in chosen]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _background(shots: Iterable[Shot]) -> set[str]:
-    splits = defaultdict(set)
-    for shot in shots:
-        splits[shot.pid].add(shot.split)
-    return {pid for pid, found in splits.items() if found == {"gallery"} and pid == "0"}
 
 
 def _numbers(names: Iterable[str]) -> dict[str, int]:
