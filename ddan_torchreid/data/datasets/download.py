@@ -37,8 +37,8 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     KeyError,
-    RuntimeError,
-)  # the last of a zip with a password
+    RuntimeError,  # of a zip with a password
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,6 @@ class _Dataset:
         names: Names of images in the archive, with a group ``person``: torchreid's, and
             person, underscore, camera, which the authors' own code reads.
         readable: Names that torchreid reads; others become person (4 digits), number (3 digits).
-        images: Number of images.
-        persons: Number of persons.
     """
 
     folder: str

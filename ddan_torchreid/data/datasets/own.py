@@ -3,18 +3,15 @@
 ``--dataset NAME=PATH`` names one domain. PATH is one of
 
 * a folder in the layout of Market-1501: ``bounding_box_train``, ``query`` and ``bounding_box_test``
-  with files ``<pid>_c<camera>...`` of the suffixes in :mod:`ddan_torchreid.data.readable`. A part
-  that is not needed may be missing;
-* a CSV file in UTF-8 with a header and the columns ``path,pid,camid`` and, optionally, ``domain``
-  and ``split`` (train, query or gallery). A path is relative to the file's folder, with ``/`` or,
-  from Windows, backslashes; other columns are ignored. ``PATH#DOMAIN`` takes the rows of one
-  domain, and is needed when there are several.
+  (those that are needed) with images ``<pid>_c<camera>...``;
+* a CSV file in UTF-8 with the columns ``path,pid,camid`` and, optionally, ``domain`` and ``split``
+  (train, query or gallery). A path is relative to the file's folder, with ``/`` or, from Windows,
+  backslashes. ``PATH#DOMAIN`` takes the rows of one domain, and is needed when there are several.
 
 What both have in common:
 
 * Pids, cameras and domains are texts, but equal whole numbers are one, however a spreadsheet
-  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``, whose zeros it drops. Persons that must stay
-  apart get texts, such as ``a7`` and ``b7``. One pid is one person in all splits.
+  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``. One pid is one person in all splits.
 * Pid ``-1`` is left out. Pid ``0`` that only the gallery has is background, as in Market-1501:
   nobody's match, and never trained on.
 * A source needs training images, or ``data.combineall``, which takes every split. A target needs
@@ -132,12 +129,12 @@ def _restore(attributes: dict[str, Any]) -> OwnDataset:
 def dataset_classes(
     flags: Iterable[str], known: Collection[str], read: Collection[str] | None = None
 ) -> dict[str, type[OwnDataset]]:
-    """The datasets of the flags ``--dataset NAME=PATH`` that are wanted.
+    """The datasets of flags ``NAME=PATH``, by name.
 
     Args:
         flags: what follows each ``--dataset``.
         known: names that are taken.
-        read: names of the wanted ones, None for all; of others the disk is not looked at.
+        read: names of those that are wanted, None for all; the disk is not looked at for others.
 
     Raises:
         ValueError, FileNotFoundError: a flag, a name or the data is not valid.
