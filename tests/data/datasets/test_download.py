@@ -77,26 +77,22 @@ def test_archive_put_there_by_hand_is_used(small_cuhksysu, tmp_path):
     assert len(os.listdir(download("cuhksysu", tmp_path, no_fetch))) == 4
 
 
-def test_ilids_can_be_loaded_by_torchreid(tmp_path):
-    content = tarred({f"i-LIDS_Pedestrian/Persons/{name}": b"x" for name in PERSONS})
-    folder = download("ilids", tmp_path, serving(content))
-    assert folder == tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
-    assert sorted(os.listdir(folder)) == PERSONS
-    dataset = torchreid.data.datasets.image.ilids.iLIDS(str(tmp_path))
-    assert len(dataset.query) == len(dataset.gallery) == 60
-
-
-@pytest.mark.parametrize("form", ["{}_c{}.jpg", "{:04d}_{}_x.jpg", "{:05d}_c{:03d}.jpg"])
-def test_ilids_under_the_names_that_the_authors_code_reads(form, tmp_path):
+@pytest.mark.parametrize(
+    "form", ["{:04d}{:03d}.jpg", "{}_c{}.jpg", "{:04d}_{}_x.jpg", "{:05d}_c{:03d}.jpg"]
+)
+def test_ilids_under_torchreids_names_and_those_that_the_authors_code_reads(form, tmp_path):
     files = {
         f"iLIDS/images/{form.format(person, camera)}": f"{person} {camera}".encode()
         for person in range(1, 120)
         for camera in range(1, 5)
     }
     folder = download("ilids", tmp_path, serving(zipped(files)))
+    assert folder == tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
     assert sorted(os.listdir(folder)) == PERSONS
     for name in PERSONS:
         assert (folder / name).read_text() == f"{int(name[:4])} {int(name[4:7])}"
+    dataset = torchreid.data.datasets.image.ilids.iLIDS(str(tmp_path))
+    assert len(dataset.query) == len(dataset.gallery) == 60
 
 
 def test_cuhksysu_under_the_names_that_the_authors_code_reads(small_cuhksysu, tmp_path):
