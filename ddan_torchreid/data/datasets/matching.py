@@ -38,16 +38,14 @@ def count_matches(
 
 
 def explain_no_match(*columns: Iterable) -> str:
-    """Says in one line how many queries have a match, why others have none, and what to change.
+    """Says in one line why queries have no match and what to change.
 
     Args:
-        *columns: those of :func:`count_matches`.
+        *columns: those of :func:`count_matches`, of queries that do not all have one.
     """
     queries, matched, absent, same_camera = count_matches(*columns)
     if not queries:
         return "there are no queries; add query images"
-    if matched == queries:
-        return f"all {queries} queries have a match in the gallery"
     start = f"{matched} of {queries} queries have a match" if matched else "no query has a match"
     reasons = []
     if absent:
