@@ -58,9 +58,8 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
     try:
         found = list_images(name, base.parent)
     except ValueError as error:
-        start = str(error).partition(" is not ")[0]
-        reported = any(start in each.text for each in hindering)
-        report.problems = hindering if reported else [Finding(str(error)), *hindering]
+        damaged = Finding(str(error))
+        report.problems = [damaged, *(each for each in hindering if each != damaged)]
         return report
     if found.missing:
         source = DATASETS[name].source

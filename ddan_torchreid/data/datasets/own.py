@@ -117,13 +117,7 @@ class OwnDataset(torchreid.data.ImageDataset):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes that are spawned cannot import a class that a flag made.
-        return _restore, (self.__dict__,)
-
-
-def _restore(attributes: dict[str, Any]) -> OwnDataset:
-    dataset = OwnDataset.__new__(OwnDataset)
-    dataset.__dict__.update(attributes)
-    return dataset
+        return OwnDataset.__new__, (OwnDataset,), self.__dict__
 
 
 def dataset_classes(
