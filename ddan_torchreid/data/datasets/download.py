@@ -14,14 +14,10 @@ import tempfile
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...system.files import expanded
-
-#: Saves the Google Drive file of an id (first argument) to a path (second).
-Fetch = Callable[[str, str], object]
 
 WEIGHTS = "ddan-weights"
 FILE_IDS = {
@@ -77,18 +73,16 @@ DATASETS = {
 }
 
 
-def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = None) -> Path:
+def download(name: str, root: str | Path = "reid-data") -> Path:
     """Downloads a dataset into torchreid's layout, or the weights that the authors released.
 
-    ``'cuhksysu'`` goes to ``cuhksysu/cropped_images``, ``'ilids'`` to
-    ``ilids/i-LIDS_Pedestrian/Persons``, ``'ddan-weights'`` to ``downloads/ddan-weights`` (convert
-    it with :func:`ddan_torchreid.models.convert_official`). What is there already is not fetched
-    again. An archive stays in ``downloads/<name>``; one that was put there by hand is used.
+    What is there already is not fetched again. An archive stays in ``downloads/<name>`` below the
+    data root; one that was put there by hand is used.
 
     Args:
-        name: 'cuhksysu', 'ilids' or 'ddan-weights'.
+        name: 'cuhksysu', 'ilids' or 'ddan-weights' (which
+            :func:`ddan_torchreid.models.convert_official` converts).
         root: torchreid's data root.
-        fetch: Saves a Google Drive file; gdown by default.
 
     Returns:
         The folder of images, or the file of weights.
@@ -104,7 +98,7 @@ def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = No
     root = Path(expanded(root))
     file = root / "downloads" / name
     if name == WEIGHTS:
-        return _fetched(name, file, fetch)
+        return _fetched(name, file)
     dataset = DATASETS[name]
     target = root / dataset.folder
     if target.exists() and any(target.iterdir()):
@@ -115,12 +109,12 @@ def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = No
                 "away to have it made again"
             )
         return target
-    _extract(_fetched(name, file, fetch), dataset, target, root)
+    _extract(_fetched(name, file), dataset, target, root)
     print(f"{name}: {dataset.images} images of {dataset.persons} persons in {target}")
     return target
 
 
-def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
+def _fetched(name: str, file: Path) -> Path:
     """The downloaded file, which has this name only when it is whole."""
     if file.exists():
         return file
@@ -128,7 +122,9 @@ def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
     part = file.with_name(f"{name}.part")
     part.unlink(missing_ok=True)
     try:
-        (fetch or _from_google_drive)(FILE_IDS[name], str(part))
+        import gdown  # takes long
+
+        gdown.download(id=FILE_IDS[name], output=str(part), quiet=False)
         if not part.is_file():
             raise OSError("nothing was saved")
         with part.open("rb") as content:
@@ -145,12 +141,6 @@ def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return file
-
-
-def _from_google_drive(file_id: str, path: str) -> None:
-    import gdown
-
-    gdown.download(id=file_id, output=path, quiet=False)
 
 
 def _extract(archive: Path, dataset: _Dataset, target: Path, root: Path) -> None:

@@ -4,12 +4,11 @@ import io
 import os
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from ddan_torchreid.data.datasets.download import Path as OrdinaryPath
-from ddan_torchreid.data.datasets.download import download
-from tests.data.datasets.archives import CROPS, crops, files_below, serving, tarred, zipped
+from tests.data.datasets.archives import CROPS, crops, files_below, served, tarred, zipped
 
 
 def entry(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
@@ -41,7 +40,7 @@ def test_nothing_leaves_the_archive(case, small_cuhksysu, tmp_path):
     root = tmp_path / "a" / "b" / "root"
     images = [f"cuhksysu/cropped_images/{name}" for name in sorted(CROPS)]
     try:
-        download("cuhksysu", root, serving(MALICIOUS[case]))
+        served("cuhksysu", root, MALICIOUS[case])
     except ValueError as error:
         assert "cannot be unpacked" in str(error)  # noqa: PT017
         images = []
@@ -72,7 +71,7 @@ def corrupted(content: bytes) -> bytes:
 )
 def test_damaged_archives(content, message, small_cuhksysu, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
-        download("cuhksysu", tmp_path, serving(content))
+        served("cuhksysu", tmp_path, content)
     assert "\n" not in str(caught.value)
     assert files_below(tmp_path) == ["downloads/cuhksysu"]
     assert os.listdir(tmp_path) == ["downloads"]
@@ -86,11 +85,10 @@ def test_interrupted_extraction_leaves_no_dataset(small_cuhksysu, tmp_path, monk
             raise OSError(28, "No space left on device")
         moved.append(os.replace(self, target))
 
-    content = serving(zipped(crops()))
-    download("ddan-weights", tmp_path, content)
-    monkeypatch.setattr(OrdinaryPath, "replace", full_disk)
-    (tmp_path / "downloads" / "ddan-weights").rename(tmp_path / "downloads" / "cuhksysu")
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "cuhksysu").write_bytes(zipped(crops()))
+    monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        download("cuhksysu", tmp_path)
+        served("cuhksysu", tmp_path)
     assert os.listdir(tmp_path) == ["downloads"]
     assert len(moved) == 2
