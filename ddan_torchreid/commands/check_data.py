@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 from pathlib import Path
 
@@ -40,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
         FileNotFoundError: there is nothing to check.
     """
     root = Path(os.path.abspath(os.path.expanduser(arguments.root)))
-    names = arguments.names or _found(root)
+    names = arguments.names or [
+        name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()
+    ]
     for name in names:
         if "=" not in name and name not in DATASETS:
             raise ValueError(
@@ -51,9 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(f"there is no known dataset under {root}; give another --root")
     reports = []
     for name in names:
-        if arguments.fix_splits and name in DATASETS:
-            _fix_splits(name, root)
-        reports.append(_check(name, root))
+        if name not in DATASETS:
+            own, _, path = name.partition("=")
+            reports.append(check.check_own(own, path))
+        else:
+            for line in split_files.mend(name, root) if arguments.fix_splits else ():
+                print(line)
+            reports.append(check.check_published(name, root))
         _print_report(reports[-1], arguments.all_files)
     for finding in check.shared_images(reports):
         _print_finding("note", finding, root, arguments.all_files)
@@ -63,38 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"no problems in {len(reports)} dataset{'s' * (len(reports) > 1)}")
     return int(bool(wrong))
-
-
-def _found(root: Path) -> list[str]:
-    return [name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()]
-
-
-def _check(name: str, root: Path) -> check.Report:
-    if name in DATASETS:
-        return check.check_published(name, root)
-    name, _, path = name.partition("=")
-    return check.check_own(name, path)
-
-
-def _fix_splits(name: str, root: Path) -> None:
-    folder = root / DATASETS[name].folder
-    for file in (folder / each for each in split_files.SPLIT_FILES.get(name, ())):
-        try:
-            whole = not file.is_file() or not split_files.coverage(name, root, file).unlisted
-        except ValueError:
-            whole = False
-        except OSError:  # the images are not there, which the report says
-            continue
-        if not whole:
-            print(f"{file} is now {split_files.set_aside(file).name}; torchreid draws a new one")
-    # What cannot be put right is then among the problems of the report.
-    with contextlib.suppress(ValueError):
-        for file, moves in split_files.stale_paths(name, folder).items():
-            try:
-                split_files.rewrite(file, moves)
-                print(f"{file}: {len(moves)} paths now lead to this root")
-            except FileNotFoundError as error:
-                print(error)
 
 
 def _print_report(report: check.Report, all_files: bool) -> None:

@@ -76,10 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _line(name: str, text: str) -> None:
-    print(f"  {name:<24}{text}")
-
-
 def _packages() -> Iterator[str]:
     print("\npackages")
     _line("python", f"{platform.python_version()}, {platform.system()} {platform.machine()}")
@@ -143,6 +139,10 @@ def _weights() -> None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     remark = "" if digest.startswith(weights.SHA256_PREFIX) else ", not torchvision's: delete it"
     _line("MobileNetV2", f"cached, {file}{remark}")
+
+
+def _line(name: str, text: str) -> None:
+    print(f"  {name:<24}{text}")
 
 
 def _datasets(asked: str | None) -> Iterator[str]:

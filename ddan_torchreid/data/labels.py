@@ -35,7 +35,7 @@ def stable_labels(train: Sequence[Item]) -> list[Item]:
     path are ordered by their remaining paths and camera ids.
 
     Returns:
-        a new list of tuples; ``train`` is unchanged.
+        a new list of tuples.
     """
     entries = sorted(
         (dsetid, name, camid, pid, path)
@@ -52,13 +52,10 @@ def stable_labels(train: Sequence[Item]) -> list[Item]:
 
 
 def stabilise(dataset: Any) -> bool:
-    """Apply `stable_labels` to a torchreid dataset in place.
+    """Applies `stable_labels` to a torchreid dataset in place; returns whether its list changed.
 
     ``dataset.train`` keeps being the same list object. In mode ``train`` the images that the
     dataset serves, ``dataset.data``, are that list afterwards, even if they were a copy before.
-
-    Returns:
-        whether the training list changed.
     """
     stable = stable_labels(dataset.train)
     changed = stable != [tuple(item) for item in dataset.train]
@@ -69,20 +66,16 @@ def stabilise(dataset: Any) -> bool:
 
 
 def check_training_images(train: Sequence[Item], pairs: bool) -> None:
-    """Checks that the training images are the same in all processes, and can make pairs.
-
-    Args:
-        train: with stable labels.
-        pairs: whether a loss needs two images of one identity.
+    """Checks that images with stable labels are the same in all processes and can make ``pairs``.
 
     Raises:
-        ValueError: they are not, or cannot.
+        ValueError: they are not, or a loss needs two images of one identity and none has two.
     """
     if distributed.active() and distributed.differs(label_digest(train)):
         raise ValueError(
             "the processes find different training images; give all of them the same data"
         )
-    if pairs and (images_per_identity(train) < 2).all():
+    if pairs and np.bincount([item[1] for item in train]).max() < 2:
         raise ValueError(
             "no identity of the sources has two images, so the triplet term has no positive "
             "pair; check the sources, or write weight_triplet 0.0"
@@ -111,42 +104,9 @@ def identity_names(train: Sequence[Item], sources: Sequence[str]) -> list[str]:
 
 
 def identity_domains(train: Sequence[Item]) -> NDArray[np.int64]:
-    """(N,) domain (``dsetid``) of each identity.
-
-    Raises:
-        ValueError: the pids are not 0 .. N-1, or one occurs in two domains.
-    """
-    pids, domains = _pids(train), np.array([item[3] for item in train], dtype=np.int64)
-    result = np.empty(pids.max() + 1, dtype=np.int64)
-    result[pids] = domains
-    if (mixed := np.flatnonzero(result[pids] != domains)).size:
-        pid = pids[mixed[0]]
-        raise ValueError(
-            f"pid {pid} occurs in domains {domains[mixed[0]]} and {result[pid]}: "
-            "number the identities of all domains together, as stable_labels does"
-        )
-    return result
-
-
-def images_per_identity(train: Sequence[Item]) -> NDArray[np.int64]:
-    """(N,) images of each identity.
-
-    Raises:
-        ValueError: the pids are not 0 .. N-1.
-    """
-    return np.bincount(_pids(train))
-
-
-def _pids(train: Sequence[Item]) -> NDArray[np.int64]:
-    """(images,) pid of each image, checked to cover 0 .. N-1."""
-    pids = np.array([item[1] for item in train], dtype=np.int64)
-    present = np.unique(pids)
-    if len(present) == 0 or present[0] != 0 or present[-1] != len(present) - 1:
-        found = f"{len(present)} pids from {present[0]} to {present[-1]}" if pids.size else "none"
-        raise ValueError(
-            f"pids must be 0 .. N-1 without a gap, found {found}: relabel with stable_labels"
-        )
-    return pids
+    """(N,) domain (``dsetid``) of each identity of a list with stable labels."""
+    domains = sorted({(pid, dsetid) for _, pid, _, dsetid in train})
+    return np.array([dsetid for _, dsetid in domains], dtype=np.int64)
 
 
 def _relative_paths(train: Sequence[Item]) -> list[str]:

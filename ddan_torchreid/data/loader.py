@@ -17,42 +17,13 @@ from .order import EpochOrder
 from .reading import SafeImageDataset
 
 
-def stabilise_train_loader(datamanager: Any, seed: int | None = None) -> None:
-    """Gives a data manager's training set stable labels and order, under any sampler.
-
-    A sampler of torchreid remembers positions in the list, so it is built again when the list
-    changed.
-
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` may be replaced.
-        seed: seed for a sampler that has one; None leaves it.
-    """
-    loader = datamanager.train_loader
-    sampler = loader.sampler
-    if isinstance(sampler, EpochOrder):  # of another engine with this data
-        sampler = sampler.sampler
-    if stabilise(loader.dataset):
-        if hasattr(sampler, "rebuild"):
-            sampler = sampler.rebuild()
-            datamanager.train_loader = with_sampler(loader, sampler)
-        else:
-            warnings.warn(
-                "the training loader was not built by torchreid's data manager, so its sampler "
-                "cannot be rebuilt on the sorted images; batches may differ between machines",
-                stacklevel=2,
-            )
-    if seed is not None and hasattr(sampler, "seed"):
-        sampler.seed = seed
-
-
 def order_train_loader(datamanager: Any, seed: int | None) -> None:
-    """Lets the epochs of the training loader start at any batch, and be drawn by (seed, epoch).
+    """Gives the training images stable labels, and an order that an epoch can be entered in.
 
-    Its workers leave the first SIGINT or SIGTERM to the main process from now on.
-
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` is replaced.
-        seed: see :class:`~ddan_torchreid.data.order.EpochOrder`.
+    Under any sampler. One of torchreid remembers positions in the list of images, so it is built
+    again when the list changes; one with a seed is given the one here, unless that is None. The
+    data manager's ``train_loader`` is replaced by one over an
+    :class:`~ddan_torchreid.data.order.EpochOrder`.
 
     Raises:
         ValueError: the loader has a ``batch_sampler`` of its own.
@@ -64,8 +35,19 @@ def order_train_loader(datamanager: Any, seed: int | None) -> None:
             "batch_size, as torchreid's data manager does"
         )
     sampler = loader.sampler
-    if isinstance(sampler, EpochOrder):
+    if isinstance(sampler, EpochOrder):  # of another engine with this data
         sampler = sampler.sampler
+    if stabilise(loader.dataset):
+        if hasattr(sampler, "rebuild"):
+            sampler = sampler.rebuild()
+        else:
+            warnings.warn(
+                "the training loader was not built by torchreid's data manager, so its sampler "
+                "cannot be rebuilt on the sorted images; batches may differ between machines",
+                stacklevel=2,
+            )
+    if seed is not None and hasattr(sampler, "seed"):
+        sampler.seed = seed
     # Of its own, so that starting workers leaves the state that dropout draws from as it is.
     generator = torch.Generator().manual_seed(torch.initial_seed() if seed is None else seed)
     datamanager.train_loader = with_sampler(loader, EpochOrder(sampler, seed), generator)
@@ -115,15 +97,9 @@ class EndingLoader(DataLoader):
 
 
 def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[str, DataLoader]:
-    """One loader for each source, over a random sample of its training images, as at test time.
+    """A loader for each source of a data manager, by its name and in their order, as at test time.
 
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager``.
-        max_samples: images per source at the most.
-        seed: of the sample.
-
-    Returns:
-        Loaders by source name, in the order of the sources.
+    Each is over a random sample, of ``max_samples`` at the most, of the source's training images.
     """
     loader = datamanager.train_loader
     train = loader.dataset.data
@@ -149,15 +125,9 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
 
 
 def in_groups(loader: Any, size: int) -> Any:
-    """A loader of the batches for one step each.
+    """A loader of lists of ``size`` batches, those of a step; with 1, the loader itself.
 
-    Args:
-        loader: the loader of batches.
-        size: batches for a step; the last step of an epoch has what is left. With 1, the loader
-            itself is returned.
-
-    Returns:
-        A loader of lists of batches, which passes everything else on to the one of batches.
+    The last step of an epoch has what is left. Everything else is passed on to the loader.
     """
     return loader if size == 1 else _Groups(loader, size)
 

@@ -52,14 +52,10 @@ def augmentation(index: int) -> Iterator[None]:
 class EpochOrder(Sampler):
     """A sampler whose epochs are functions of ``(seed, epoch)`` and can start at any position.
 
-    Wraps any sampler and passes everything else on to it. With a seed, the indices of an epoch are
-    drawn with the global generators seeded, and restored afterwards; they are of type
-    :class:`Draw`. Without a seed (None) the wrapped sampler draws as it would without this one, and
-    its indices stay plain.
-
-    Args:
-        sampler: the sampler; one with ``set_epoch`` is given the epoch.
-        seed: non-negative, or None.
+    Wraps any sampler (one with ``set_epoch`` is given the epoch) and passes everything else on to
+    it. With a seed, the indices of an epoch are drawn with the global generators seeded, and
+    restored afterwards; they are of type :class:`Draw`. Without a seed the wrapped sampler draws as
+    it would without this one, and its indices stay plain.
     """
 
     def __init__(self, sampler: Any, seed: int | None) -> None:
@@ -74,7 +70,7 @@ class EpochOrder(Sampler):
         return getattr(self.sampler, name)
 
     def __len__(self) -> int:
-        """Length of a whole epoch, as the wrapped sampler says it."""
+        """Length of a whole epoch, as the wrapped sampler has it."""
         return len(self.sampler)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:

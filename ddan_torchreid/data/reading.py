@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torchreid
@@ -58,13 +58,10 @@ class SafeImageDataset(torchreid.data.ImageDataset):
 
 
 def read_safely(datamanager: Any) -> None:
-    """Gives the training, query and gallery sets of a data manager the safe reader, in place.
+    """Gives the sets of a data manager, whose loaders have not started, the safe reader, in place.
 
     A dataset with a ``__getitem__`` of its own keeps it. The class changes, not the object, because
     loaders and samplers hold the object.
-
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager`` whose loaders have not started.
     """
     loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
     for loader in (datamanager.train_loader, *loaders):
@@ -83,7 +80,7 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
 
     Args:
         datamanager: one that `read_safely` was applied to, and whose loaders have not started.
-        training: also look at the training set.
+        training: whether to look at the training set too.
 
     Returns:
         One line for each bad image, with its path, the reason and what was done; also printed.
@@ -98,8 +95,12 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
         sets |= {f"{subset} of {name}": loader.dataset for subset, loader in subsets.items()}
     sets = {name: each for name, each in sets.items() if isinstance(each, SafeImageDataset)}
     print("=> Reading every image once (ddan.bad_images skip)")
-    bad = _unreadable({item[0] for dataset in sets.values() for item in dataset.data})
-
+    bad = {}  # reasons by path
+    for path in {item[0] for dataset in sets.values() for item in dataset.data}:
+        try:
+            read_image(path)
+        except ValueError as error:
+            bad[path] = str(error)
     actions = defaultdict(list)
     for name, dataset in sets.items():
         if dataset.mode == "train":
@@ -116,17 +117,6 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
     report = [f"{bad[path]}; {'; '.join(done)}" for path, done in sorted(actions.items())]
     print("\n".join([f"=> {len(report)} images cannot be read", *report]))
     return report
-
-
-def _unreadable(paths: Iterable[str]) -> dict[str, str]:
-    """Reasons, by path, of the images that cannot be read."""
-    reasons = {}
-    for path in paths:
-        try:
-            read_image(path)
-        except ValueError as error:
-            reasons[path] = str(error)
-    return reasons
 
 
 def _substitute(items: Sequence[Any], bad: Container[str]) -> tuple[list[Any], dict[str, str]]:

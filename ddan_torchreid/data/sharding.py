@@ -61,10 +61,8 @@ class ShardedSampler(Sampler):
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Chooses the epoch of the next ``iter``, where the other sampler has epochs.
 
-        Args:
-            epoch: 0-based.
-            start: how many images of this process to leave out, in whole batches; the other
-                sampler must be an :class:`~ddan_torchreid.data.order.EpochOrder` then.
+        ``start`` images of this process are left out, in whole batches; the other sampler must be
+        an :class:`~ddan_torchreid.data.order.EpochOrder` then.
         """
         self._start = start * distributed.size()
         if start:
@@ -102,11 +100,9 @@ def check_shares(datamanager: Any) -> None:
 
 
 def shard_train_loader(datamanager: Any) -> None:
-    """Gives each process its part of the training batches of a data manager.
+    """Gives each process its part of the training batches, in a new ``train_loader``.
 
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager``; its ``train_loader`` is replaced, unless
-            the process is alone or it was before.
+    Nothing happens where the process is alone, or a second time.
 
     Raises:
         ValueError: see `ShardedSampler`.

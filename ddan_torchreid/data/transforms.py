@@ -60,11 +60,7 @@ class PaperAugmentation:
     brightness and saturation in [0.5, 2] and a hue shift in [-0.1, 0.1] (of the colour circle) in
     random order; then normalisation.
 
-    Args:
-        height: pixels.
-        width: pixels.
-        mean: of each channel in [0, 1].
-        std: of each channel.
+    Sizes are in pixels; ``mean`` and ``std`` are of each channel, in [0, 1].
     """
 
     def __init__(
@@ -125,11 +121,7 @@ def ddan_transforms(
     The release pads 10 pixels at 256 x 128; other sizes pad in proportion to their height, at
     least 1 pixel, so that the shift is the same part of a person.
 
-    Args:
-        height: pixels.
-        width: pixels.
-        norm_mean: mean of each channel in [0, 1]; ImageNet's by default.
-        norm_std: standard deviation of each channel; ImageNet's by default.
+    Sizes are in pixels; mean and deviation are of each channel, in [0, 1], ImageNet's by default.
 
     Returns:
         training and test transform; the training one draws from torch's global generator.

@@ -111,7 +111,8 @@ def rank_matches(
             found = _ranks_by_counting(row, matches, left_out, buffer[: len(matches)])
         ranks.append(_ranks_by_sorting(row, matches, left_out) if found is None else found)
     if not ranks:
-        raise ValueError(explain_no_match(query_pids, query_camids, gallery_pids, gallery_camids))
+        columns = query_pids, query_camids, gallery_pids, gallery_camids
+        raise ValueError(explain_no_match(*map(np.asarray, columns)))
     return MatchRanks(np.concatenate(ranks), np.array([len(each) for each in ranks]))
 
 

@@ -13,7 +13,7 @@ from .. import distributed
 from ..config.settings import DDANSettings
 from ..data.datasets.leaks import check_leaks, note_shared_images
 from ..data.labels import check_training_images
-from ..data.loader import in_groups, order_train_loader, stabilise_train_loader
+from ..data.loader import in_groups, order_train_loader
 from ..data.order import EpochOrder, epoch_seed
 from ..data.reading import read_safely, skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
@@ -56,7 +56,6 @@ class EpochLoop(TestingEngine):
     bare_model: Any
 
     def __init__(self, datamanager: Any, settings: DDANSettings, use_gpu: bool = True) -> None:
-        stabilise_train_loader(datamanager, seed=settings.seed)
         order_train_loader(datamanager, seed=settings.seed)
         read_safely(datamanager)
         super().__init__(datamanager, use_gpu)

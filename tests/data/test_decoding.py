@@ -6,7 +6,6 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from ddan_torchreid.data import decoding
 from ddan_torchreid.data.decoding import read_pixels
@@ -21,12 +20,6 @@ def encoded(mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
     return stream.getvalue()
 
 
-def turned() -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encoded(exif=exif)
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -35,7 +28,6 @@ def turned() -> bytes:
         encoded(progressive=True),
         encoded(quality=30, restart_marker_blocks=2),
         encoded() + b"bytes behind the end" * 20,
-        turned(),
         *(encoded(mode, "PNG") for mode in ("RGB", "RGBA", "LA", "P", "1")),
         encoded(kind="BMP"),
         encoded(kind="TIFF"),
@@ -57,12 +49,6 @@ def test_cmyk_is_read_as_by_pillow_to_one_level(tmp_path):
     assert np.abs(difference).max() <= 1
 
 
-def test_16_bit_images_are_not_white(tmp_path):
-    path = tmp_path / "image.jpg"
-    Image.fromarray(np.full((16, 8), 100 * 256, dtype=np.uint16)).save(path, format="PNG")
-    np.testing.assert_array_equal(read_pixels(str(path)), np.full((16, 8, 3), 100))
-
-
 def test_what_opencv_cannot_decode_is_pillows(tmp_path, monkeypatch):
     path = tmp_path / "image.jpg"
     path.write_bytes(encoded())
@@ -75,12 +61,13 @@ def test_a_bad_file_gives_the_error_of_the_slow_reader(how, tmp_path):
     path = tmp_path / "image.jpg"
     path.write_bytes(encoded())
     damage(path, how)
-    with pytest.raises(ValueError, match="is no readable image") as slow:
-        read_image(str(path))
-    with pytest.raises(ValueError, match="is no readable image") as fast:
-        read_pixels(str(path))
-    assert str(fast.value) == str(slow.value)
-    assert str(path) in str(fast.value)
+    messages = []
+    for reader in (read_image, read_pixels):
+        with pytest.raises(ValueError, match="is no readable image") as error:
+            reader(str(path))
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert str(path) in messages[0]
 
 
 def test_a_jpeg_that_ends_early_is_refused_wherever_it_ends(tmp_path):

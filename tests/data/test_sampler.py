@@ -111,13 +111,6 @@ def test_slots_are_even_at_any_moment_of_the_epoch() -> None:
         assert abs(spread.cumsum(axis=0) - even).max() < 4
 
 
-def test_domains_are_mixed_within_a_batch() -> None:
-    source = make_source([[4] * 50, [4] * 50])
-    epoch = draw(MultiDomainIdentitySampler(source, 32, 4))
-    domains = np.array([item[3] for item in source])[epoch[:, :, 0]]
-    assert (abs(domains.mean(axis=0) - 0.5) < 0.5).all()  # no place belongs to one domain
-
-
 def test_leftover_images_change_from_epoch_to_epoch() -> None:
     source = make_source([[5] * 4])
     sampler = MultiDomainIdentitySampler(source, 16, 4)
@@ -189,14 +182,6 @@ def test_global_random_states_are_neither_read_nor_changed() -> None:
     assert list(MultiDomainIdentitySampler(source, 16, 4)) == order
 
 
-def test_pickled_sampler_continues() -> None:
-    source = make_source([[6] * 10, [2] * 30])
-    sampler = MultiDomainIdentitySampler(source, 16, 4)
-    list(sampler)
-    copy = pickle.loads(pickle.dumps(sampler))
-    assert list(copy) == list(sampler)
-
-
 def test_items_without_domain_are_one_domain() -> None:
     source = make_source([[6] * 10])
     with_domain = list(MultiDomainIdentitySampler(source, 16, 4))
@@ -225,6 +210,5 @@ def test_bad_input(counts: list, batch_size: int, instances: int, message: str) 
 
 
 def test_negative_epoch() -> None:
-    sampler = MultiDomainIdentitySampler(make_source([[4]]), 4, 4)
     with pytest.raises(ValueError, match="epoch=-1 is negative"):
-        sampler.set_epoch(-1)
+        MultiDomainIdentitySampler(make_source([[4]]), 4, 4).set_epoch(-1)

@@ -11,17 +11,16 @@ import hashlib
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
 from ..readable import load
 from . import listing
-from .layouts import Count, list_images
+from .layouts import Count, count, list_images
 from .listing import Shot
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
@@ -29,16 +28,13 @@ from .ready import Finding, obstacles
 from .split_files import stale_paths
 
 
-class Inspected(NamedTuple):
-    """An image file: SHA-256 of its bytes, or why it cannot be read."""
-
-    digest: str
-    problem: str = ""
-
-
 @dataclass
 class Report:
-    """What a check found; only ``problems`` are to be put right."""
+    """What a check found; only ``problems`` are to be put right.
+
+    Attributes:
+        digests: SHA-256 of every image that can be read, by path.
+    """
 
     name: str
     place: Path
@@ -62,25 +58,28 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
     try:
         found = list_images(name, base.parent)
     except ValueError as error:
-        file = str(error).partition(" is not ")[0]
-        told = any(file in each.text for each in hindering)
-        report.problems = hindering if told else [Finding(str(error)), *hindering]
+        damaged = Finding(str(error))
+        report.problems = [damaged, *(each for each in hindering if each != damaged)]
         return report
     if found.missing:
         source = DATASETS[name].source
         report.problems.append(Finding(f"not there (get it: {source})", found.missing))
     if found.shots or not found.missing:
         report.counts = found.counts
-    if differing := [count.part for count in report.counts if not count.as_published]:
+    if differing := [each.part for each in report.counts if not each.as_published]:
         text = f"the published numbers differ for {', '.join(differing)}; get the whole dataset"
         report.problems.append(Finding(text))
-    for files, text in (
-        (found.misnamed, "have a name that torchreid cannot read"),
-        (found.ignored, "are ignored by torchreid because of their extension"),
-    ):
-        _add(report.problems, f"images {text}", files)
+    _add(report.problems, "images have a name that torchreid cannot read", found.misnamed)
+    text = "images are ignored by torchreid because of their extension"
+    _add(report.problems, text, found.ignored)
     report.problems += hindering
-    _check_splits(report)
+    with contextlib.suppress(ValueError):  # a damaged split file is a problem already
+        for file, moves in stale_paths(name, base).items():
+            text = (
+                f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits "
+                "lets them lead to this one, as torchreid alone wants it"
+            )
+            report.notes.append(Finding(text, list(moves)))
     if found.packed:
         report.notes.append(
             Finding("the images are still packed: torchreid unpacks them when it first loads them")
@@ -90,16 +89,6 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
     return report
 
 
-def _check_splits(report: Report) -> None:
-    with contextlib.suppress(ValueError):  # a damaged file is a problem already
-        for file, moves in stale_paths(report.name, report.place).items():
-            text = (
-                f"{file.name}: {len(moves)} of its paths lead to another data root; --fix-splits "
-                "lets them lead to this one, as torchreid alone wants it"
-            )
-            report.notes.append(Finding(text, list(moves)))
-
-
 def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:
     """Checks a folder or a CSV file, as ``--dataset`` takes it; arguments as above.
 
@@ -107,34 +96,35 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = listing.read(path)
-    report = Report(name, place)
     splits: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:
         splits[shot.split or "all"].append(shot)
-    for split, members in splits.items():
-        report.counts.append(Count(split, len(members), len({shot.pid for shot in members})))
+    report = Report(name, place, [count(split, members) for split, members in splits.items()])
     if "query" in splits and "gallery" in splits:
-        numbers = {text: i for i, text in enumerate({text for shot in shots for text in shot[1:3]})}
-        persons_and_cameras = [
-            [numbers[shot[column]] for shot in splits[split]]
+        columns = [
+            [shot[column] for shot in splits[split]]
             for split in ("query", "gallery")
             for column in (1, 2)
         ]
-        counts = count_matches(*persons_and_cameras)
+        counts = count_matches(*columns)
         if counts.matched < counts.queries:
             target = report.notes if counts.matched else report.problems
-            target.append(Finding(explain_no_match(*persons_and_cameras)))
+            target.append(Finding(explain_no_match(*columns)))
     _check_images(report, shots, workers, progress)
     return report
 
 
-def inspect(path: str) -> Inspected:
-    """Reads and decodes an image; a file that is not one never raises."""
-    try:
-        load(path)
-        return Inspected(hashlib.sha256(Path(path).read_bytes()).hexdigest())
-    except (ValueError, OSError) as error:
-        return Inspected("", str(error))
+def shared_images(reports: Sequence[Report]) -> list[Finding]:
+    """Images, byte for byte, that two of the datasets have in common."""
+    findings: list[Finding] = []
+    for number, one in enumerate(reports):
+        paths = {digest: path for path, digest in one.digests.items()}
+        for other in reports[number + 1 :]:
+            common = {digest: path for path, digest in other.digests.items() if digest in paths}
+            text = f"images are in {one.name} and in {other.name}: do not train on one and test on"
+            copies = [f"{paths[digest]} = {path}" for digest, path in common.items()]
+            _add(findings, f"{text} the other", copies)
+    return findings
 
 
 def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress: bool) -> None:
@@ -142,7 +132,7 @@ def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress:
     unreadable = []
     with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
-        results = pool.imap(inspect, paths, chunksize=16)
+        results = pool.imap(_digest, paths, chunksize=16)
         off = None if progress else True  # None leaves it out where there is no terminal
         bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
         for path, (digest, problem) in zip(paths, bar, strict=True):
@@ -151,20 +141,25 @@ def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress:
             else:
                 report.digests[path] = digest
     _add(report.problems, "images cannot be read, and stop training", unreadable)
-    _check_labels(report, shots)
-    _check_copies(report, shots)
-
-
-def _check_labels(report: Report, shots: Sequence[Shot]) -> None:
     tests = {shot.pid for shot in shots if shot.split in ("query", "gallery")}
     both = sorted({shot.pid for shot in shots if shot.split == "train"} & tests)
     _add(report.problems, "persons of train are in query or gallery too", both)
     images = Counter(shot.pid for shot in shots if shot.pid != BACKGROUND)
-    single = sorted(pid for pid, count in images.items() if count == 1)
+    single = sorted(pid for pid, number in images.items() if number == 1)
     _add(report.notes, f"of {len(images)} persons have one image only", single)
+    _check_copies(report, shots)
 
 
-def _check_copies(report: Report, shots: Iterable[Shot]) -> None:
+def _digest(path: str) -> tuple[str, str]:
+    """SHA-256 of an image file, or why it cannot be read."""
+    try:
+        load(path)
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest(), ""
+    except (ValueError, OSError) as error:
+        return "", str(error)
+
+
+def _check_copies(report: Report, shots: Sequence[Shot]) -> None:
     groups: dict[str, list[Shot]] = defaultdict(list)
     for shot in shots:
         if shot.path in report.digests:
@@ -175,28 +170,16 @@ def _check_copies(report: Report, shots: Iterable[Shot]) -> None:
             continue
         line = " = ".join(shot.path for shot in group)
         splits = {shot.split for shot in group}
-        if "train" in splits and len(splits) > 1:
+        leaks = "train" in splits and len(splits) > 1
+        if leaks:
             across.append(line)
         if len({shot.pid for shot in group} - {BACKGROUND}) > 1:
             labels.append(line)
-        elif not across or across[-1] != line:
+        elif not leaks:
             copies.append(line)
     _add(report.problems, "images of train are in query or gallery too", across)
     _add(report.problems, "images have a copy that is filed under another person", labels)
     _add(report.notes, "images are there more than once", copies)
-
-
-def shared_images(reports: Sequence[Report]) -> list[Finding]:
-    """Images, byte for byte, that two of the datasets have in common."""
-    findings: list[Finding] = []
-    for number, one in enumerate(reports):
-        paths = {digest: path for path, digest in one.digests.items()}
-        for other in reports[number + 1 :]:
-            common = {d: path for path, d in other.digests.items() if d in paths}
-            text = f"images are in {one.name} and in {other.name}: do not train on one and test on"
-            copies = [f"{paths[digest]} = {path}" for digest, path in common.items()]
-            _add(findings, f"{text} the other", copies)
-    return findings
 
 
 def _add(findings: list[Finding], text: str, details: Sequence[str]) -> None:

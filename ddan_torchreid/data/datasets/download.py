@@ -1,9 +1,7 @@
 """Downloads of what the authors' README links: CUHK-SYSU's crops, i-LIDS, the trained weights.
 
-An archive comes from the network, so nothing in it is trusted. One that has a link, a device or a
-name that leads outside is refused whole. Of any other only the content of the images is read (no
-member is ever extracted to its own path) and written under checked names into a temporary folder,
-which becomes the dataset's folder when all are there.
+An archive is unpacked into a temporary folder, which nothing in it can leave: ``zipfile`` and
+tarfile's filter ``data`` see to that. When all images are there, they become the dataset's folder.
 """
 
 from __future__ import annotations
@@ -11,24 +9,15 @@ from __future__ import annotations
 import gzip
 import lzma
 import re
-import shutil
-import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
+from pathlib import Path
 
 from ...system.files import expanded
-
-#: Saves the Google Drive file of an id (first argument) to a path (second).
-Fetch = Callable[[str, str], object]
 
 WEIGHTS = "ddan-weights"
 FILE_IDS = {
@@ -43,7 +32,8 @@ _DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,  # a compression method that zipfile does not have
+    KeyError,
+    RuntimeError,  # of a zip with a password
 )
 
 
@@ -56,9 +46,6 @@ class _Dataset:
         names: Names of images in the archive, with a group ``person``: torchreid's, and
             person, underscore, camera, which the authors' own code reads.
         readable: Names that torchreid reads; others become person (4 digits), number (3 digits).
-        images: Number of images.
-        persons: Number of persons.
-        max_bytes: Limit for the size of the archive's content.
     """
 
     folder: str
@@ -66,7 +53,6 @@ class _Dataset:
     readable: str
     images: int
     persons: int
-    max_bytes: int
 
 
 DATASETS = {
@@ -76,7 +62,6 @@ DATASETS = {
         readable=r".+",
         images=34_574,
         persons=11_934,
-        max_bytes=8 * 2**30,
     ),
     "ilids": _Dataset(
         folder="ilids/i-LIDS_Pedestrian/Persons",
@@ -84,39 +69,26 @@ DATASETS = {
         readable=r"\d{7}\.jpg",
         images=476,
         persons=119,
-        max_bytes=2**30,
     ),
 }
 
 
-class _Member(NamedTuple):
-    """An entry of an archive."""
-
-    name: str
-    size: int
-    is_file: bool
-    is_folder: bool
-    open: Callable[[], IO[bytes] | None]
-
-
-def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = None) -> Path:
+def download(name: str, root: str | Path = "reid-data") -> Path:
     """Downloads a dataset into torchreid's layout, or the weights that the authors released.
 
-    ``'cuhksysu'`` goes to ``cuhksysu/cropped_images``, ``'ilids'`` to
-    ``ilids/i-LIDS_Pedestrian/Persons``, ``'ddan-weights'`` to ``downloads/ddan-weights`` (convert
-    it with :func:`ddan_torchreid.models.convert_official`). What is there already is not fetched
-    again. An archive stays in ``downloads/<name>``; one that was put there by hand is used.
+    What is there already is not fetched again. An archive stays in ``downloads/<name>`` below the
+    data root; one that was put there by hand is used.
 
     Args:
-        name: 'cuhksysu', 'ilids' or 'ddan-weights'.
+        name: 'cuhksysu', 'ilids' or 'ddan-weights' (which
+            :func:`ddan_torchreid.models.convert_official` converts).
         root: torchreid's data root.
-        fetch: Saves a Google Drive file; gdown by default.
 
     Returns:
         The folder of images, or the file of weights.
 
     Raises:
-        ValueError: Unknown name, or an archive that is damaged, malicious or not the whole dataset;
+        ValueError: Unknown name, or an archive that is damaged or not the whole dataset;
             it stays where it is.
         FileNotFoundError: The download failed; the message says how to fetch the file by hand.
         FileExistsError: The dataset's folder exists and holds another number of images.
@@ -126,7 +98,7 @@ def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = No
     root = Path(expanded(root))
     file = root / "downloads" / name
     if name == WEIGHTS:
-        return _fetched(name, file, fetch)
+        return _fetched(name, file)
     dataset = DATASETS[name]
     target = root / dataset.folder
     if target.exists() and any(target.iterdir()):
@@ -137,12 +109,12 @@ def download(name: str, root: str | Path = "reid-data", fetch: Fetch | None = No
                 "away to have it made again"
             )
         return target
-    _extract(_fetched(name, file, fetch), dataset, target, root)
+    _extract(_fetched(name, file), dataset, target, root)
     print(f"{name}: {dataset.images} images of {dataset.persons} persons in {target}")
     return target
 
 
-def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
+def _fetched(name: str, file: Path) -> Path:
     """The downloaded file, which has this name only when it is whole."""
     if file.exists():
         return file
@@ -150,7 +122,9 @@ def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
     part = file.with_name(f"{name}.part")
     part.unlink(missing_ok=True)
     try:
-        (fetch or _from_google_drive)(FILE_IDS[name], str(part))
+        import gdown  # takes long
+
+        gdown.download(id=FILE_IDS[name], output=str(part), quiet=False)
         if not part.is_file():
             raise OSError("nothing was saved")
         with part.open("rb") as content:
@@ -169,106 +143,56 @@ def _fetched(name: str, file: Path, fetch: Fetch | None) -> Path:
     return file
 
 
-def _from_google_drive(file_id: str, path: str) -> None:
-    import gdown
-
-    gdown.download(id=file_id, output=path, quiet=False)
-
-
 def _extract(archive: Path, dataset: _Dataset, target: Path, root: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=".extracting-", dir=root) as temporary:
+        content, folder = Path(temporary, "content"), Path(temporary, "images")
+        _unpack(archive, content)
+        folder.mkdir()
+        for name, file in _images(content, dataset, archive).items():
+            file.replace(folder / name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.replace(target)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
     try:
-        with _members(archive) as members:
-            images = _images(_checked(members, archive, dataset.max_bytes), dataset, archive)
-            with tempfile.TemporaryDirectory(prefix=".extracting-", dir=root) as temporary:
-                folder = Path(temporary, "images")
-                folder.mkdir()
-                for name, member in images.items():
-                    source = member.open()
-                    assert source is not None  # it is a file
-                    with source, (folder / name).open("xb") as output:
-                        shutil.copyfileobj(source, output)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                folder.replace(target)
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(folder)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+        else:
+            raise ValueError(
+                f"{archive} is neither a zip nor a tar archive; unpack it by hand or delete it"
+            )
     except _DAMAGED as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(
-            f"{archive} is a damaged archive ({reason}); delete it to have it downloaded again"
+            f"{archive} cannot be unpacked ({reason}); delete it to have it downloaded again"
         ) from error
 
 
-@contextmanager
-def _members(path: Path) -> Iterator[Iterator[_Member]]:
-    """Entries of a zip or tar archive in the order in which they lie there."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield map(partial(_zip_member, archive), archive.infolist())
-    elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            yield (
-                _Member(e.name, e.size, e.isfile(), e.isdir(), partial(tar.extractfile, e))
-                for e in tar
-            )
-    else:
-        raise ValueError(
-            f"{path} is neither a zip nor a tar archive; unpack it by hand or delete it"
-        )
-
-
-def _zip_member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> _Member:
-    encrypted = entry.flag_bits & 1
-    kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 where the archive was not made on Unix
-    return _Member(
-        entry.filename,
-        entry.file_size,
-        is_file=kind in (0, stat.S_IFREG) and not entry.is_dir() and not encrypted,
-        is_folder=kind in (0, stat.S_IFDIR) and entry.is_dir(),
-        open=partial(archive.open, entry),
-    )
-
-
-def _checked(members: Iterable[_Member], archive: Path, max_bytes: int) -> list[_Member]:
-    """The files of an archive in which all is as it should be."""
-    # Neither zipfile nor tarfile gives more bytes of a file than its header says.
-    files, total = [], 0
-    for member in members:
-        name, total = member.name, total + member.size
-        if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/"):
-            problem = "does not lie in the archive's own folder"
-        elif not (member.is_file or member.is_folder):
-            problem = "is a link, a device or encrypted"
-        elif total > max_bytes:
-            problem = f"takes the content above {max_bytes} bytes"
-        else:
-            if member.is_file:
-                files.append(member)
-            continue
-        raise ValueError(f"{archive} is refused: {name!r} {problem}")
-    return files
-
-
-def _images(files: list[_Member], dataset: _Dataset, archive: Path) -> dict[str, _Member]:
+def _images(content: Path, dataset: _Dataset, archive: Path) -> dict[str, Path]:
     """The images by their name for torchreid, from the folder that holds most of them."""
-    folders: dict[PurePosixPath, dict[str, _Member]] = defaultdict(dict)
-    for file in files:
-        path = PurePosixPath(file.name)
-        if re.fullmatch(dataset.names, path.name, re.ASCII):
-            folders[path.parent][path.name] = file
-    images = max(folders.values(), key=len, default={})
+    folders: dict[Path, list[re.Match[str]]] = defaultdict(list)
+    for path in sorted(content.rglob("*.jpg")):
+        match = re.fullmatch(dataset.names, path.name, re.ASCII)
+        if match and path.is_file() and not path.is_symlink():
+            folders[path.parent].append(match)
+    folder = max(folders, key=lambda each: len(folders[each]), default=content)
     persons: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(images):
-        match = re.fullmatch(dataset.names, name, re.ASCII)
-        assert match is not None
-        persons[int(match["person"])].append(name)
-    if (len(images), len(persons)) != (dataset.images, dataset.persons):
+    for match in folders[folder]:
+        persons[int(match["person"])].append(match[0])
+    if (len(folders[folder]), len(persons)) != (dataset.images, dataset.persons):
         raise ValueError(
-            f"{archive} holds {len(images)} images of {len(persons)} persons in one folder "
-            f"(of {len(files)} files in all) instead of {dataset.images} of {dataset.persons}; "
-            "nothing was unpacked, delete it to have it downloaded again"
+            f"{archive} holds {len(folders[folder])} images of {len(persons)} persons in one "
+            f"folder instead of {dataset.images} of {dataset.persons}; nothing was kept, delete it "
+            "to have it downloaded again"
         )
-    renamed = {
-        name: f"{person:04d}{number:03d}.jpg"
+    readable = re.compile(dataset.readable)
+    return {
+        name if readable.fullmatch(name) else f"{person:04d}{number:03d}.jpg": folder / name
         for person, names in persons.items()
         for number, name in enumerate(names, 1)
-        if not re.fullmatch(dataset.readable, name)
     }
-    return {renamed.get(name, name): file for name, file in images.items()}

@@ -7,11 +7,10 @@ and draw the splits of others.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from ..readable import is_image_name
 from .listing import LEFT_OUT, Shot
@@ -31,6 +30,11 @@ class Count(NamedTuple):
     def as_published(self) -> bool:
         """Whether both numbers are the published ones."""
         return self[1:3] == self[3:5]
+
+
+def count(part: str, shots: Sequence[Shot], published: tuple[int, int] = (0, 0)) -> Count:
+    """Counts the images of a part and the persons in them."""
+    return Count(part, len(shots), len({shot.pid for shot in shots}), *published)
 
 
 @dataclass
@@ -53,6 +57,11 @@ class Listing:
     ignored: list[str] = field(default_factory=list)
     packed: bool = False
 
+    def add(self, part: str, shots: Sequence[Shot], published: tuple[int, int]) -> None:
+        """Adds the images of a part."""
+        self.shots += shots
+        self.counts.append(count(part, shots, published))
+
 
 def missing(name: str, root: Path) -> list[str]:
     """Folders and files that a dataset needs and that are not under the data root."""
@@ -63,11 +72,7 @@ def missing(name: str, root: Path) -> list[str]:
 
 
 def list_images(name: str, root: Path) -> Listing:
-    """Lists a dataset under the data root without reading an image.
-
-    Args:
-        name: a key of ``DATASETS``.
-        root: the data root.
+    """Lists a dataset, a key of ``DATASETS``, under the data root without reading an image.
 
     Raises:
         ValueError: CUHK03's protocol or a list of MSMT17 cannot be read.
@@ -81,9 +86,7 @@ def list_images(name: str, root: Path) -> Listing:
     for part in dataset.parts:
         folders = sorted(folder for folder in base.glob(part.folder) if folder.is_dir())
         shots = [shot for folder in folders for shot in _list_folder(folder, part, listing)]
-        persons = len({shot.pid for shot in shots})
-        listing.shots += shots
-        listing.counts.append(Count(part.name, len(shots), persons, part.images, part.persons))
+        listing.add(part.name, shots, (part.images, part.persons))
     return listing
 
 
@@ -113,23 +116,17 @@ def _list_cuhk03(base: Path, listing: Listing) -> None:
         protocol = loadmat(str(file))
         names = [str(cell[0]) for cell in protocol["filelist"].ravel()]
         persons = protocol["labels"].ravel()
-        rows = {split: protocol[f"{split}_idx"].ravel() - 1 for split in CUHK03_DETECTED}
-        shots = {
-            split: [
+        for split, published in CUHK03_DETECTED.items():
+            shots = [
                 Shot(str(folder / names[row]), str(persons[row]), names[row].split("_")[2], split)
-                for row in np.asarray(chosen, dtype=int)
+                for row in map(int, protocol[f"{split}_idx"].ravel() - 1)
             ]
-            for split, chosen in rows.items()
-        }
+            listing.add(split, shots, published)
     except Exception as error:  # a damaged file may raise anything from the reader
         raise ValueError(
             f"{file} is not the new protocol of CUHK03 ({error}); download it again"
         ) from error
     listing.packed = not folder.is_dir()
-    for split, found in shots.items():
-        persons_found = len({shot.pid for shot in found})
-        listing.counts.append(Count(split, len(found), persons_found, *CUHK03_DETECTED[split]))
-        listing.shots += found
 
 
 def _list_msmt17(base: Path, listing: Listing) -> None:
@@ -148,6 +145,4 @@ def _list_msmt17(base: Path, listing: Listing) -> None:
                 raise ValueError(f"{file}, line {number}: {line!r} is no image with its person")
             path = str(version / folders[half] / match[1])
             shots.append(Shot(path, f"{half}/{match[3]}", match[2], split))
-        persons = len({shot.pid for shot in shots})
-        listing.shots += shots
-        listing.counts.append(Count(part, len(shots), persons, *published))
+        listing.add(part, shots, published)

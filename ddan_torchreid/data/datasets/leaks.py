@@ -4,56 +4,45 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..loose_images import printable
 
 
-def find_leaks(train_paths: Iterable[str], test_paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of a training file and a test file with the same bytes.
+def find_shared(sets: Sequence[Iterable[str]]) -> list[tuple[str, str, int, int]]:
+    """Files of a set of images with the same bytes as a file of an earlier set.
 
-    Returns:
-        As :func:`find_shared` has them, the training file first.
-    """
-    return [(train, test) for train, test, *_ in find_shared([train_paths, test_paths])]
-
-
-def find_shared(sources: Sequence[Iterable[str]]) -> list[tuple[str, str, int, int]]:
-    """Files of a source with the same bytes as a file of an earlier one.
-
-    Only files of a size that occurs in several sources are read. Missing and empty files are no
+    Only files of a size that occurs in several sets are read. Missing and empty files are no
     images and are left out.
 
-    Args:
-        sources: the training images of each.
-
     Returns:
-        For each such file, in the given order, once: the first file of an earlier source with its
-        content, the file, and the numbers of both sources.
+        For each such file, in the given order, once: the first file of an earlier set with its
+        content, the file, and the numbers of both sets.
     """
-    sizes = [_sizes(paths) for paths in sources]
+    sizes = [
+        {path: os.path.getsize(path) for path in dict.fromkeys(paths) if os.path.isfile(path)}
+        for paths in sets
+    ]
     counts = Counter(size for own in sizes for size in set(own.values()))
     first: dict[bytes, tuple[int, str]] = {}
     shared = []
     for number, own in enumerate(sizes):
         for path, size in own.items():
-            if counts[size] > 1:
-                source, earlier = first.setdefault(_digest(path), (number, path))
+            if size and counts[size] > 1:
+                digest = hashlib.blake2b(Path(path).read_bytes()).digest()
+                source, earlier = first.setdefault(digest, (number, path))
                 if source != number:
                     shared.append((earlier, path, source, number))
     return shared
 
 
 def note_shared_images(datamanager: Any) -> None:
-    """Prints one line when a source has images that another one has too.
+    """Prints one line when a source of a data manager has images that another one has too.
 
     Each identity of such images is two classes, and one image has to distinguish two domains.
-
-    Args:
-        datamanager: a ``torchreid.data.ImageDataManager``.
     """
     sources: list[list[str]] = [[] for _ in datamanager.sources]
     for path, _, _, domain in datamanager.train_loader.dataset.data:
@@ -68,7 +57,7 @@ def note_shared_images(datamanager: Any) -> None:
 
 
 def check_leaks(datamanager: Any, allow: bool = False) -> None:
-    """Looks for training images among the query and gallery images of all targets.
+    """Looks for training images among the query and gallery images of a data manager's targets.
 
     Args:
         datamanager: a ``torchreid.data.ImageDataManager``.
@@ -78,36 +67,18 @@ def check_leaks(datamanager: Any, allow: bool = False) -> None:
         ValueError: there are some; one line with their number, a pair and what to write.
     """
     loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
-    leaks = find_leaks(
-        [item[0] for item in datamanager.train_loader.dataset.data],
-        [item[0] for loader in loaders for item in loader.dataset.data],
-    )
+    trained = [item[0] for item in datamanager.train_loader.dataset.data]
+    tested = [item[0] for loader in loaders for item in loader.dataset.data]
+    leaks = find_shared([trained, tested])
     if not leaks:
         return
-    trained, tested = map(printable, leaks[0])
+    train, test = map(printable, leaks[0][:2])
     found = (
-        f"{len(leaks)} query or gallery images are training images too, such as {tested} "
-        f"(in training: {trained}), so that the scores would be too high"
+        f"{len(leaks)} query or gallery images are training images too, such as {test} "
+        f"(in training: {train}), so that the scores would be too high"
     )
     if not allow:
         raise ValueError(
             f"{found}; take them out of one side, or write ddan.allow_leaks True to go on"
         )
     print(f"=> Allowed by ddan.allow_leaks: {found}")
-
-
-def _sizes(paths: Iterable[str]) -> dict[str, int]:
-    sizes = {}
-    for path in dict.fromkeys(paths):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode) and status.st_size:
-            sizes[path] = status.st_size
-    return sizes
-
-
-def _digest(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.blake2b(file.read()).digest()

@@ -34,10 +34,7 @@ class Shot(NamedTuple):
 
 
 def read(path: str) -> tuple[Path, list[Shot]]:
-    """The absolute path of a folder or CSV file, and its images.
-
-    Args:
-        path: the folder or the CSV file, of which ``#DOMAIN`` takes one domain.
+    """The absolute path of a folder or CSV file (``#DOMAIN`` takes one domain), and its images.
 
     Raises:
         ValueError: what is there is not valid; the message names the file or the row.
@@ -149,14 +146,10 @@ def _image(file: Path, line: int, cell: str) -> str:
 
 
 def spelled(text: str, exponents: bool = False) -> str:
-    """One spelling of each whole number; other texts stay as they are.
+    """One spelling of each whole number; other texts, such as names of persons, stay as they are.
 
     ``7``, ``7.0``, ``7.00``, ``+7`` and ``0007`` are ``7``: a spreadsheet drops zeros in front, and
-    torchreid does so with the names of Market-1501's files.
-
-    Args:
-        text: a pid, a camera or a domain.
-        exponents: whether ``7e0`` is a number too.
+    torchreid does so with the names of Market-1501's files. With ``exponents``, so is ``7e0``.
     """
     match = _NUMBER.fullmatch(text)
     if match is None or (match["exponent"] and not exponents):
@@ -175,21 +168,23 @@ def _spell_alike(file: Path, column: str, rows: Sequence[tuple[int, dict[str, st
     exponents = all(_NUMBER.fullmatch(row[column]) for _, row in rows)
     fractions: dict[Decimal, str] = {}
     for line, row in rows:
-        text = row[column]
+        text, problem = row[column], ""
         row[column] = spelled(text, exponents)
         match = _NUMBER.fullmatch(text)
-        shortened = (
-            match and exponents and match["exponent"] and (match["fraction"] or "").strip(".0")
-        )
-        if shortened or re.fullmatch(r"[+-]?\d+,\d+", text):
+        fraction = (match["fraction"] or "").strip(".0") if match else ""
+        if re.fullmatch(r"[+-]?\d+,\d+", text) or (
+            match and match["exponent"] and exponents and fraction
+        ):
             problem = "is no whole number as it was before a spreadsheet wrote it"
-        elif match and row[column] == text and match["fraction"]:
-            if (earlier := fractions.setdefault(Decimal(text), text)) == text:
-                continue
+        elif (
+            match
+            and row[column] == text
+            and match["fraction"]
+            and (earlier := fractions.setdefault(Decimal(text), text)) != text
+        ):
             problem = f"is the same number as {earlier}, but need not be the same name"
-        else:
-            continue
-        raise ValueError(
-            f"{file}, line {line}: {column} {text} {problem}; write whole numbers, or texts such "
-            "as a-1"
-        )
+        if problem:
+            raise ValueError(
+                f"{file}, line {line}: {column} {text} {problem}; write whole numbers, or texts "
+                "such as a-1"
+            )

@@ -14,15 +14,14 @@ from .split_files import SPLIT_FILES, UNPACKED, relocate
 
 
 def load(original: Callable[..., Any], name: str, **options: Any) -> Any:
-    """A dataset of torchreid, built for the present data root.
+    """A dataset of torchreid; a published one leads to the present data root.
 
     Its own class writes split files and unpacks images before it fails, and would believe them
-    the next time; they are removed. Stored paths lead to the present root: see
-    :func:`ddan_torchreid.data.datasets.split_files.relocate`.
+    the next time; they are removed.
 
     Args:
         original: torchreid's ``init_image_dataset``.
-        name: of the dataset; only the published ones are treated so.
+        name: of the dataset.
         **options: the dataset's, of which ``root`` is used here.
     """
     if name not in DATASETS:

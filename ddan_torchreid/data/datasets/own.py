@@ -3,18 +3,15 @@
 ``--dataset NAME=PATH`` names one domain. PATH is one of
 
 * a folder in the layout of Market-1501: ``bounding_box_train``, ``query`` and ``bounding_box_test``
-  with files ``<pid>_c<camera>...`` of the suffixes in :mod:`ddan_torchreid.data.readable`. A part
-  that is not needed may be missing;
-* a CSV file in UTF-8 with a header and the columns ``path,pid,camid`` and, optionally, ``domain``
-  and ``split`` (train, query or gallery). A path is relative to the file's folder, with ``/`` or,
-  from Windows, backslashes; other columns are ignored. ``PATH#DOMAIN`` takes the rows of one
-  domain, and is needed when there are several.
+  (those that are needed) with images ``<pid>_c<camera>...``;
+* a CSV file in UTF-8 with the columns ``path,pid,camid`` and, optionally, ``domain`` and ``split``
+  (train, query or gallery). A path is relative to the file's folder, with ``/`` or, from Windows,
+  backslashes. ``PATH#DOMAIN`` takes the rows of one domain, and is needed when there are several.
 
 What both have in common:
 
 * Pids, cameras and domains are texts, but equal whole numbers are one, however a spreadsheet
-  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``, whose zeros it drops. Persons that must stay
-  apart get texts, such as ``a7`` and ``b7``. One pid is one person in all splits.
+  writes them: ``7``, ``7.0``, ``7e0`` and ``0007``. One pid is one person in all splits.
 * Pid ``-1`` is left out. Pid ``0`` that only the gallery has is background, as in Market-1501:
   nobody's match, and never trained on.
 * A source needs training images, or ``data.combineall``, which takes every split. A target needs
@@ -64,86 +61,80 @@ class OwnDataset(torchreid.data.ImageDataset):
             ValueError: it has no images for the mode, such as no query for a target.
         """
         everything = kwargs.pop("combineall", False)
-        train, query, gallery = self._lists(everything)
+        lists = self._lists(everything)
+        train, query, gallery = lists.values()
         name, place = type(self).__name__, self.dataset_dir
         if kwargs.get("mode", "train") != "train":
-            for split, items in (("query", query), ("gallery", gallery)):
-                if not items and self.is_split:
-                    raise ValueError(
-                        f"{name} cannot be a target: it has no {split} images; add them to {place}"
-                    )
-            if not query:
+            if not self.is_split and not query:
                 raise ValueError(
                     f"{name} cannot be a target: no person in {place} is seen by two cameras"
                 )
+            for split in ("query", "gallery"):
+                if not lists[split]:
+                    raise ValueError(
+                        f"{name} cannot be a target: it has no {split} images; add them to {place}"
+                    )
         elif not train:
             raise ValueError(
                 f"{name} cannot be a source: {place} has no training images; add them, or write "
                 "data.combineall True to train on its query and gallery"
             )
-        self._sizes = [_sizes(items) for items in (train, query, gallery)]
+        self._sizes = {split: _sizes(items) for split, items in lists.items()}
         # torchreid looks at the first item of every list, needed or not.
         filler = (train or query or gallery)[:1]
         super().__init__(train or filler, query or filler, gallery or filler, **kwargs)
         self.combineall = everything
 
-    def _lists(self, everything: bool) -> list[list[tuple[str, int, int]]]:
+    def _lists(self, everything: bool) -> dict[str, list[tuple[str, int, int]]]:
         splits: dict[str, list[Shot]] = {split: [] for split in FOLDERS}
         for shot in self.shots:
             splits[shot.split or "train"].append(shot)
-        trained = splits["train"]
         if everything:
-            background = _background(self.shots)
-            trained = [shot for shot in self.shots if shot.pid not in background]
-        tests = [splits["query"], splits["gallery"]]
+            background = {shot.split for shot in self.shots if shot.pid == "0"} == {"gallery"}
+            splits["train"] = [shot for shot in self.shots if shot.pid != "0" or not background]
         if not self.is_split:
-            tests = list(_single_query(self.shots, Path(self.dataset_dir).parent))
+            folder = Path(self.dataset_dir).parent
+            splits["query"], splits["gallery"] = _single_query(self.shots, folder)
         # torchreid joins sources by the number of their training cameras: these come first.
-        cameras = _numbers(shot.camera for shot in trained)
+        cameras = _numbers(shot.camera for shot in splits["train"])
         for camera in sorted({shot.camera for shot in self.shots} - cameras.keys()):
             cameras[camera] = len(cameras)
-        labels = _numbers(shot.pid for shot in trained)
-        persons = _numbers(shot.pid for shot in self.shots)
-        return [
-            [(shot.path, numbers[shot.pid], cameras[shot.camera]) for shot in shots]
-            for shots, numbers in ((trained, labels), (tests[0], persons), (tests[1], persons))
-        ]
+        persons = dict.fromkeys(FOLDERS, _numbers(shot.pid for shot in self.shots))
+        persons["train"] = _numbers(shot.pid for shot in splits["train"])
+        return {
+            split: [(shot.path, persons[split][shot.pid], cameras[shot.camera]) for shot in shots]
+            for split, shots in splits.items()
+        }
 
     def show_summary(self) -> None:
         """Prints torchreid's table, with zeros for what is not there."""
         line = "  " + "-" * 40
         print(f"=> Loaded {type(self).__name__} ({self.dataset_dir})\n{line}")
         print(f"  subset   | # ids | # images | # cameras\n{line}")
-        for split, (persons, images, cameras) in zip(FOLDERS, self._sizes, strict=True):
+        for split, (persons, images, cameras) in self._sizes.items():
             print(f"  {split:<9}| {persons:5d} | {images:8d} | {cameras:9d}")
         print(line)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes that are spawned cannot import a class that a flag made.
-        return _restore, (self.__dict__,)
-
-
-def _restore(attributes: dict[str, Any]) -> OwnDataset:
-    dataset = OwnDataset.__new__(OwnDataset)
-    dataset.__dict__.update(attributes)
-    return dataset
+        return OwnDataset.__new__, (OwnDataset,), self.__dict__
 
 
 def dataset_classes(
     flags: Iterable[str], known: Collection[str], read: Collection[str] | None = None
 ) -> dict[str, type[OwnDataset]]:
-    """The datasets of the flags ``--dataset NAME=PATH`` that are wanted.
+    """The datasets of flags ``NAME=PATH``, by name.
 
     Args:
         flags: what follows each ``--dataset``.
         known: names that are taken.
-        read: names of the wanted ones, None for all; of others the disk is not looked at.
+        read: names of those that are wanted, None for all; the disk is not looked at for others.
 
     Raises:
         ValueError, FileNotFoundError: a flag, a name or the data is not valid.
     """
     classes: dict[str, type[OwnDataset]] = {}
-    names: set[str] = set()
+    names = set(known)
     for flag in flags:
         name, equals, path = flag.partition("=")
         if not (equals and path.strip() and _DATASET_NAME.fullmatch(name)):
@@ -151,7 +142,7 @@ def dataset_classes(
                 f"--dataset {flag!r} is not NAME=PATH with a name of letters, digits, _ and -; "
                 "write, for example, --dataset shop=crops.csv"
             )
-        if name in known or name in names:
+        if name in names:
             raise ValueError(f"--dataset {name}=...: this name is taken; choose another")
         names.add(name)
         if read is None or name in read:
@@ -160,15 +151,10 @@ def dataset_classes(
 
 
 def dataset_class(name: str, path: str) -> type[OwnDataset]:
-    """A torchreid dataset of a folder or a CSV file; see the module for both.
-
-    Args:
-        name: what torchreid is to call the dataset.
-        path: the folder or the CSV file, of which ``#DOMAIN`` takes one domain.
+    """The torchreid dataset ``name`` of a folder or a CSV file; see the module for both.
 
     Raises:
-        ValueError, FileNotFoundError: what is there is not valid; see
-            :func:`ddan_torchreid.data.datasets.listing.read`.
+        ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
     """
     place, shots = read(path)
     members = {
@@ -181,13 +167,10 @@ def dataset_class(name: str, path: str) -> type[OwnDataset]:
 
 
 def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
-    """One image of a dataset as a dataset, for a data manager that wants a set nobody reads.
+    """One image of a registered dataset as a dataset, for a data manager that wants one more.
 
-    It is the source where targets are tested, and the target where sources are compared.
-
-    Args:
-        name: of a registered dataset.
-        mode: 'query' or 'train', of which it has images.
+    It is the source where targets are tested (``mode`` is 'query'), and the target where sources
+    are compared ('train').
     """
 
     class StandIn(torchreid.data.ImageDataset):
@@ -196,12 +179,8 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
         def __init__(self, root: str = "", **kwargs: Any) -> None:
             kwargs["verbose"] = False
-            dataset = load(
-                torchreid.data.datasets.init_image_dataset,
-                name,
-                root=root,
-                **kwargs | {"mode": mode},
-            )
+            options = kwargs | {"root": root, "mode": mode}
+            dataset = load(torchreid.data.datasets.init_image_dataset, name, **options)
             item = (getattr(dataset, mode)[0][0], 0, 0)
             super().__init__([item], [item], [item], **kwargs)
 
@@ -210,25 +189,19 @@ def stand_in(name: str, mode: str) -> type[torchreid.data.ImageDataset]:
 
 def _single_query(shots: Sequence[Shot], folder: Path) -> tuple[list[Shot], list[Shot]]:
     cameras: dict[str, set[str]] = defaultdict(set)
-    queries: dict[str, Shot] = {}
     for shot in shots:
         cameras[shot.pid].add(shot.camera)
-    for shot in sorted(shots, key=lambda shot: _digest(os.path.relpath(shot.path, folder))):
+
+    def digest(shot: Shot) -> str:
+        name = os.path.relpath(shot.path, folder)
+        return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+
+    queries: dict[str, Shot] = {}
+    for shot in sorted(shots, key=digest):
         if len(cameras[shot.pid]) > 1:
             queries.setdefault(shot.pid, shot)
     chosen = set(queries.values())
     return list(queries.values()), [shot for shot in shots if shot not in chosen]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _background(shots: Iterable[Shot]) -> set[str]:
-    splits = defaultdict(set)
-    for shot in shots:
-        splits[shot.pid].add(shot.split)
-    return {pid for pid, found in splits.items() if found == {"gallery"} and pid == "0"}
 
 
 def _numbers(names: Iterable[str]) -> dict[str, int]:

@@ -6,15 +6,14 @@ training and test parts where it gives them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 CUHK_PAGE = "http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html"
 #: Number of distractors that are nobody's match, in Market-1501 and GRID.
 BACKGROUND = "0000"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """Images of a dataset that are counted together.
 
     Attributes:
@@ -43,11 +42,9 @@ class Part:
         return self.pattern[self.pattern.rindex("\\") + 1 :]
 
 
-@dataclass(frozen=True)
-class Published:
-    """A dataset; ``required`` and the parts' folders lie below ``folder``, in the data root."""
+class Published(NamedTuple):
+    """A dataset: its folder in the data root, where to get it, and what must be in the folder."""
 
-    title: str
     folder: str
     source: str
     parts: tuple[Part, ...] = ()
@@ -64,7 +61,12 @@ def _market(folder: str, pattern: str, counts: dict[str, tuple[int, int]]) -> tu
 
 def _pair(number: int, images: int, persons: int) -> Part:
     name, pattern = f"P{number}", r"(\d+)_.*\.png"
-    return Part(name, "train", f"Dataset/{name}/cam*", pattern, images, persons, scope=name)
+    return Part(name, "train", f"Dataset/{name}/cam*", pattern, images, persons, name)
+
+
+def _prid(camera: str, persons: int) -> Part:
+    folder, pattern = f"prid_2011/single_shot/{camera}", r"person_(\d{4})\.png"
+    return Part(camera, "", folder, pattern, persons, persons, camera, shared=200)
 
 
 # Images and persons of each list file. Those of list_val are trained on with data.combineall only.
@@ -74,38 +76,36 @@ MSMT17_LISTS = {
     "query": (11_659, 3_060),
     "gallery": (82_161, 3_060),
 }
+# The new protocol's split of the detected boxes, which torchreid reads by default.
+CUHK03_DETECTED = {"train": (7_365, 767), "query": (1_400, 700), "gallery": (5_332, 700)}
 DATASETS = {
     "market1501": Published(
-        title="Market-1501",
-        folder="market1501",
-        source="http://www.liangzheng.org/Project/project_reid.html",
-        parts=_market(
+        "market1501",
+        "http://www.liangzheng.org/Project/project_reid.html",
+        _market(
             "Market-1501-v15.09.15",
             r"(-1|\d{4})_c[1-6].*\.jpg",
             {"train": (12_936, 751), "query": (3_368, 750), "gallery": (15_913, 751)},
         ),
     ),
     "dukemtmcreid": Published(
-        title="DukeMTMC-reID",
-        folder="dukemtmc-reid",
-        source="withdrawn by its authors; ddan_no_duke.yaml trains without it",
-        parts=_market(
+        "dukemtmc-reid",
+        "withdrawn by its authors; ddan_no_duke.yaml trains without it",
+        _market(
             "DukeMTMC-reID",
             r"(\d{4})_c[1-8].*\.jpg",
             {"train": (16_522, 702), "query": (2_228, 702), "gallery": (17_661, 1_110)},
         ),
     ),
     "cuhk01": Published(
-        title="CUHK01",
-        folder="cuhk01",
-        source=CUHK_PAGE,
-        parts=(Part("images", "", "campus", r"(\d{4})\d{3}.*\.png", 3_884, 971),),
+        "cuhk01",
+        CUHK_PAGE,
+        (Part("images", "", "campus", r"(\d{4})\d{3}.*\.png", 3_884, 971),),
     ),
     "cuhk02": Published(
-        title="CUHK02",
-        folder="cuhk02",
-        source=CUHK_PAGE,
-        parts=(
+        "cuhk02",
+        CUHK_PAGE,
+        (
             _pair(1, 3_884, 971),
             _pair(2, 1_224, 306),
             _pair(3, 428, 107),
@@ -115,9 +115,8 @@ DATASETS = {
         ),
     ),
     "cuhk03": Published(
-        title="CUHK03",
-        folder="cuhk03",
-        source=f"{CUHK_PAGE}; the two .mat files of the new protocol from "
+        "cuhk03",
+        f"{CUHK_PAGE}; the two .mat files of the new protocol from "
         "https://github.com/zhunzhong07/person-re-ranking (evaluation/data/CUHK03)",
         required=(
             "cuhk03_release/cuhk-03.mat",
@@ -126,60 +125,40 @@ DATASETS = {
         ),
     ),
     "cuhksysu": Published(
-        title="CUHK-SYSU",
-        folder="cuhksysu",
-        source="ddan-torchreid download cuhksysu",
-        parts=(Part("train", "train", "cropped_images", r"([^_]+).*\.jpg", 34_574, 11_934),),
+        "cuhksysu",
+        "ddan-torchreid download cuhksysu",
+        (Part("train", "train", "cropped_images", r"([^_]+).*\.jpg", 34_574, 11_934),),
     ),
     "msmt17": Published(
-        title="MSMT17",
-        folder="msmt17",
-        source="http://www.pkuvmc.com/publications/msmt17.html",
+        "msmt17",
+        "http://www.pkuvmc.com/publications/msmt17.html",
         required=tuple(f"MSMT17_V*/list_{part}.txt" for part in MSMT17_LISTS),
     ),
     "viper": Published(
-        title="VIPeR",
-        folder="viper",
-        source="https://vision.soe.ucsc.edu/node/178",
-        parts=(
+        "viper",
+        "https://vision.soe.ucsc.edu/node/178",
+        (
             Part("cam_a", "", "VIPeR/cam_a", r"(\d+)_.*\.bmp", 632, 632),
             Part("cam_b", "", "VIPeR/cam_b", r"(\d+)_.*\.bmp", 632, 632),
         ),
     ),
     "prid": Published(
-        title="PRID 2011",
-        folder="prid2011",
-        source="https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/PRID11/",
-        parts=tuple(
-            Part(
-                camera,
-                "",
-                f"prid_2011/single_shot/{camera}",
-                r"person_(\d{4})\.png",
-                persons,
-                persons,
-                scope=camera,
-                shared=200,
-            )
-            for camera, persons in (("cam_a", 385), ("cam_b", 749))
-        ),
+        "prid2011",
+        "https://www.tugraz.at/institute/icg/research/team-bischof/lrs/downloads/PRID11/",
+        (_prid("cam_a", 385), _prid("cam_b", 749)),
     ),
     "grid": Published(
-        title="GRID",
-        folder="grid",
-        source="http://personal.ie.cuhk.edu.hk/~ccloy/downloads_qmul_underground_reid.html",
-        parts=(
+        "grid",
+        "http://personal.ie.cuhk.edu.hk/~ccloy/downloads_qmul_underground_reid.html",
+        (
             Part("probe", "", "underground_reid/probe", r"(\d{4})_\d_.*\.jpeg", 250, 250),
             Part("gallery", "", "underground_reid/gallery", r"(\d{4})_\d_.*\.jpeg", 1_025, 251),
         ),
         required=("underground_reid/features_and_partitions.mat",),
     ),
     "ilids": Published(
-        title="i-LIDS",
-        folder="ilids",
-        source="ddan-torchreid download ilids",
-        parts=(Part("images", "", "i-LIDS_Pedestrian/Persons", r"(\d{4})\d{3}\.jpg", 476, 119),),
+        "ilids",
+        "ddan-torchreid download ilids",
+        (Part("images", "", "i-LIDS_Pedestrian/Persons", r"(\d{4})\d{3}\.jpg", 476, 119),),
     ),
 }
-# The new protocol's split of the detected boxes, which torchreid reads by default.
-CUHK03_DETECTED = {"train": (7_365, 767), "query": (1_400, 700), "gallery": (5_332, 700)}

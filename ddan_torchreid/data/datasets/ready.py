@@ -21,12 +21,9 @@ from .layouts import list_images, missing
 from .published import DATASETS
 from .split_files import SPLIT_FILES, UNPACKED, coverage
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_USERBLOCKS = (0, 512, 1024, 2048)  # MATLAB's is 512 bytes
-
 
 class Finding(NamedTuple):
-    """Something to tell, with the files (and what is the matter with each) or persons."""
+    """Something to report, with the files (and what is the matter with each) or persons."""
 
     text: str
     details: Sequence[str] = ()
@@ -49,79 +46,13 @@ def obstacles(
     root = Path(os.path.abspath(expanded(root)))
     if missing(name, root):
         return
-    if glob.escape(str(root)) != str(root):
-        yield Finding(
-            f"torchreid cannot load {name} from below a folder with [, * or ? in its name; rename "
-            f"{root}, or give --root a link to it"
-        )
-        return
-    problem = _unreadable(name, root)
-    if problem:
+    if problem := _unreadable(name, root):
         yield Finding(problem)
         return
-    yield from _splits(name, root, files, absent)
-
-
-def _derived(name: str, folder: Path) -> bool:
-    """Whether torchreid has derived all that it wants to."""
-    paths = (*SPLIT_FILES.get(name, ()), *UNPACKED.get(name, ()))
-    return all((folder / path).exists() for path in paths)
-
-
-def _unreadable(name: str, root: Path) -> str:
     folder = root / DATASETS[name].folder
-    if not _derived(name, folder):
-        if not os.access(folder, os.W_OK):
-            return (
-                f"torchreid writes {SPLIT_FILES[name][0]} when it first loads {name}, and {folder} "
-                "cannot be written to; make it writable, or put the file there"
-            )
-        wanted = {
-            "grid": {"underground_reid/features_and_partitions.mat": "trainIdxAll"},
-            "cuhk03": {
-                "cuhk03_new_protocol_config_detected.mat": "filelist",
-                "cuhk03_new_protocol_config_labeled.mat": "filelist",
-                "cuhk03_release/cuhk-03.mat": "",
-            },
-        }
-        for file, variable in wanted.get(name, {}).items():
-            if not _is_matlab(folder / file, variable):
-                return f"{folder / file} is not {name}'s MATLAB file; download it again"
-    if name == "msmt17":
-        try:
-            list_images(name, root)
-        except ValueError as error:
-            return str(error)
-    archive = folder / "CUHK01.zip"
-    if name == "cuhk01" and zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            images = [each for each in packed.namelist() if each.endswith(".png")]
-        unpacked = [each for each in images if (folder / each).is_file()]
-        if len(unpacked) < len(images):
-            return (
-                f"{folder / 'campus'} holds {len(unpacked)} of the {len(images)} images of "
-                f"{archive}; unpack it again"
-            )
-    return ""
-
-
-def _is_matlab(file: Path, variable: str) -> bool:
-    """Whether a file is MATLAB's and has a variable; without one, MATLAB 7.3's, which is HDF5."""
-    if variable:
-        try:
-            return variable in [name for name, _, _ in whosmat(str(file))]
-        except Exception:  # a damaged file may raise anything from the reader
-            return False
-    with file.open("rb") as content:
-        head = content.read(_USERBLOCKS[-1] + len(_HDF5))
-    return any(head[start:].startswith(_HDF5) for start in _USERBLOCKS)
-
-
-def _splits(name: str, root: Path, files: Collection[str], absent: bool) -> Iterator[Finding]:
-    folder = root / DATASETS[name].folder
-    command = f"ddan-torchreid check-data {name} --root {shlex.quote(str(root))}"
     if not all((folder / each).is_dir() for each in UNPACKED.get(name, ())):
         return  # torchreid unpacks again, and draws again
+    command = f"ddan-torchreid check-data {name} --root {shlex.quote(str(root))}"
     for file in (folder / each for each in SPLIT_FILES.get(name, ()) if not files or each in files):
         if not file.is_file():
             continue
@@ -142,3 +73,49 @@ def _splits(name: str, root: Path, files: Collection[str], absent: bool) -> Iter
                 f"whole dataset ({command} shows what is missing)",
                 found.absent,
             )
+
+
+def _unreadable(name: str, root: Path) -> str:
+    """Why torchreid cannot read the files, which are there; empty where it can."""
+    if glob.escape(str(root)) != str(root):
+        return (
+            f"torchreid cannot load {name} from below a folder with [, * or ? in its name; rename "
+            f"{root}, or give --root a link to it"
+        )
+    folder = root / DATASETS[name].folder
+    derived = (*SPLIT_FILES.get(name, ()), *UNPACKED.get(name, ()))
+    if not all((folder / path).exists() for path in derived):  # torchreid will derive them
+        if not os.access(folder, os.W_OK):
+            return (
+                f"torchreid writes {SPLIT_FILES[name][0]} when it first loads {name}, and {folder} "
+                "cannot be written to; make it writable, or put the file there"
+            )
+        for file in DATASETS[name].required:
+            if file.endswith(".mat") and not _is_matlab(folder / file):
+                return f"{folder / file} is not {name}'s MATLAB file; download it again"
+    if name == "msmt17":
+        try:
+            list_images(name, root)
+        except ValueError as error:
+            return str(error)
+    archive = folder / "CUHK01.zip"
+    if name == "cuhk01" and zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            images = [each for each in packed.namelist() if each.endswith(".png")]
+        unpacked = sum((folder / each).is_file() for each in images)
+        if unpacked < len(images):
+            return (
+                f"{folder / 'campus'} holds {unpacked} of the {len(images)} images of {archive}; "
+                "unpack it again"
+            )
+    return ""
+
+
+def _is_matlab(file: Path) -> bool:
+    try:
+        whosmat(str(file))
+    except NotImplementedError:  # MATLAB 7.3, which is HDF5: its header is as it should be
+        pass
+    except Exception:  # a damaged file may raise anything from the reader
+        return False
+    return True

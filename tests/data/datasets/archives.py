@@ -4,8 +4,12 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+
+import gdown
+import pytest
+
+from ddan_torchreid.data.datasets.download import download
 
 CROPS = [f"p{person}_s{scene}_1.jpg" for person, scene in ((1, 3), (1, 4), (22, 3), (11422, 16929))]
 
@@ -34,15 +38,16 @@ def crops(folder: str = "CUHK-SYSU/cropped_images", names: list[str] = CROPS) ->
     return {os.path.join(folder, name): b"\xff\xd8" + name.encode() for name in names}
 
 
-def serving(content: bytes) -> Callable[[str, str], None]:
-    def fetch(file_id: str, path: str) -> None:
-        Path(path).write_bytes(content)
+def served(name: str, root: Path, content: bytes | None = None) -> Path:
+    """Downloads a dataset whose archive has this content; without any, nothing may be fetched."""
 
-    return fetch
+    def fetch(id: str, output: str, quiet: bool) -> None:
+        assert content is not None, "fetched again"
+        Path(output).write_bytes(content)
 
-
-def no_fetch(file_id: str, path: str) -> None:
-    raise AssertionError("fetched again")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gdown, "download", fetch)
+        return download(name, root)
 
 
 def files_below(root: Path) -> list[str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torchreid
 from PIL import Image
 
-from ddan_torchreid.data.datasets import check, layouts
+from ddan_torchreid.data.datasets import check, layouts, ready
 from ddan_torchreid.data.datasets.published import CUHK03_DETECTED, DATASETS
 from ddan_torchreid.data.loose_images import read_image
-from tests import miniatures
+from tests import miniatures, msmt17
+from tests.data.datasets.roots import build, tree, write
 
 PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
@@ -20,12 +20,12 @@ PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_b
 @pytest.fixture
 def market(tmp_path):
     """The folder of a Market-1501 of 14 persons."""
-    miniatures.write_market1501(tmp_path)
+    write("market1501", tmp_path)
     return tmp_path / "market1501" / "Market-1501-v15.09.15"
 
 
-def checked(market, **options):
-    return check.check_published("market1501", market.parents[1], progress=False, **options)
+def checked(root, name="market1501"):
+    return check.check_published(name, root, workers=2, progress=False)
 
 
 def findings(report):
@@ -42,18 +42,6 @@ def noise(path, seed, **options):
     Image.fromarray(pixels).save(path, **options)
 
 
-def build(name, root):
-    return torchreid.data.datasets.init_image_dataset(name, root=str(root), verbose=False)
-
-
-def tree(root):
-    return {
-        str(path.relative_to(root)): path.stat().st_mtime_ns
-        for path in root.rglob("*")
-        if path.is_file()
-    }
-
-
 def test_published_images_add_up():
     """To the images that the paper's recipe trains and tests on, and those of the background."""
     expected = {
@@ -67,29 +55,25 @@ def test_published_images_add_up():
     assert sum(images for images, _ in CUHK03_DETECTED.values()) == 14_097
 
 
-def test_the_checker_lists_what_torchreid_reads(tmp_path):
-    root = tmp_path
-    for name in (*miniatures.SOURCES, "ilids"):
-        getattr(miniatures, f"write_{name}")(root)
-        dataset = build(name, root)
-        shots = layouts.list_images(name, root).shots
-        read = {split: {i[0] for i in getattr(dataset, split)} for split in PARTS}
-        if name == "cuhksysu":  # torchreid fills query and gallery with an image of training
-            read["query"] = read["gallery"] = set()
-        if name == "ilids":  # drawn splits leave images out
-            assert set().union(*read.values()) <= {shot.path for shot in shots}
-            continue
-        for split in PARTS:
-            assert {shot.path for shot in shots if shot.split == split} == read[split], name
-            labels = {item[0]: item[1] for item in getattr(dataset, split)}
-            pairs = {(shot.pid, labels[shot.path]) for shot in shots if shot.split == split}
-            assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}), name
+@pytest.mark.parametrize("name", miniatures.SOURCES)
+def test_the_checker_lists_what_torchreid_reads(name, tmp_path):
+    write(name, tmp_path)
+    dataset = build(name, tmp_path)
+    shots = layouts.list_images(name, tmp_path).shots
+    for split in PARTS:
+        labels = {item[0]: item[1] for item in getattr(dataset, split)}
+        if name == "cuhksysu" and split != "train":
+            labels = {}  # torchreid fills query and gallery with an image of training
+        found = [shot for shot in shots if shot.split == split]
+        assert {shot.path for shot in found} == labels.keys()
+        pairs = {(shot.pid, labels[shot.path]) for shot in found}
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
 
 
 def test_a_whole_dataset_has_no_problems_and_is_left_as_it_is(tmp_path):
-    miniatures.write_ilids(tmp_path)
+    write("ilids", tmp_path)
     before = tree(tmp_path)
-    report = check.check_published("ilids", tmp_path, workers=2, progress=False)
+    report = checked(tmp_path, "ilids")
     assert not report.problems
     assert report.counts == [layouts.Count("images", 476, 119, 476, 119)]
     assert len(report.digests) == 476
@@ -98,47 +82,36 @@ def test_a_whole_dataset_has_no_problems_and_is_left_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_dataset_that_is_not_there_is_not_downloaded(name, tmp_path):
-    report = check.check_published(name, tmp_path, progress=False)
-    assert report.problems[0].text.startswith("not there (get it: ")
-    assert DATASETS[name].source in report.problems[0].text
+    (problem,) = checked(tmp_path, name).problems
+    assert problem.text == f"not there (get it: {DATASETS[name].source})"
+    assert not list(ready.obstacles(name, tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_numbers_are_held_against_the_published_ones(market):
-    report = checked(market)
-    assert [count[:3] for count in report.counts] == [
-        ("train", 47, 8), ("query", 12, 6), ("gallery", 39, 7),
+def test_numbers_are_held_against_the_published_ones(tmp_path, market):
+    report = checked(tmp_path)
+    assert report.counts == [
+        ("train", 47, 8, 12_936, 751), ("query", 12, 6, 3_368, 750),
+        ("gallery", 39, 7, 15_913, 751),
     ]  # fmt: skip
-    assert report.counts[0][3:] == (12_936, 751)
     text = "the published numbers differ for train, query, gallery; get the whole dataset"
     assert [problem.text for problem in report.problems] == [text]
 
 
-def test_bad_images_are_named_with_the_reason(market):
-    folder = market / "bounding_box_train"
-    noise(folder / "9001_c1_1.jpg", seed=1)
-    os.truncate(folder / "9001_c1_1.jpg", 900)
-    (folder / "9001_c1_2.jpg").write_bytes(b"")
-    (folder / "9001_c1_3.jpg").write_text("a web page")
-    (folder / "9001_c1_4.jpg").mkdir()
-    (folder / "9001_c1_5.jpg").symlink_to("nowhere")
-    floats = Image.fromarray(np.full((32, 16), 0.5, np.float32))
-    floats.save(folder / "9001_c1_6.jpg", format="TIFF")
-    found = findings(checked(market))
+def test_bad_images_are_named_with_the_reason(tmp_path, market):
     start = "bounding_box_train/9001_c1_"
-    broken = found.pop("6 images cannot be read, and stop training")
-    assert [line.partition(" (")[0][-len(start) - 5 :] for line in broken] == [
-        f"{start}{i}.jpg" for i in range(1, 7)
-    ]
-    reasons = (
-        "truncated",
-        "empty",
-        "no known image",
-        "a directory",
-        "no such file",
-        "no known range",
-    )
-    for line, reason in zip(broken, reasons, strict=True):
+    paths = [market / f"{start}{number}.jpg" for number in range(6)]
+    noise(paths[0], seed=1)
+    os.truncate(paths[0], 900)
+    paths[1].write_bytes(b"")
+    paths[2].write_text("a web page")
+    paths[3].mkdir()
+    paths[4].symlink_to("nowhere")
+    Image.fromarray(np.full((32, 16), 0.5, np.float32)).save(paths[5], format="TIFF")
+    broken = findings(checked(tmp_path))["6 images cannot be read, and stop training"]
+    reasons = ("truncated", "empty", "no known image", "directory", "no such file", "known range")
+    for number, (line, reason) in enumerate(zip(broken, reasons, strict=True)):
+        assert f"{start}{number}.jpg (" in line
         assert reason in line
 
 
@@ -158,48 +131,45 @@ def test_what_the_reader_reads_is_no_problem(tmp_path):
         assert len(np.unique(read_image(path))) > 100
 
 
-def test_names_and_extensions_that_torchreid_does_not_read(market):
-    for part, name in (("query", "0003_c9.jpg"), ("query", "0003.jpg"), ("query", "0003_c1.png")):
-        noise(market / part / name, seed=1)
+def test_names_and_extensions_that_torchreid_does_not_read(tmp_path, market):
+    for name in ("0003_c9.jpg", "0003.jpg", "0003_c1.png"):
+        noise(market / "query" / name, seed=1)
     noise(market / "query" / "0003_c2.JPG", seed=2, format="JPEG")
     (market / "query" / "Thumbs.db").write_text("")
     (market / "query" / "._0003_c1.jpg").write_text("")
-    found = findings(checked(market))
+    found = findings(checked(tmp_path))
     names = {text: sorted(Path(line).name for line in lines) for text, lines in found.items()}
     assert names["2 images have a name that torchreid cannot read"] == ["0003.jpg", "0003_c9.jpg"]
     ignored = "2 images are ignored by torchreid because of their extension"
     assert names[ignored] == ["0003_c1.png", "0003_c2.JPG"]
 
 
-def test_copies_across_splits_and_persons(market):
-    noise(market / "bounding_box_train" / "0900_c1_1.jpg", seed=1)
-    train = market / "bounding_box_train" / "0900_c1_1.jpg"
-    shutil.copy(train, market / "bounding_box_test" / "0901_c2_1.jpg")
-    noise(market / "query" / "0902_c1_1.jpg", seed=2)
-    shutil.copy(market / "query" / "0902_c1_1.jpg", market / "query" / "0903_c1_1.jpg")
-    noise(market / "query" / "0002_c1_1.jpg", seed=3)  # a person of training
-    before = findings(checked(market))
-    leak = "bounding_box_train/0900_c1_1.jpg = "
-    (line,) = before["1 images of train are in query or gallery too"]
-    assert leak in line
-    assert line.endswith("bounding_box_test/0901_c2_1.jpg")
-    assert len(before["2 images have a copy that is filed under another person"]) == 2
-    assert before["1 persons of train are in query or gallery too"] == ["0002"]
-    (single,) = (lines for text, lines in before.items() if text.endswith("have one image only"))
+def test_copies_across_splits_and_persons(tmp_path, market):
+    train, query, gallery = (market / PARTS[part] for part in PARTS)
+    noise(train / "0900_c1_1.jpg", seed=1)
+    shutil.copy(train / "0900_c1_1.jpg", gallery / "0901_c2_1.jpg")
+    noise(query / "0902_c1_1.jpg", seed=2)
+    shutil.copy(query / "0902_c1_1.jpg", query / "0903_c1_1.jpg")
+    noise(query / "0002_c1_1.jpg", seed=3)  # a person of training
+    found = findings(checked(tmp_path))
+    (line,) = found["1 images of train are in query or gallery too"]
+    assert line.replace(f"{market.name}/", "") == (
+        "bounding_box_train/0900_c1_1.jpg = bounding_box_test/0901_c2_1.jpg"
+    )
+    assert len(found["2 images have a copy that is filed under another person"]) == 2
+    assert found["1 persons of train are in query or gallery too"] == ["0002"]
+    (single,) = (lines for text, lines in found.items() if text.endswith("have one image only"))
     assert {"0900", "0901", "0902", "0903"} <= set(single)
     assert "0000" not in single
 
 
 def test_images_that_two_datasets_share(tmp_path, market):
-    miniatures.write_cuhksysu(tmp_path)
+    write("cuhksysu", tmp_path)
     source = next((tmp_path / "cuhksysu" / "cropped_images").iterdir())
     noise(source, seed=5)
     copy = market / "query" / "0902_c1_1.jpg"
     shutil.copy(source, copy)
-    reports = [
-        check.check_published(name, tmp_path, progress=False) for name in ("market1501", "cuhksysu")
-    ]
-    (finding,) = check.shared_images(reports)
+    (finding,) = check.shared_images([checked(tmp_path), checked(tmp_path, "cuhksysu")])
     assert f"{copy} = {source}" in finding.details
     assert "images are in market1501 and in cuhksysu: do not train on one" in finding.text
 
@@ -208,24 +178,66 @@ def test_an_empty_folder_and_a_damaged_split_file_are_problems(tmp_path):
     for camera in ("cam_a", "cam_b"):
         (tmp_path / "viper" / "VIPeR" / camera).mkdir(parents=True)
     (tmp_path / "viper" / "splits.json").write_text("[")
-    numbers, split = check.check_published("viper", tmp_path, progress=False).problems
+    numbers, split = checked(tmp_path, "viper").problems
     assert "the published numbers differ for cam_a, cam_b" in numbers.text
     assert "is not a split file of torchreid" in split.text
 
 
 def test_cuhk03_before_and_after_torchreid_unpacks_it(tmp_path):
-    miniatures.write_cuhk03(tmp_path)
-    packed = check.check_published("cuhk03", tmp_path, progress=False)
+    write("cuhk03", tmp_path)
+    packed = checked(tmp_path, "cuhk03")
     assert "the images are still packed" in packed.notes[0].text
     build("cuhk03", tmp_path)
     (tmp_path / "cuhk03" / "images_detected" / "1_001_1_01.png").unlink()
-    report = check.check_published("cuhk03", tmp_path, progress=False)
+    report = checked(tmp_path, "cuhk03")
     assert report.counts == packed.counts
     (line,) = findings(report)["1 images cannot be read, and stop training"]
     assert line == "images_detected/1_001_1_01.png (no such file)"
     (tmp_path / "cuhk03" / "cuhk03_new_protocol_config_detected.mat").write_bytes(b"?" * 600)
-    damaged = check.check_published("cuhk03", tmp_path, progress=False)
+    damaged = checked(tmp_path, "cuhk03")
     assert "is not the new protocol of CUHK03" in damaged.problems[0].text
+
+
+@pytest.mark.parametrize("version", ["MSMT17_V1", "MSMT17_V2"])
+def test_the_lists_of_msmt17_are_read_as_torchreid_reads_them(version, tmp_path):
+    msmt17.write_msmt17(tmp_path)
+    if version == "MSMT17_V2":
+        base = tmp_path / "msmt17" / "MSMT17_V1"
+        for half in ("train", "test"):
+            (base / half).rename(base / f"mask_{half}_v2")
+        base.rename(base.with_name(version))
+    dataset = build("msmt17", tmp_path, combineall=True)
+    shots = layouts.list_images("msmt17", tmp_path).shots
+    for split in ("query", "gallery"):
+        found = {(shot.path, int(shot.camera) - 1) for shot in shots if shot.split == split}
+        assert found == {(path, camera) for path, _, camera, *_ in getattr(dataset, split)}
+    # combineall trains on everyone: what torchreid trains on otherwise, the validation, and tests.
+    assert {shot.path for shot in shots} == {item[0] for item in dataset.train}
+    report = checked(tmp_path, "msmt17")
+    assert [count[:3] for count in report.counts] == [
+        ("train", 24, 6), ("val", 4, 4), ("query", 8, 4), ("gallery", 16, 4),
+    ]  # fmt: skip
+    (problem,) = report.problems  # persons of training and test have the same numbers, and are not
+    assert problem.text.startswith("the published numbers differ for train, val, query, gallery")
+
+
+def test_what_is_wrong_with_msmt17_is_named(tmp_path):
+    msmt17.write_msmt17(tmp_path)
+    base = tmp_path / "msmt17" / "MSMT17_V1"
+    image = base / "train" / "0000" / "0000_000_01_0303morning_0008_0.jpg"
+    image.unlink()
+    assert any(
+        image.name in detail
+        for each in findings(checked(tmp_path, "msmt17")).values()
+        for detail in each
+    )
+    lines = (base / "list_query.txt").read_text().splitlines()
+    (base / "list_query.txt").write_text("\n".join([lines[0], "0001.jpg 1"]))
+    (problem,) = checked(tmp_path, "msmt17").problems
+    assert "list_query.txt, line 2: '0001.jpg 1' is no image with its person" in problem.text
+    (base / "list_query.txt").unlink()
+    (problem,) = checked(tmp_path, "msmt17").problems
+    assert problem.details == [str(tmp_path / "msmt17" / "MSMT17_V*" / "list_query.txt")]
 
 
 def test_own_data(small_root, tmp_path):

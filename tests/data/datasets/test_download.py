@@ -12,8 +12,7 @@ from tests.data.datasets.archives import (
     CROPS,
     crops,
     files_below,
-    no_fetch,
-    serving,
+    served,
     tarred,
     zipped,
 )
@@ -46,7 +45,7 @@ def test_links_are_those_of_the_readme_and_not_of_dukemtmc():
     ids=["zip", "flat zip", "tgz", "tar", "with other files", "made on a Mac"],
 )
 def test_crops_of_cuhksysu(content, small_cuhksysu, tmp_path, capsys):
-    folder = download("cuhksysu", tmp_path, serving(content))
+    folder = served("cuhksysu", tmp_path, content)
     assert folder == tmp_path / "cuhksysu" / "cropped_images"
     assert sorted(os.listdir(folder)) == sorted(CROPS)
     for name in CROPS:
@@ -60,48 +59,44 @@ def test_crops_of_cuhksysu(content, small_cuhksysu, tmp_path, capsys):
 
 
 def test_what_is_there_is_not_fetched_again(small_cuhksysu, tmp_path):
-    folder = download("cuhksysu", tmp_path, serving(zipped(crops())))
-    assert download("cuhksysu", tmp_path, no_fetch) == folder
+    folder = served("cuhksysu", tmp_path, zipped(crops()))
+    assert served("cuhksysu", tmp_path) == folder
     (folder / CROPS[0]).unlink()
     with pytest.raises(FileExistsError, match="holds 3 images instead of 4; move it away"):
-        download("cuhksysu", tmp_path, no_fetch)
+        served("cuhksysu", tmp_path)
     folder.rename(tmp_path / "away")
     folder.mkdir()  # torchreid leaves empty folders behind
-    assert download("cuhksysu", tmp_path, no_fetch) == folder
+    assert served("cuhksysu", tmp_path) == folder
     assert len(os.listdir(folder)) == 4
 
 
 def test_archive_put_there_by_hand_is_used(small_cuhksysu, tmp_path):
     (tmp_path / "downloads").mkdir()
     (tmp_path / "downloads" / "cuhksysu").write_bytes(tarred(crops()))
-    assert len(os.listdir(download("cuhksysu", tmp_path, no_fetch))) == 4
+    assert len(os.listdir(served("cuhksysu", tmp_path))) == 4
 
 
-def test_ilids_can_be_loaded_by_torchreid(tmp_path):
-    content = tarred({f"i-LIDS_Pedestrian/Persons/{name}": b"x" for name in PERSONS})
-    folder = download("ilids", tmp_path, serving(content))
-    assert folder == tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
-    assert sorted(os.listdir(folder)) == PERSONS
-    dataset = torchreid.data.datasets.image.ilids.iLIDS(str(tmp_path))
-    assert len(dataset.query) == len(dataset.gallery) == 60
-
-
-@pytest.mark.parametrize("form", ["{}_c{}.jpg", "{:04d}_{}_x.jpg", "{:05d}_c{:03d}.jpg"])
-def test_ilids_under_the_names_that_the_authors_code_reads(form, tmp_path):
+@pytest.mark.parametrize(
+    "form", ["{:04d}{:03d}.jpg", "{}_c{}.jpg", "{:04d}_{}_x.jpg", "{:05d}_c{:03d}.jpg"]
+)
+def test_ilids_under_torchreids_names_and_those_that_the_authors_code_reads(form, tmp_path):
     files = {
         f"iLIDS/images/{form.format(person, camera)}": f"{person} {camera}".encode()
         for person in range(1, 120)
         for camera in range(1, 5)
     }
-    folder = download("ilids", tmp_path, serving(zipped(files)))
+    folder = served("ilids", tmp_path, zipped(files))
+    assert folder == tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
     assert sorted(os.listdir(folder)) == PERSONS
     for name in PERSONS:
         assert (folder / name).read_text() == f"{int(name[:4])} {int(name[4:7])}"
+    dataset = torchreid.data.datasets.image.ilids.iLIDS(str(tmp_path))
+    assert len(dataset.query) == len(dataset.gallery) == 60
 
 
 def test_cuhksysu_under_the_names_that_the_authors_code_reads(small_cuhksysu, tmp_path):
     names = ["00001_c1_0.jpg", "00001_c1_1.jpg", "00022_c1_0.jpg", "11422_c1_0.jpg"]
-    folder = download("cuhksysu", tmp_path, serving(zipped(crops("train", names))))
+    folder = served("cuhksysu", tmp_path, zipped(crops("train", names)))
     assert sorted(os.listdir(folder)) == names
 
 
@@ -111,9 +106,9 @@ def test_cuhksysu_under_the_names_that_the_authors_code_reads(small_cuhksysu, tm
 )
 def test_wrong_count_keeps_the_download(names, found, small_cuhksysu, tmp_path):
     content = zipped(crops(names=names))
-    for fetch in (serving(content), no_fetch):
+    for answer in (content, None):
         with pytest.raises(ValueError, match=found) as caught:
-            download("cuhksysu", tmp_path, fetch)
+            served("cuhksysu", tmp_path, answer)
         assert "instead of 4 of 3" in str(caught.value)
         assert "\n" not in str(caught.value)
     assert files_below(tmp_path) == ["downloads/cuhksysu"]

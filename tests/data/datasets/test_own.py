@@ -79,39 +79,17 @@ def test_parts_that_are_not_needed_may_be_missing(tmp_path):
     assert both.num_train_pids == 1  # one pid is one person, whatever the split
 
 
-def test_background_and_junk(tmp_path):
-    for folder, name in (
-        ("bounding_box_train", "0000_c1.jpg"),
-        ("query", "1_c1.jpg"),
-        ("bounding_box_test", "1_c2.jpg"),
-        ("bounding_box_test", "000_c2.jpg"),
-        ("bounding_box_test", "-1_c2.jpg"),
-    ):
-        save(tmp_path / folder / name)
-    dataset = dataset_class("mine", str(tmp_path))(combineall=True)
-    assert names(dataset.gallery) == ["000_c2.jpg", "1_c2.jpg"]
-    assert names(dataset.train) == ["0000_c1.jpg", "000_c2.jpg", "1_c1.jpg", "1_c2.jpg"]
-    (tmp_path / "bounding_box_train" / "0000_c1.jpg").unlink()
-    # Now the gallery alone has it.
-    dataset = dataset_class("mine", str(tmp_path))(combineall=True)
-    assert names(dataset.train) == ["1_c1.jpg", "1_c2.jpg"]
-
-
 @pytest.mark.parametrize("column", ["pid", "camid", "domain"])
 def test_equal_whole_numbers_are_one_however_a_spreadsheet_writes_them(column, tmp_path):
-    spellings = ["7", "7.0", "7.00", "+7", "7.", "0007", " 7 ", "-1.0", "-1", "8"]
-    rows = [(f"{i}.jpg", spelling) for i, spelling in enumerate(spellings)]
+    spellings = ["7", "7.0", "7.00", "+7", "7.", "0007", " 7 "]
     others = [each for each in ("pid", "camid", "domain") if each != column]
-    header = ",".join(["path", column, *others])
-    write_csv(tmp_path / "x.csv", [(*row, "a", "b") for row in rows], header)
-    _, shots = read(f"{tmp_path / 'x.csv'}{'#7.0' if column == 'domain' else ''}")
-    found = [shot.camera if column == "camid" else shot.pid for shot in shots]
-    if column == "pid":  # -1 is left out
-        assert found == ["7"] * 7 + ["8"]
-    elif column == "camid":
-        assert found == ["7"] * 7 + ["-1", "-1", "8"]
+    rows = [(f"{i}.jpg", spelling, "a", "b") for i, spelling in enumerate([*spellings, "8"])]
+    file = write_csv(tmp_path / "x.csv", rows, ",".join(["path", column, *others]))
+    if column == "domain":
+        assert len(read(f"{file}#7.0")[1]) == 7
     else:
-        assert len(found) == 7
+        found = [{"pid": s.pid, "camid": s.camera}[column] for s in read(f"{file}#b")[1]]
+        assert found == ["7"] * 7 + ["8"]
 
 
 def test_exponents_are_numbers_among_numbers_and_texts_among_texts(tmp_path):
@@ -124,7 +102,7 @@ def test_exponents_are_numbers_among_numbers_and_texts_among_texts(tmp_path):
     assert [shot.pid for shot in shots] == ["0e10", "0e11", "1a10", "anna", "7"]
 
 
-def test_background_of_a_spreadsheet_is_background(tmp_path):
+def test_background_and_junk(tmp_path):
     rows = [
         ("0.jpg", "0.0", "1.0", "gallery"), ("1.jpg", "7.0", "1.0", "query"),
         ("2.jpg", "7", "2", "gallery"), ("3.jpg", "-1.00", "1", "gallery"),
@@ -135,6 +113,11 @@ def test_background_of_a_spreadsheet_is_background(tmp_path):
     assert names(dataset.gallery) == ["0.jpg", "2.jpg"]
     assert names(dataset.train) == ["1.jpg", "2.jpg", "4.jpg"]
     assert dataset.num_train_pids == 2
+    # A person of number 0 is one where training has images of it too.
+    file = write_csv(
+        tmp_path / "x.csv", [*rows, ("5.jpg", "0", "1", "train")], "path,pid,camid,split"
+    )
+    assert names(dataset_class("mine", file)(combineall=True).train)[0] == "0.jpg"
 
 
 @pytest.mark.parametrize("pids", [("3.1", "3.10"), ("7,0", "8"), ("1.23457E+11", "8")])
@@ -205,17 +188,13 @@ def test_a_table_program_may_have_written_the_csv(tmp_path):
     assert len(dataset_class("crops", str(tmp_path / "crops.csv"))()) == 1
 
 
-def single_shot_rows():
-    return [
+def test_without_splits_there_is_one_query_for_each_person_of_two_cameras(tmp_path):
+    rows = [
         (f"{pid}_{camera}_{i}.jpg", pid, camera)
         for pid, cameras in (("a", (1, 2)), ("b", (1, 2, 3)), ("c", (3,)))
         for camera in cameras
         for i in range(2)
     ]
-
-
-def test_without_splits_there_is_one_query_for_each_person_of_two_cameras(tmp_path):
-    rows = single_shot_rows()
     own = dataset_class("crops", write_csv(tmp_path / "one" / "crops.csv", rows))
     assert not own.is_split
     assert len(own(combineall=True).train) == len(own().train) == len(rows)
@@ -225,12 +204,9 @@ def test_without_splits_there_is_one_query_for_each_person_of_two_cameras(tmp_pa
     # The same wherever the file lies and however its lines are ordered.
     moved = dataset_class("crops", write_csv(tmp_path / "two" / "c.csv", rows[::-1]))
     assert names(moved(mode="query").query) == names(target.query)
-
-
-def test_without_a_second_camera_it_is_no_target(tmp_path):
-    own = dataset_class("crops", write_csv(tmp_path / "crops.csv", [("1.jpg", "a", "1")]))
+    single = dataset_class("crops", write_csv(tmp_path / "crops.csv", rows[-1:]))
     with pytest.raises(ValueError, match="no person in .* is seen by two cameras"):
-        own(mode="query")
+        single(mode="query")
 
 
 def test_domains_of_one_file(tmp_path):
@@ -297,10 +273,9 @@ def test_bad_flag(flag):
 
 def test_names_are_unique(tmp_path):
     flag = f"shop={write_csv(tmp_path / 'crops.csv', [('1.jpg', 'a', '1')])}"
-    with pytest.raises(ValueError, match="this name is taken"):
-        dataset_classes([flag], known=["shop"])
-    with pytest.raises(ValueError, match="this name is taken"):
-        dataset_classes([flag, flag], known=[])
+    for flags, known in (([flag], ["shop"]), ([flag, flag], [])):
+        with pytest.raises(ValueError, match="this name is taken"):
+            dataset_classes(flags, known)
 
 
 def test_it_reaches_worker_processes_that_are_spawned(tmp_path):

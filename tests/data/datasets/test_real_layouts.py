@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,46 +12,25 @@ import pytest
 import torchreid
 from PIL import Image
 
-from ddan_torchreid.data.labels import (
-    identity_domains,
-    images_per_identity,
-    label_digest,
-    stabilise,
-    stable_labels,
-)
+from ddan_torchreid.data.labels import identity_domains, label_digest, stable_labels
 from ddan_torchreid.data.sampler import MultiDomainIdentitySampler
 from tests import miniatures
+from tests.data.datasets.roots import build, manager, write
 
 SOURCES, TARGETS = list(miniatures.SOURCES), list(miniatures.TARGETS)
 
 
-def read(name: str, root: Path, **options: object) -> torchreid.data.ImageDataset:
-    return torchreid.data.datasets.init_image_dataset(
-        name, root=str(root), verbose=False, **options
-    )
-
-
 @pytest.fixture(scope="module")
-def manager(real_root: Path) -> torchreid.data.ImageDataManager:
-    return torchreid.data.ImageDataManager(
-        root=str(real_root),
-        sources=SOURCES,
-        targets=TARGETS,
-        height=32,
-        width=16,
-        batch_size_train=16,
-        batch_size_test=50,
-        workers=0,
-        combineall=True,
-        use_gpu=False,
-    )
+def everything(real_root: Path) -> torchreid.data.ImageDataManager:
+    return manager(
+        real_root, SOURCES, targets=TARGETS, height=32, width=16, batch_size_train=16,
+        batch_size_test=50, combineall=True,
+    )  # fmt: skip
 
 
-def test_five_sources_together(manager: torchreid.data.ImageDataManager) -> None:
-    train = manager.train_loader.dataset.train
-    assert manager.num_train_pids == sum(pids for pids, _ in miniatures.SOURCES.values())
-    assert len(train) == sum(images for _, images in miniatures.SOURCES.values())
-    assert {item[3] for item in train} == set(range(5))
+def test_five_sources_together(everything: torchreid.data.ImageDataManager) -> None:
+    train = everything.train_loader.dataset.train
+    assert everything.num_train_pids == sum(pids for pids, _ in miniatures.SOURCES.values())
     domains = identity_domains(train)
     for dsetid, (name, (pids, images)) in enumerate(miniatures.SOURCES.items()):
         own = [item for item in train if item[3] == dsetid]
@@ -60,72 +38,50 @@ def test_five_sources_together(manager: torchreid.data.ImageDataManager) -> None
         assert (domains == dsetid).sum() == pids, name
         folder = {"dukemtmcreid": "dukemtmc-reid"}.get(name, name)
         assert all(f"/{folder}/" in Path(path).as_posix() for path, _, _, _ in own)
+    sampler = MultiDomainIdentitySampler(train, 32, 4)
+    batches = np.array([item[3] for item in train])[list(sampler)].reshape(-1, 32)
+    assert all(set(batch) == set(range(5)) for batch in batches)
 
 
 def test_junk_is_in_the_test_folder_and_not_in_training(real_root: Path) -> None:
     folder = real_root / "market1501" / "Market-1501-v15.09.15" / "bounding_box_test"
     junk = {path.name for path in folder.iterdir() if path.name.startswith(("-1_", "0000_"))}
     assert len(junk) == 6
-    dataset = read("market1501", real_root, combineall=True)
+    dataset = build("market1501", real_root, combineall=True)
     assert not junk & {Path(item[0]).name for item in dataset.train}
     in_gallery = junk & {Path(item[0]).name for item in dataset.gallery}
     assert {name[:4] for name in in_gallery} == {"0000"}  # the background stays as distractors
 
 
-def test_some_identities_of_cuhksysu_have_one_image(real_root: Path) -> None:
-    dataset = read("cuhksysu", real_root)
-    stabilise(dataset)
-    assert Counter(images_per_identity(dataset.train).tolist()) == {1: 10, 2: 10, 3: 10, 4: 10}
-
-
-def test_cuhk03_images_come_out_upright(real_root: Path) -> None:
-    read("cuhk03", real_root)
-    drawn = miniatures.pixels(identity=101, camera=1)
-    for kind in ("detected", "labeled"):
-        path = real_root / "cuhk03" / f"images_{kind}" / "1_001_1_01.png"
-        np.testing.assert_array_equal(Image.open(path), drawn)
-
-
 @pytest.mark.parametrize("labeled", [False, True])
 @pytest.mark.parametrize("classic", [False, True])
 def test_cuhk03_protocols(labeled: bool, classic: bool, real_root: Path) -> None:
-    options = {"cuhk03_labeled": labeled, "cuhk03_classic_split": classic}
-    dataset = read("cuhk03", real_root, **options)
-    # Labelled, each of the 14 identities has one image more.
-    images = miniatures.SOURCES["cuhk03"][1] + 14 * labeled
+    dataset = build("cuhk03", real_root, cuhk03_labeled=labeled, cuhk03_classic_split=classic)
     assert len({item[1] for item in dataset.train}) == 9
     assert {item[1] for item in dataset.query} == {item[1] for item in dataset.gallery}
     assert len({item[1] for item in dataset.query}) == 5
     test = {item[0] for item in [*dataset.query, *dataset.gallery]}
-    assert len(dataset.train) + len(test) == images
+    # Labelled, each of the 14 identities has one image more.
+    assert len(dataset.train) + len(test) == miniatures.SOURCES["cuhk03"][1] + 14 * labeled
+    upright = Image.open(real_root / "cuhk03" / "images_detected" / "1_001_1_01.png")
+    np.testing.assert_array_equal(upright, miniatures.pixels(identity=101, camera=1))
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_each_target(name: str, manager: torchreid.data.ImageDataManager) -> None:
+def test_each_target(
+    name: str, everything: torchreid.data.ImageDataManager, real_root: Path
+) -> None:
     queries, gallery = miniatures.TARGETS[name]
-    loaders = manager.test_loader[name]
+    loaders = everything.test_loader[name]
     assert len(loaders["query"].dataset.query) == queries
     assert len(loaders["gallery"].dataset.gallery) == gallery
     found = {item[1] for item in loaders["gallery"].dataset.gallery}
     assert {item[1] for item in loaders["query"].dataset.query} <= found
     batch = next(iter(loaders["gallery"]))
     assert batch["img"].shape == (50, 3, 32, 16)
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_splits_of_a_target_differ(name: str, real_root: Path) -> None:
-    first, last = ({item[0] for item in read(name, real_root, split_id=n).query} for n in (0, 9))
-    assert len(first) == len(last) == miniatures.TARGETS[name][0]
+    first, last = ({item[0] for item in build(name, real_root, split_id=n).query} for n in (0, 9))
+    assert len(first) == len(last) == queries
     assert first != last
-
-
-def test_every_batch_of_the_sampler_holds_all_five_sources(
-    manager: torchreid.data.ImageDataManager,
-) -> None:
-    train = manager.train_loader.dataset.train
-    sampler = MultiDomainIdentitySampler(train, 32, 4)
-    domains = np.array([item[3] for item in train])[list(sampler)].reshape(-1, 32)
-    assert all(set(batch) == set(range(5)) for batch in domains)
 
 
 SCRIPT = """
@@ -142,10 +98,10 @@ for dataset in [datasets["cuhksysu"], sum(datasets.values())]:
 
 
 def test_labels_are_stable_across_processes_and_data_roots(
-    manager: torchreid.data.ImageDataManager, real_root: Path, tmp_path: Path
+    everything: torchreid.data.ImageDataManager, real_root: Path, tmp_path: Path
 ) -> None:
     for name in SOURCES:
-        getattr(miniatures, f"write_{name}")(tmp_path)
+        write(name, tmp_path)
     other_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), *SOURCES],
@@ -155,7 +111,7 @@ def test_labels_are_stable_across_processes_and_data_roots(
         check=True,
     )
     raw_cuhksysu, cuhksysu, sources = done.stdout.split()[-3:]
-    here = read("cuhksysu", real_root)
+    here = build("cuhksysu", real_root)
     assert raw_cuhksysu != label_digest(here.train), "torchreid's labels have become stable"
     assert cuhksysu == label_digest(stable_labels(here.train))
-    assert sources == label_digest(stable_labels(manager.train_loader.dataset.train))
+    assert sources == label_digest(stable_labels(everything.train_loader.dataset.train))

@@ -19,7 +19,7 @@ import torch
 from numpy.lib.format import open_memmap
 from yacs.config import CfgNode
 
-from ddan_torchreid.data.loader import order_train_loader, stabilise_train_loader
+from ddan_torchreid.data.loader import order_train_loader
 from ddan_torchreid.data.reading import read_safely
 from ddan_torchreid.data.transforms import PaperAugmentation
 from ddan_torchreid.integration import builder
@@ -38,7 +38,6 @@ def _loader(config: CfgNode) -> Any:
     if images not in _managers:
         _managers[images] = builder.build_datamanager(config)
     manager = _managers[images]
-    stabilise_train_loader(manager, seed=config.train.seed)
     order_train_loader(manager, seed=config.train.seed)
     read_safely(manager)
     return manager.train_loader
