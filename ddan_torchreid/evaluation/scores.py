@@ -12,10 +12,14 @@ import torchreid
 from torch.nn import functional as F
 
 from .. import distributed
+from ..system import memory
 from .features import FeatureSet
 from .ranking import EVALUATORS, rank_matches
 from .released_metrics import legacy_columns
-from .reranking import check_memory
+
+# torchreid's re_ranking has, at its peak, six times four bytes for each pair of images: distances,
+# squared distances, neighbour weights, and the order of the neighbours in 8 and in 4 bytes.
+BYTES_A_PAIR = 24
 
 
 @dataclasses.dataclass
@@ -112,6 +116,27 @@ def score_once(query: FeatureSet, gallery: FeatureSet, **options: Any) -> Scores
     scores = score(query, gallery, **options)
     distributed.share(dataclasses.replace(scores, distances=np.empty((0, 0))))
     return scores
+
+
+def check_memory(queries: int, gallery: int, target: str = "") -> None:
+    """Looks for the memory before re-ranking starts, which would otherwise end with a killed run.
+
+    Args:
+        queries: number of query images.
+        gallery: number of gallery images.
+        target: the dataset's name, for the message.
+
+    Raises:
+        ValueError: less than re-ranking needs can be had.
+    """
+    needed, there = BYTES_A_PAIR * (queries + gallery) ** 2, memory.available()
+    if there is not None and needed > there:
+        of = f" of {target}" if target else ""
+        raise ValueError(
+            f"test.rerank needs about {needed / 1e9:,.1f} GB of memory for the {queries:,} queries "
+            f"and {gallery:,} gallery images{of}, and {there / 1e9:,.1f} GB can be had; write "
+            "test.rerank False"
+        )
 
 
 def _torchreid_scores(

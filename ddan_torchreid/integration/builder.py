@@ -21,7 +21,7 @@ from ..data.reading import read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
-from ..evaluation.reranking import check_memory
+from ..evaluation.scores import check_memory
 from ..models.neck import apply_neck
 from ..system.files import unshared
 from ..system.folder_lock import make_folder

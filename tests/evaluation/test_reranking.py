@@ -8,7 +8,8 @@ import torch
 import torchreid
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.evaluation import FeatureSet, reranking, score
+from ddan_torchreid.evaluation import FeatureSet, score
+from ddan_torchreid.evaluation import scores as reranking
 from ddan_torchreid.system import memory
 
 
