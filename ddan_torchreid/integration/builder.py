@@ -206,7 +206,10 @@ def _build_baseline(
 
 
 def _check_layers(config: CfgNode, model: nn.Module) -> None:
-    """A wrong name would quietly train every layer at the rate of the base layers."""
+    """Refuses layers that do not exist, or of which none can be trained.
+
+    A wrong name would quietly train every layer at the rate of the base layers.
+    """
     layers = [name for name, _ in model.named_children()]
     for key, used in (
         ("new_layers", config.train.staged_lr),
@@ -218,6 +221,13 @@ def _check_layers(config: CfgNode, model: nn.Module) -> None:
                     f"train.{key}: {config.model.name} has no layer {name!r}; "
                     f"{nearest(name, layers)}"
                 )
+    opened = [getattr(model, name) for name in config.train.open_layers if name in layers]
+    if config.train.fixbase_epoch > 0 and not any(list(each.parameters()) for each in opened):
+        raise ValueError(
+            f"train.open_layers={config.train.open_layers} leaves nothing to train for "
+            f"train.fixbase_epoch={config.train.fixbase_epoch}; add 'classifier' there, or write "
+            "train.fixbase_epoch 0"
+        )
 
 
 @contextlib.contextmanager

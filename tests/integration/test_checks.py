@@ -49,6 +49,10 @@ REFUSED = [
     ({"loss.name": "dan"}, "did you mean 'ddan'"),
     ({"train.staged_lr": "True", "train.new_layers": "['necks']"}, "did you mean 'neck'"),
     ({"train.fixbase_epoch": "1", "train.open_layers": "['head']"}, "no layer 'head'"),
+    (
+        {"train.fixbase_epoch": "1", "train.open_layers": "['dropout']"},
+        r"\['dropout'\] leaves nothing to train for train.fixbase_epoch=1; add 'classifier'",
+    ),
     ({"data.k_tfm": "2"}, "data.k_tfm=2 .* write data.k_tfm 1"),
     ({"ddan.fine_tune": "True", "model.resume": "auto"}, "of model.load_weights; name them"),
     ({"ddan.amp": "bf16", "data.width": "16"}, "write ddan.amp off, or data.width 32"),
