@@ -11,7 +11,7 @@ from . import distributed
 from .config.settings import DDANSettings
 from .data import labels
 from .method.batch_losses import BatchLosses
-from .method.objective import DDANObjective
+from .method.objective import DDANObjective, standardised
 from .models.ddan_model import check_aligned
 from .models.neck import apply_neck
 from .training.loop import EpochLoop
@@ -63,14 +63,18 @@ class ImageDDANEngine(EpochLoop):
         self.optimizer, self.scheduler = optimizer, scheduler
         self.register_model("model", model, optimizer, scheduler)
         self.device = device = next(model.parameters()).device
-        bare.align = settings.adversarial or settings.similarity
+        bare.align = settings.adversarial or settings.similarity or settings.weight_camera > 0
+        bare.reaches_encoder = settings.alignment_reaches == "encoder"
         train = self.train_loader.dataset.train
         domains = labels.identity_domains(train)
-        self.objective = DDANObjective(settings, self.sources, domains, bare.feature_dim, device)
+        self.objective = DDANObjective(
+            settings, self.sources, domains, bare.feature_dim, device, train
+        )
         self.discriminator, self.pool = self.objective.discriminator, self.objective.pool
         if self.discriminator is not None:
             self.optimizer_d = optimizer_like(optimizer, self.discriminator)
-            schedule = FollowingSchedule(self.optimizer_d, optimizer)
+            schedule = FollowingSchedule(self.optimizer_d, optimizer, settings.discriminator_rate)
+            schedule.step()
             self.register_model("discriminator", self.discriminator, self.optimizer_d, schedule)
         if self.pool is not None:
             self.register_model("identity_pool", self.pool)
@@ -97,18 +101,22 @@ class ImageDDANEngine(EpochLoop):
         """
         return self.runner.step(data)
 
-    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images of this process, and identity and domain labels of the global batch.
+    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images of this process, and identity, domain and camera labels of the global batch.
 
         All on the model's device. A process that is alone has the whole batch.
         """
-        images, pids, domains = (
-            data[key].to(self.device, non_blocking=True) for key in ("img", "pid", "dsetid")
+        images, pids, domains, cameras = (
+            data[key].to(self.device, non_blocking=True)
+            for key in ("img", "pid", "dsetid", "camid")
         )
+        cameras = self.objective.camera_labels(domains, cameras)
         images = images.contiguous(memory_format=torch.channels_last)
-        return images, distributed.gather(pids), distributed.gather(domains)
+        return images, *map(distributed.gather, (pids, domains, cameras))
 
-    def losses(self, images: Tensor, pids: Tensor, domains: Tensor) -> BatchLosses:
+    def losses(
+        self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor
+    ) -> BatchLosses:
         """L1, L2 and L3 of a batch (Eq. 9), each with the gradients that it is to have.
 
         A term that is switched off is 0. With a term of your own in a class that derives from this
@@ -118,6 +126,7 @@ class ImageDDANEngine(EpochLoop):
             images: (b, 3, H, W), the part of this process in the global batch.
             pids: (B,) identity labels of the global batch.
             domains: (B,) index of each image's source.
+            cameras: (B,) index of each image's camera among those of all sources.
         """
         objective, w = self.objective, self.objective.weights
         logits, m, aligned = self.runner.forward(images)
@@ -128,16 +137,19 @@ class ImageDDANEngine(EpochLoop):
         l1 = w.identity * L_IDE + w.triplet * L_Triplet
 
         # ---- L2 -> mapping network only: `aligned` is M(stop_gradient(E(x))) ---------------------
-        L_DA_T = objective.confusion(aligned)
-        L_SE = objective.similarity(aligned, pids, domains, self.epoch)
-        l2 = w.adversarial * L_DA_T + w.similarity * L_SE
+        L_DA_T = objective.confusion(aligned, domains)
+        L_SE = objective.similarity(aligned, pids, domains, cameras, self.epoch)
+        L_C = objective.camera_moments(aligned, domains, cameras)
+        l2 = w.adversarial * L_DA_T + w.similarity * L_SE + w.camera * L_C
 
         # ---- L3 -> discriminator only ------------------------------------------------------------
         m = m.detach()
-        domain_logits = objective.domain_logits(m)
-        L_DA_D = objective.discrimination(domain_logits, domains)
+        domain_logits = objective.domain_logits(m, domains)
+        L_DA_D = objective.discrimination(domain_logits, domains, cameras)
         l3 = L_DA_D
 
-        terms = objective.named(L_IDE, L_Triplet, L_DA_T, L_SE, L_DA_D)
-        rates = objective.rates(logits, domain_logits, pids, domains)
+        terms = objective.named(L_IDE, L_Triplet, L_DA_T, L_SE, L_C, L_DA_D)
+        rates = objective.rates(logits, domain_logits, pids, domains, cameras)
+        if self.settings.standardise_similarity:
+            m = standardised(m)
         return BatchLosses(l1, l2, l3, terms, m, rates)

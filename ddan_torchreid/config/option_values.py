@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 WORDS = {
-    "alignment": ("central", "pairwise", "none"),
+    "alignment": ("central", "pairwise", "cameras", "none"),
+    "alignment_reaches": ("mapping", "encoder"),
+    "discriminator_norm": ("batch", "none"),
     "neck": ("bn", "none"),
     "confusion": ("uniform", "entropy", "central"),
     "similarity_reduction": ("mean", "eq8"),
@@ -26,6 +28,9 @@ NOT_NEGATIVE = (
     "weight_triplet",
     "weight_adversarial",
     "weight_similarity",
+    "weight_camera",
+    "average",
+    "discriminator_rate",
     "margin",
     "checkpoint_every_minutes",
 )
@@ -39,6 +44,7 @@ LEAST = {
     "keep_checkpoints": 0,
     "accumulate_steps": 1,
     "warmup_steps": 0,
+    "alignment_ramp": 0,
     "log_gradients": 0,
 }
 

@@ -102,7 +102,14 @@ PATHS = (
 
 # Options of the model that torchreid's build_model has no argument for: its dropout, and that
 # model.load_weights is of other identities, so that the identity head starts anew.
-MODEL_OPTIONS = {"dropout": 0.5, "fine_tune": False}
+MODEL_OPTIONS = {
+    "dropout": 0.5,
+    "fine_tune": False,
+    "last_stride": 2,
+    "mixstyle": 0.0,
+    "pooling": "average",
+    "head": "published",
+}
 
 
 def ddan_defaults() -> dict[str, Any]:

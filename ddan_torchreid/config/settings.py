@@ -53,6 +53,19 @@ class DDANSettings:
             default is Eq. 8 as printed.
         exclude_own_identity: leave an image's own identity out of its neighbours in the central
             domain; the release keeps it.
+        alignment_reaches: the gradient of L2 ends at the ``'mapping'`` network (Eq. 9), or goes on
+            into the ``'encoder'``.
+        alignment_ramp: epochs over which the weights of L2 grow to what they are, in equal steps.
+        discriminator_norm: ``'batch'`` (the paper's) or ``'none'``, between its two layers.
+        balanced_discriminator: in L_DA-D each class counts alike, whatever its share of the batch.
+        discriminator_rate: factor of the discriminator's learning rate.
+        standardise_similarity: pool, search and softmax of L_SE on features that are standardised
+            over the batch.
+        similarity_cameras: the pool has a row for each identity in each camera, and similar rows
+            are looked for in all other cameras, of whatever source.
+        weight_camera: weight of the distance between the moments of the cameras of a source.
+        average: decay of the exponential average of the weights, which is tested; 0 tests the
+            weights themselves.
         seed: seeds every epoch by (seed, epoch); None leaves the random state to the caller.
         bad_images: an unreadable image file is an ``'error'``, or ``'skip'``: all images are read
             before training, another image of the same identity takes the place of a bad training
@@ -129,6 +142,15 @@ class DDANSettings:
     similarity_reduction: str = "mean"
     similarity_log: str = "exact"
     exclude_own_identity: bool = False
+    alignment_reaches: str = "mapping"
+    alignment_ramp: int = 0
+    discriminator_norm: str = "batch"
+    balanced_discriminator: bool = False
+    discriminator_rate: float = 1.0
+    standardise_similarity: bool = False
+    similarity_cameras: bool = False
+    weight_camera: float = 0.0
+    average: float = 0.0
     seed: int | None = None
     bad_images: str = "error"
     allow_leaks: bool = False
@@ -238,7 +260,8 @@ class DDANSettings:
     @property
     def needs_central_domain(self) -> bool:
         """Pairwise alignment has no central domain; all else that aligns has."""
-        return (self.adversarial or self.similarity) and self.alignment != "pairwise"
+        searches = self.similarity and not self.similarity_cameras
+        return (self.adversarial or searches) and self.alignment not in ("pairwise", "cameras")
 
     def check_sources(self, sources: Sequence[str]) -> None:
         """Checks the options against the names of the source domains.

@@ -61,7 +61,8 @@ class MultiDomainIdentitySampler(Sampler):
     """
 
     def __init__(
-        self, data_source: Sequence[Any], batch_size: int, num_instances: int, seed: int = 0
+        self, data_source: Sequence[Any], batch_size: int, num_instances: int, seed: int = 0,
+        across: bool = False
     ) -> None:
         _check_batch(batch_size, num_instances)
         if len(data_source) == 0:
@@ -85,6 +86,7 @@ class MultiDomainIdentitySampler(Sampler):
                 f"(batch_size={batch_size} / num_instances={num_instances}): write batch_size="
                 f"{len(counts) * num_instances} or less"
             )
+        self._cameras: Ints | None = np.array([i[2] for i in data_source]) if across else None
         self._images: Ints = np.argsort(identities, kind="stable")  # identity by identity
         self._num_images: Ints = counts
         self._groups: Ints = np.maximum(1, counts // num_instances)
@@ -150,7 +152,17 @@ class MultiDomainIdentitySampler(Sampler):
         images = np.repeat(first_image[owner], length) + _count_up(length)
         keys = np.repeat(np.arange(len(owner)), length) + rng.random(len(images))
         # Stable, so that a fraction that rounds up to 1 does not leave its identity.
-        images = self._images[images[np.argsort(keys, kind="stable")]]
+        order = np.argsort(keys, kind="stable")
+        if self._cameras is not None:
+            # Cameras in turn: by how many images of its camera come before it in the copy.
+            copies = np.repeat(np.arange(len(owner)), length)[order]
+            codes = copies * (self._cameras.max() + 1) + self._cameras[self._images[images[order]]]
+            by_code = np.argsort(codes, kind="stable")
+            _, sizes = np.unique(codes, return_counts=True)
+            turn = np.empty_like(codes)
+            turn[by_code] = _count_up(sizes)
+            order = order[np.lexsort((turn, copies))]
+        images = self._images[images[order]]
 
         groups = self._groups[identity]
         copy = (cycles.cumsum() - cycles)[identity] + occurrence // groups

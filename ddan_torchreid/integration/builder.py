@@ -24,6 +24,7 @@ from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
 from ..evaluation.reranking import check_memory
 from ..models.neck import apply_neck
+from ..models.variants import change
 from ..system.files import unshared
 from ..system.folder_lock import make_folder
 from ..system.streams import ESCAPED
@@ -178,6 +179,8 @@ def configure_model(
     bare = distributed.unwrapped(model)
     if config.loss.name == "ddan":
         apply_neck(config.ddan.neck, bare, optimizer)
+    if config.loss.name == "ddan" and optimizer is None:
+        change(bare, config.ddan)
     if isinstance(getattr(bare, "dropout", None), nn.Dropout) and config.loss.name == "ddan":
         bare.dropout.p = config.ddan.dropout
     # A wrong name would quietly train every layer at the rate of the base layers.

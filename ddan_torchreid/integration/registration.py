@@ -69,7 +69,8 @@ def _build_train_sampler(
         # The identities that the sampler groups must not depend on the process (labels are rows of
         # the classifier and of the ID pool); the list is the dataset's own.
         data_source[:] = stable_labels(data_source)
-        sampler = MultiDomainIdentitySampler(data_source, batch_size, num_instances)
+        across = options.get("num_cams", 1) > 1
+        sampler = MultiDomainIdentitySampler(data_source, batch_size, num_instances, across=across)
     else:
         sampler = original(data_source, train_sampler, batch_size, num_instances, **options)
     # The engine stabilises labels under any sampler, and must then be able to build it again.

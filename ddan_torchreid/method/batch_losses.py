@@ -26,6 +26,7 @@ class Weights:
     triplet: float
     adversarial: float
     similarity: float
+    camera: float = 0.0
 
 
 @dataclass

@@ -21,7 +21,7 @@ class DomainDiscriminator(nn.Module):
         ValueError: Fewer than two domains, or a dimension below one.
     """
 
-    def __init__(self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2) -> None:
+    def __init__(self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2, norm: bool = True) -> None:
         super().__init__()
         if feature_dim < 1 or hidden_dim < 1:
             raise ValueError(
@@ -34,7 +34,7 @@ class DomainDiscriminator(nn.Module):
             )
         self.layers = nn.Sequential(
             nn.Linear(feature_dim, hidden_dim),
-            nn.BatchNorm1d(hidden_dim),
+            nn.BatchNorm1d(hidden_dim) if norm else nn.ReLU(),
             nn.Linear(hidden_dim, num_domains),
         )
 

@@ -111,6 +111,7 @@ class DDANModel(nn.Module):
         self.num_classes = num_classes
         self.loss = loss
         self.align = True
+        self.reaches_encoder = False
         self.name: str | None = None
         self.autocast_dtype: torch.dtype | None = None
         self.weights_from = ""
@@ -152,7 +153,10 @@ class DDANModel(nn.Module):
         """
         z = self._in_half_precision(self.encoder, images)
         if self.training and self.loss == "ddan" and self.align:
-            m, aligned = map_and_align(self.mapping, z)
+            if self.reaches_encoder:
+                m = aligned = self.mapping(z)
+            else:
+                m, aligned = map_and_align(self.mapping, z)
         else:
             m = self.mapping(z)
             aligned = m.detach()

@@ -65,10 +65,12 @@ class Stepping(EngineState, Protocol):
     batch_idx: int
     keeper: Keeper | None
 
-    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, identity and domain labels of a batch, on the device."""
+    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images, identity, domain and camera labels of a batch, on the device."""
         ...
 
-    def losses(self, images: Tensor, pids: Tensor, domains: Tensor) -> BatchLosses:
+    def losses(
+        self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor
+    ) -> BatchLosses:
         """L1, L2 and L3 of them."""
         ...

@@ -174,6 +174,7 @@ class EpochLoop(TestingEngine):
         if self._bar is not None:
             self._bar.begin_epoch(self.epoch)
         self.set_model_mode("train")
+        self.objective.ramp(self.epoch)
         self.two_stepped_transfer_learning(self.epoch, fixbase_epoch, open_layers)
         self._train_on(in_groups(loader, batches), first, print_freq)
         self.update_lr()
@@ -206,6 +207,9 @@ class EpochLoop(TestingEngine):
     def test(self, *args: Any, **keywords: Any) -> float:
         """Tests on every target. Returns the mean rank-1 (torchreid's returns the last one's)."""
         self.runner.forget()  # the test has the memory of recorded steps to itself
+        if self.runner.averaged is not None:
+            weights = self.runner.averaged.module.state_dict()
+            self.bare_model.load_state_dict(weights)
         if distributed.active():
             # When one of several processes fails, the others are not there to save together.
             self._save(Position(self.epoch + 1), untested=True)

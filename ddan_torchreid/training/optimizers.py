@@ -37,14 +37,14 @@ class FollowingSchedule:
         leader: the optimiser to read; the rate is that of its last parameter group.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer) -> None:
-        self.optimizer = optimizer
+    def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer, factor: float = 1.0) -> None:
+        self.optimizer, self.factor = optimizer, factor
         self.leader = leader
 
     def step(self) -> None:
         """Copies the leader's rate; torchreid steps the model's scheduler before this one."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.leader.param_groups[-1]["lr"]
+            group["lr"] = self.factor * self.leader.param_groups[-1]["lr"]
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: the leader's own scheduler holds the state."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from .. import distributed
 from ..method.batch_losses import BatchLosses
@@ -53,6 +54,15 @@ class StepRunner:
         engine.bare_model.autocast_dtype = dtype
         self.scaler = GradientScaler(dtype, engine.device)
         self.warmup = WarmUp(settings.warmup_steps)
+        self.averaged = (
+            AveragedModel(
+                engine.bare_model,
+                multi_avg_fn=get_ema_multi_avg_fn(settings.average),
+                use_buffers=True,
+            )
+            if settings.average
+            else None
+        )
         if settings.compile:
             compile_encoder(model, engine.device)
         if settings.sync_batchnorm:
@@ -73,6 +83,8 @@ class StepRunner:
     def states(self) -> dict[str, Any]:
         """What a checkpoint has to hold of it, by name."""
         states: dict[str, Any] = {"scaler": self.scaler} if self.scaler.is_enabled() else {}
+        if self.averaged is not None:
+            states["average"] = self.averaged
         return states | ({"warmup": self.warmup} if self.warmup.steps else {})
 
     def step(self, data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, float]:
@@ -91,18 +103,20 @@ class StepRunner:
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
             with distributed.averaging(self.parallel, now=last):
-                images, pids, domains = engine.parse_data_for_train(batch)
+                images, pids, domains, cameras = engine.parse_data_for_train(batch)
                 if self.recorded is None or watched or len(batches) > 1:
-                    found = self.differentiate(images, pids, domains, 1 / len(batches), watched)
+                    found = self.differentiate(
+                        images, pids, domains, cameras, 1 / len(batches), watched
+                    )
                 else:
-                    found = self.recorded(images, pids, domains)
+                    found = self.recorded(images, pids, domains, cameras)
                 terms, features, rates = found
             if last:
                 self.scaler.unscale_(engine.optimizer)
                 if engine.discriminator is not None:
                     distributed.average_gradients(engine.discriminator)
             values.append({**terms, "not_finite": not_finite(optimizers), **rates})
-            seen.append((features, pids))
+            seen.append((features, engine.objective.pool_rows(pids, cameras)))
 
         # Before the weights change, and in the step's only wait for the device.
         summaries = distributed.mean_numbers(values)
@@ -112,6 +126,8 @@ class StepRunner:
                 for optimizer in optimizers:
                     optimizer.step()
         self.scaler.end_step(finite)
+        if self.averaged is not None:
+            self.averaged.update_parameters(engine.bare_model)
         if engine.pool is not None:
             # Eqs. 6, 7: the losses above have read the pool as it was before this step.
             joined = seen[0] if len(seen) == 1 else map(torch.cat, zip(*seen, strict=True))
@@ -135,18 +151,24 @@ class StepRunner:
         return logits, distributed.gather(features), distributed.gather(aligned)
 
     def differentiate(
-        self, images: Tensor, pids: Tensor, domains: Tensor, share: float = 1.0, watch: bool = False
+        self,
+        images: Tensor,
+        pids: Tensor,
+        domains: Tensor,
+        cameras: Tensor,
+        share: float = 1.0,
+        watch: bool = False,
     ) -> Found:
         """Adds a batch's gradients to those of the parameters, without waiting for a GPU.
 
         A graph may be recorded of it, which runs none of its Python code when it is replayed.
 
         Args:
-            images, pids, domains: as ``losses`` of the engine takes them.
+            images, pids, domains, cameras: as ``losses`` of the engine takes them.
             share: of this batch in the step.
             watch: also measure the gradient of each term.
         """
-        found = self._engine.losses(images, pids, domains)
+        found = self._engine.losses(images, pids, domains, cameras)
         if watch:
             weights = self._engine.objective.named_weights()
             measured = term_gradients(found.terms, weights, self._engine.bare_model.mapping)

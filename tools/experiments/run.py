@@ -27,6 +27,8 @@ from ddan_torchreid.training.checkpoint_store import newest, written_files
 from . import features, records
 from .follow import EpochMeans
 from .held_out import held_out_scores
+from .photographs import VALIDATION
+from .validation import validation_scores
 from .plan import OUTCOME, Run, changed_keys
 
 
@@ -137,11 +139,14 @@ def _scores(engine: Any, config: CfgNode, run: Run) -> dict[str, Any]:
             for name, row in rows.items()
         }
     }
+    if not config.data.combineall and (held_out := held_out_scores(engine, config)):
+        found["held_out"] = held_out
+    if set(engine.datamanager.targets) <= set(VALIDATION):
+        found["validation"] = validation_scores(engine, config)
+        return found
     sample = features.take(engine)
     features.write(sample, run.folder)
     found["distances"] = features.distances(sample)
-    if not config.data.combineall and (held_out := held_out_scores(engine, config)):
-        found["held_out"] = held_out
     return found
 
 

@@ -63,7 +63,7 @@ class Queue:
                 self._distances = record["distances"]
 
     def _record_of(self, run: Run) -> records.Record | None:
-        return self._known.get(("photographs", run.row.key, run.seed, run.digest))
+        return self._known.get((self._options.study, run.row.key, run.seed, run.digest))
 
     def serve(self, slot: int) -> None:
         """Has one worker train runs until none is left."""
@@ -89,7 +89,7 @@ class Queue:
         """What to train now; waits while only the baseline can tell; None if nothing is left."""
         with self._changed:
             while True:
-                ready = [job for job in self.pending if self._distances or not job.needs_centre]
+                ready = [job for job in self.pending if self._distances or not job.needs_centre or self._options.study != "photographs"]
                 for job in ready:
                     self.pending.remove(job)
                     run = self._options.run(job, self._distances)
@@ -108,7 +108,7 @@ class Queue:
             if run.outcome() is None:
                 self.failed += 1
             else:
-                record = record_of("photographs", run, self._needed(run))
+                record = record_of(self._options.study, run, self._needed(run))
                 if commit := os.environ.get("STUDY_COMMIT"):  # the queue runs outside a checkout
                     record["git"] = {"commit": commit, "dirty": False}
                 records.append(self._options.results, record)
@@ -154,6 +154,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--renderers", type=int, default=os.cpu_count())
     parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE")
+    parser.add_argument("--study", default="photographs")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
     options = Options(**vars(parser.parse_args()))
     options.results.mkdir(parents=True, exist_ok=True)
     if not (options.work / "unpacked").exists():

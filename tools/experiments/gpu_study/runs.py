@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ddan_torchreid.integration import registry
 
-from .. import photographs, plan
+from .. import alignment, photographs, plan
 from ..conditions import BEST_CENTRAL, WORST_CENTRAL, Changes, Row
 from . import pack
 
@@ -35,7 +35,8 @@ class Job(NamedTuple):
     def stream(self) -> str:
         """Name of the batches that it trains on: one for each seed and set of training images."""
         split = "" if self.row.changes.get("data.combineall", True) else "-train-splits"
-        return f"seed{self.seed}{split}"
+        turns = "-cameras-in-turn" if self.row.changes.get("sampler.num_cams", 1) > 1 else ""
+        return f"seed{self.seed}{split}{turns}"
 
     @property
     def needs_centre(self) -> bool:
@@ -81,6 +82,9 @@ class Options:
     workers: int
     renderers: int
     pairs: list[str]
+    study: str = "photographs"
+    seeds: int = 1
+    first_seed: int = 1
 
     @property
     def results(self) -> Path:
@@ -89,7 +93,10 @@ class Options:
 
     def jobs(self) -> list[Job]:
         """The chosen ones of :func:`jobs`."""
-        return [job for job in jobs() if re.search(self.only, "/".join(map(str, job.key)))]
+        found = jobs()
+        if self.study == "alignment":
+            found = [Job(row, place, seed) for seed in range(self.first_seed, self.first_seed + self.seeds) for place, row in enumerate(alignment.rows())]
+        return [job for job in found if re.search(self.only, "/".join(map(str, job.key)))]
 
     def stream(self, job: Job) -> Path:
         """Folder of the batches of a job."""
@@ -107,7 +114,8 @@ class Options:
             distances: of the baseline's record; without them the central domain stays open.
         """
         root = self.work / "data"
-        changes: Changes = photographs.BASE | {
+        base = alignment.BASE if self.study == "alignment" else photographs.BASE
+        changes: Changes = base | {
             "train.seed": job.seed,
             "train.max_epoch": self.epochs,
             "train.stepsize": [max(1, round(0.4 * self.epochs))],

@@ -55,7 +55,7 @@ def prepare(config: CfgNode, folder: Path, most_steps: int) -> int:
             place.mkdir(parents=True, exist_ok=True)
             shape = (images, config.data.height, config.data.width, 3)
             open_memmap(place / "new.npy", "w+", np.uint8, shape)
-            open_memmap(place / "labels.npy", "w+", np.int64, (images, 2))
+            open_memmap(place / "labels.npy", "w+", np.int64, (images, 3))
             (place / "new.npy").rename(place / "images.npy")
     return steps
 
@@ -79,7 +79,7 @@ def render(config: CfgNode, folder: Path, epoch: int, part: int) -> None:
     for row in rows:
         item = dataset[order[row]]
         images[row] = item["img"].permute(1, 2, 0).numpy()
-        labels[row] = item["pid"], item["dsetid"]
+        labels[row] = item["pid"], item["dsetid"], item["camid"]
     (place / f"part{part}").touch()
 
 
@@ -142,10 +142,12 @@ class _Replay:
             for step in range(*bounds(len(self), part)):
                 rows = slice(step * size, (step + 1) * size)
                 pixels = torch.from_numpy(images[rows].copy()).to(device).permute(0, 3, 1, 2)
-                pids, domains = torch.from_numpy(labels[rows].copy()).T
+                pids, domains, cameras = (
+                    each.contiguous() for each in torch.from_numpy(labels[rows].copy()).T
+                )
                 img = pixels.float().mul_(scale).add_(shift)
                 self._count(self._engine.epoch * len(self) + step + 1)
-                yield {"img": img, "pid": pids.contiguous(), "dsetid": domains.contiguous()}
+                yield {"img": img, "pid": pids, "dsetid": domains, "camid": cameras}
 
 
 def _wait_for(file: Path) -> None:
