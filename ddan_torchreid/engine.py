@@ -114,9 +114,7 @@ class ImageDDANEngine(EpochLoop):
         images = images.contiguous(memory_format=torch.channels_last)
         return images, *map(distributed.gather, (pids, domains, cameras))
 
-    def losses(
-        self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor
-    ) -> BatchLosses:
+    def losses(self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor) -> BatchLosses:
         """L1, L2 and L3 of a batch (Eq. 9), each with the gradients that it is to have.
 
         A term that is switched off is 0. With a term of your own in a class that derives from this

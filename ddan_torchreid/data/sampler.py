@@ -61,8 +61,12 @@ class MultiDomainIdentitySampler(Sampler):
     """
 
     def __init__(
-        self, data_source: Sequence[Any], batch_size: int, num_instances: int, seed: int = 0,
-        across: bool = False
+        self,
+        data_source: Sequence[Any],
+        batch_size: int,
+        num_instances: int,
+        seed: int = 0,
+        across: bool = False,
     ) -> None:
         _check_batch(batch_size, num_instances)
         if len(data_source) == 0:

@@ -21,7 +21,9 @@ class DomainDiscriminator(nn.Module):
         ValueError: Fewer than two domains, or a dimension below one.
     """
 
-    def __init__(self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2, norm: bool = True) -> None:
+    def __init__(
+        self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2, norm: bool = True
+    ) -> None:
         super().__init__()
         if feature_dim < 1 or hidden_dim < 1:
             raise ValueError(

@@ -104,9 +104,14 @@ class DDANObjective:
         self.central: int | None = None
         self.discriminator: DomainDiscriminator | None = None
         if settings.adversarial:
-            num_domains = {"pairwise": len(sources), "cameras": len(codes)}.get(settings.alignment, 2)
+            num_domains = {"pairwise": len(sources), "cameras": len(codes)}.get(
+                settings.alignment, 2
+            )
             self.discriminator = DomainDiscriminator(
-                feature_dim, settings.hidden_dim, num_domains, settings.discriminator_norm == "batch"
+                feature_dim,
+                settings.hidden_dim,
+                num_domains,
+                settings.discriminator_norm == "batch",
             ).to(device)
         self.pool: IdentityPool | None = None
         if settings.similarity:

@@ -45,7 +45,7 @@ class MixedEncoder(nn.Sequential):
 
     mixstyle: float
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(self, x: Tensor) -> Tensor:
         for place, layer in enumerate(self):
             x = layer(x)
             if self.training and place in MIXED:

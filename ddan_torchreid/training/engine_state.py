@@ -69,8 +69,6 @@ class Stepping(EngineState, Protocol):
         """Images, identity, domain and camera labels of a batch, on the device."""
         ...
 
-    def losses(
-        self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor
-    ) -> BatchLosses:
+    def losses(self, images: Tensor, pids: Tensor, domains: Tensor, cameras: Tensor) -> BatchLosses:
         """L1, L2 and L3 of them."""
         ...

@@ -37,7 +37,9 @@ class FollowingSchedule:
         leader: the optimiser to read; the rate is that of its last parameter group.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer, factor: float = 1.0) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer, factor: float = 1.0
+    ) -> None:
         self.optimizer, self.factor = optimizer, factor
         self.leader = leader
 

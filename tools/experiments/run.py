@@ -28,8 +28,8 @@ from . import features, records
 from .follow import EpochMeans
 from .held_out import held_out_scores
 from .photographs import VALIDATION
-from .validation import validation_scores
 from .plan import OUTCOME, Run, changed_keys
+from .validation import validation_scores
 
 
 def train(run: Run, prepare: Callable[[Any], None] = lambda engine: None) -> None:

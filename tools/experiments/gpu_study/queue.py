@@ -30,7 +30,7 @@ from ..plan import Run
 from ..run import record_of, train
 from . import streams
 from .pack import unpack
-from .runs import BASELINE, Job, Options
+from .runs import Job, Key, Options
 
 ATTEMPTS = 2
 EVERY = 10.0
@@ -47,23 +47,19 @@ class Queue:
 
     Args:
         options: of the study.
+        render: has the batches of a job written, unless they are.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, render: Callable[[Job], None]) -> None:
         self._options = options
+        self._render = render
         self._changed = threading.Condition()
-        self._known = {records.identity(each): each for each in records.read(options.results)}
-        self._distances: dict[str, Any] | None = None
-        self.pending = options.jobs()
+        self._records = {records.identity(each): each for each in records.read(options.results)}
+        self._known: dict[Key, records.Record] = {}
+        self._taken: dict[Key, Run] = {}
         self.running: list[Run] = []
         self.recorded = self.failed = 0
         self.steps = _context.Array("q", options.workers)
-        for job in options.jobs():
-            if job.key == BASELINE and (record := self._record_of(options.run(job))):
-                self._distances = record["distances"]
-
-    def _record_of(self, run: Run) -> records.Record | None:
-        return self._known.get((self._options.study, run.row.key, run.seed, run.digest))
 
     def serve(self, slot: int) -> None:
         """Has one worker train runs until none is left."""
@@ -86,20 +82,27 @@ class Queue:
             pool.shutdown()
 
     def next(self) -> tuple[Job, Run] | None:
-        """What to train now; waits while only the baseline can tell; None if nothing is left."""
+        """What to train now; waits while only what is running can tell; None if nothing is left."""
         with self._changed:
             while True:
-                ready = [job for job in self.pending if self._distances or not job.needs_centre or self._options.study != "photographs"]
-                for job in ready:
-                    self.pending.remove(job)
-                    run = self._options.run(job, self._distances)
-                    if self._record_of(run) is None:
+                for job in self.pending():
+                    run = self._taken[job.key] = self._options.run(job)
+                    identity = (self._options.study, run.row.key, run.seed, run.digest)
+                    if identity not in self._records:
                         self.running.append(run)
+                        self._render(job)
                         return job, run
                     self.recorded += 1
-                if not self.running or not self.pending:
-                    return None
-                self._changed.wait()
+                    self._known[job.key] = self._records[identity]
+                    break  # with it, more may be known
+                else:
+                    if not self.running:
+                        return None
+                    self._changed.wait()
+
+    def pending(self) -> list[Job]:
+        """What can be trained by now and nobody has begun."""
+        return [job for job in self._options.jobs(self._known) if job.key not in self._taken]
 
     def conclude(self, run: Run) -> None:
         """Writes a line for a run that has left its outcome."""
@@ -108,21 +111,45 @@ class Queue:
             if run.outcome() is None:
                 self.failed += 1
             else:
-                record = record_of(self._options.study, run, self._needed(run))
+                needed = self._taken.get((run.row.needs, run.seed))
+                done = needed if needed and needed.outcome() is not None else None
+                record = record_of(self._options.study, run, done)
                 if commit := os.environ.get("STUDY_COMMIT"):  # the queue runs outside a checkout
                     record["git"] = {"commit": commit, "dirty": False}
                 records.append(self._options.results, record)
+                self._known[run.row.key, run.seed] = record
                 self.recorded += 1
-                if (run.row.key, run.seed) == BASELINE:
-                    self._distances = record.get("distances")
             self._changed.notify_all()
 
-    def _needed(self, run: Run) -> Run | None:
-        for job in self._options.jobs():
-            if job.key == (run.row.needs, run.seed):
-                needed = self._options.run(job, self._distances)
-                return needed if needed.outcome() is not None else None
-        return None
+
+class Renderers:
+    """Processes that write the batches of a job's stream when it is first asked for.
+
+    Args:
+        options: of the study.
+        pool: of processes.
+    """
+
+    def __init__(self, options: Options, pool: Any) -> None:
+        self._options, self._pool = options, pool
+        self._asked: set[str] = set()
+        self.pieces: list[Any] = []
+
+    def __call__(self, job: Job) -> None:
+        """Has all pieces of a stream written, the first epoch first."""
+        if job.stream in self._asked:
+            return
+        self._asked.add(job.stream)
+        config, folder = self._options.run(job).config, self._options.stream(job)
+        self.pieces += [
+            self._pool.apply_async(
+                streams.render,
+                (config, folder, epoch, part, self._options.steps),
+                error_callback=lambda error: print(f"rendering: {error!r}", flush=True),
+            )
+            for epoch in range(self._options.epochs)
+            for part in range(streams.PARTS)
+        ]
 
 
 def _begin(steps: Any, slot: int) -> None:
@@ -155,43 +182,25 @@ def main() -> None:
     parser.add_argument("--renderers", type=int, default=os.cpu_count())
     parser.add_argument("--set", dest="pairs", nargs="+", default=[], metavar="KEY VALUE")
     parser.add_argument("--study", default="photographs")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--first-seed", type=int, default=1)
     options = Options(**vars(parser.parse_args()))
     options.results.mkdir(parents=True, exist_ok=True)
     if not (options.work / "unpacked").exists():
         unpack(options.work / "pack.zip", options.work / "data", options.renderers)
         (options.work / "unpacked").touch()
     options.register()
-    needed = {job.stream: job for job in reversed(options.jobs())}
-    steps = [
-        streams.prepare(options.run(job).config, options.stream(job), options.steps)
-        for job in needed.values()
-    ]
-    queue = Queue(options)
-    threads = [
-        threading.Thread(target=queue.serve, args=(slot,), daemon=True)
-        for slot in range(options.workers)
-    ]
     with _context.Pool(options.renderers, _begin_rendering, (options,)) as pool:
-        # Epoch by epoch, for all streams are wanted at once.
-        rendering = [
-            pool.apply_async(
-                streams.render,
-                (options.run(job).config, options.stream(job), epoch, part),
-                error_callback=lambda error: print(f"rendering: {error!r}", flush=True),
-            )
-            for epoch in range(options.epochs)
-            for job in needed.values()
-            for part in range(streams.PARTS)
+        render = Renderers(options, pool)
+        queue = Queue(options, render)
+        threads = [
+            threading.Thread(target=queue.serve, args=(slot,), daemon=True)
+            for slot in range(options.workers)
         ]
-        pool.close()  # its processes end when there is nothing left to write
         for thread in threads:
             thread.start()
-        _watch(queue, threads, rendering, max(steps) * options.epochs)
+        _watch(queue, threads, render.pieces)
 
 
-def _watch(queue: Queue, threads: list[threading.Thread], rendering: list, each: int) -> None:
+def _watch(queue: Queue, threads: list[threading.Thread], rendering: list) -> None:
     """Prints how far things are until all is done, or nothing moves any more."""
     before, then, moved = (0, 0, 0), time.monotonic(), time.monotonic()
     while True:
@@ -199,13 +208,13 @@ def _watch(queue: Queue, threads: list[threading.Thread], rendering: list, each:
             thread.join(EVERY / len(threads))
         now = time.monotonic()
         under_way = sum(queue.steps)
-        state = queue.recorded * each + under_way, sum(r.ready() for r in rendering), queue.failed
-        rate = max(0, state[0] - before[0]) / max(now - then, 1e-3)
-        left = (len(queue.pending) + len(queue.running)) * each - under_way
+        done = sum(piece.ready() for piece in list(rendering))
+        state = under_way, done, queue.recorded + queue.failed
+        rate = max(0, under_way - before[0]) / max(now - then, 1e-3)
         print(
             f"{time.strftime('%H:%M:%S')} {queue.recorded} recorded, {len(queue.running)} running, "
-            f"{len(queue.pending)} waiting, {queue.failed} failed; rendered {state[1]} of "
-            f"{len(rendering)}; {rate:.1f} steps/s{f', {left / rate:.0f} s left' if rate else ''}",
+            f"{len(queue.pending())} waiting, {queue.failed} failed; rendered {done} of "
+            f"{len(rendering)}; {rate:.1f} steps/s",
             flush=True,
         )
         if not any(thread.is_alive() for thread in threads):

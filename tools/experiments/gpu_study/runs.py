@@ -1,9 +1,10 @@
-"""The runs of the study in the order of the queue, and the configuration of each."""
+"""The studies that the queue carries out: what can be trained, given what has been recorded."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,54 +12,77 @@ from ddan_torchreid.integration import registry
 
 from .. import alignment, photographs, plan
 from ..conditions import BEST_CENTRAL, WORST_CENTRAL, Changes, Row
+from ..records import Record
 from . import pack
 
-BASELINE = ("triplet", 1)
+Key = tuple[str, int]
+Known = Mapping[Key, Record]
+"""Records by row and seed."""
+
+BASELINE: Key = ("triplet", 1)
 """Row and seed of the run whose features decide on the central domain of the others."""
 # Table 5 comes first, then IN/BN and Table 3, and what has fewer seeds if there is time.
 _BLOCKS = (None, 3, 1, 2)
 
 
 class Job(NamedTuple):
-    """A row of the study with a seed, before the central domain is known."""
+    """A row of a study with a seed."""
 
     row: Row
     place: int
     seed: int
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> Key:
         """What makes two jobs the same one."""
         return self.row.key, self.seed
 
     @property
     def stream(self) -> str:
-        """Name of the batches that it trains on: one for each seed and set of training images."""
-        split = "" if self.row.changes.get("data.combineall", True) else "-train-splits"
-        turns = "-cameras-in-turn" if self.row.changes.get("sampler.num_cams", 1) > 1 else ""
+        """Name of the batches that it trains on: one for each seed and way to draw them."""
+        changes = self.row.changes
+        split = "" if changes.get("data.combineall", True) else "-train-splits"
+        turns = "-cameras-in-turn" if changes.get("sampler.num_cams", 1) > 1 else ""
         return f"seed{self.seed}{split}{turns}"
 
-    @property
-    def needs_centre(self) -> bool:
-        """Whether it aligns to a central domain."""
-        changes = self.row.changes
-        return changes.get("ddan.weight_adversarial") != 0 and "ddan.alignment" not in changes
 
+def photographs_jobs(known: Known) -> list[Job]:
+    """The 53 runs of the paper's tables; before the baseline is known, those that need no centre.
 
-def jobs() -> list[Job]:
-    """All: first those that need no central domain, then seed by seed so that pairs come early."""
-    found = [
-        Job(row, place, seed)
-        for place, row in enumerate(photographs.rows())
-        for seed in range(1, (row.seeds or 5) + 1)
-    ]
+    Seed by seed, so that pairs come early.
+    """
+    found = []
+    for place, row in enumerate(photographs.rows()):
+        changes = row.changes
+        if changes.get("ddan.weight_adversarial") != 0 and "ddan.alignment" not in changes:
+            if BASELINE not in known:
+                continue
+            which = changes.get("ddan.central_domain", BEST_CENTRAL)
+            central = plan.central_source(known[BASELINE]["distances"], which)
+            row = dataclasses.replace(row, changes=changes | {"ddan.central_domain": central})
+        found += [Job(row, place, seed) for seed in range(1, (row.seeds or 5) + 1)]
     return sorted(
         found,
         key=lambda job: (
-            job.needs_centre or "ddan.alignment" in job.row.changes, job.key != BASELINE,
+            job.row.changes.get("ddan.weight_adversarial") != 0, job.key != BASELINE,
             _BLOCKS.index(job.row.seeds), job.seed, job.place,
         ),
     )  # fmt: skip
+
+
+def alignment_jobs(known: Known) -> list[Job]:
+    """The search on validation domains, stage by stage, and the proof on the targets."""
+    return [
+        Job(row, place, seed)
+        for place, (row, seeds) in enumerate(alignment.rows(known))
+        for seed in seeds
+    ]
+
+
+STUDIES = {
+    "photographs": (photographs_jobs, photographs.BASE),
+    "alignment": (alignment_jobs, alignment.BASE),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +97,7 @@ class Options:
         workers: runs side by side.
         renderers: processes that load and augment.
         pairs: changes to the recipe of all runs, KEY VALUE KEY VALUE.
+        study: a key of ``STUDIES``.
     """
 
     work: Path
@@ -83,19 +108,15 @@ class Options:
     renderers: int
     pairs: list[str]
     study: str = "photographs"
-    seeds: int = 1
-    first_seed: int = 1
 
     @property
     def results(self) -> Path:
         """Folder of ``results.jsonl`` and of the runs."""
         return self.work / "results"
 
-    def jobs(self) -> list[Job]:
-        """The chosen ones of :func:`jobs`."""
-        found = jobs()
-        if self.study == "alignment":
-            found = [Job(row, place, seed) for seed in range(self.first_seed, self.first_seed + self.seeds) for place, row in enumerate(alignment.rows())]
+    def jobs(self, known: Known) -> list[Job]:
+        """The chosen ones of those that can be trained by now, recorded ones included."""
+        found = STUDIES[self.study][0](known)
         return [job for job in found if re.search(self.only, "/".join(map(str, job.key)))]
 
     def stream(self, job: Job) -> Path:
@@ -106,16 +127,10 @@ class Options:
         """Makes the sources and validation domains that torchreid does not know known to it."""
         registry.register_own(photographs.datasets(self.work / "data", photographs.VALIDATION))
 
-    def run(self, job: Job, distances: dict[str, Any] | None = None) -> plan.Run:
-        """A job as a run of the study.
-
-        Args:
-            job: row and seed.
-            distances: of the baseline's record; without them the central domain stays open.
-        """
+    def run(self, job: Job) -> plan.Run:
+        """A job as a run of the study."""
         root = self.work / "data"
-        base = alignment.BASE if self.study == "alignment" else photographs.BASE
-        changes: Changes = base | {
+        changes: Changes = STUDIES[self.study][1] | {
             "train.seed": job.seed,
             "train.max_epoch": self.epochs,
             "train.stepsize": [max(1, round(0.4 * self.epochs))],
@@ -130,11 +145,11 @@ class Options:
         options = plan.Options("photographs", root, self.results, pairs=self.pairs)
         config = plan.base_config(options, changes)
         plan.change(config, job.row.changes)
-        which = config.ddan.central_domain
-        if which in (BEST_CENTRAL, WORST_CENTRAL):
-            known = plan.central_source(distances, which) if distances and job.needs_centre else ""
-            config.ddan.central_domain = known or BEST_CENTRAL
-        images = {"images_per_person": pack.IMAGES_PER_PERSON, "quality": pack.QUALITY}
+        if config.ddan.central_domain in (BEST_CENTRAL, WORST_CENTRAL):
+            config.ddan.central_domain = BEST_CENTRAL  # of a row that has none
+        images: dict[str, Any] = {
+            "images_per_person": pack.IMAGES_PER_PERSON, "quality": pack.QUALITY
+        }  # fmt: skip
         code = plan.digest(config, **images, steps=self.steps)
         folder = self.results / "runs" / f"{code}-seed{job.seed}"
         own = photographs.datasets(root, photographs.VALIDATION)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.lib.format import open_memmap
 from yacs.config import CfgNode
 
@@ -34,7 +35,7 @@ _managers: dict[tuple[Any, ...], Any] = {}
 
 def _loader(config: CfgNode) -> Any:
     """The training loader that an engine with this configuration would have."""
-    images = (*config.data.sources, config.data.combineall)
+    images = (*config.data.sources, config.data.combineall, config.sampler.num_cams)
     if images not in _managers:
         _managers[images] = builder.build_datamanager(config)
     manager = _managers[images]
@@ -60,11 +61,14 @@ def prepare(config: CfgNode, folder: Path, most_steps: int) -> int:
     return steps
 
 
-def render(config: CfgNode, folder: Path, epoch: int, part: int) -> None:
+def render(config: CfgNode, folder: Path, epoch: int, part: int, most_steps: int = 10**6) -> None:
     """Writes one of ``PARTS`` pieces of an epoch's images, and their identities and domains."""
     place = folder / f"epoch{epoch}"
     if (place / f"part{part}").exists():
         return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        prepare(config, folder, most_steps)
     loader = _loader(config)
     loader.sampler.set_epoch(epoch)
     images = open_memmap(place / "images.npy", "r+")
@@ -124,6 +128,7 @@ class _Replay:
 
     @functools.cached_property
     def _steps(self) -> int:
+        _wait_for(self._folder / "epoch0" / "images.npy")
         shape = open_memmap(self._folder / "epoch0" / "images.npy", "r").shape
         return shape[0] // self._loader.batch_size
 
