@@ -29,5 +29,5 @@ def damaged_root(drawn_once, tmp_path):
 @pytest.fixture
 def small_cuhksysu(monkeypatch):
     """CUHK-SYSU of four crops of three persons."""
-    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3)
+    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3, max_bytes=10_000)
     monkeypatch.setitem(DATASETS, "cuhksysu", dataset)

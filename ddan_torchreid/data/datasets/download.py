@@ -7,6 +7,7 @@ tarfile's filter ``data`` see to that. When all images are there, they become th
 from __future__ import annotations
 
 import gzip
+import itertools
 import lzma
 import re
 import tarfile
@@ -14,6 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,7 @@ class _Dataset:
         names: Names of images in the archive, with a group ``person``: torchreid's, and
             person, underscore, camera, which the authors' own code reads.
         readable: Names that torchreid reads; others become person (4 digits), number (3 digits).
+        max_bytes: Limit for the size of the archive's content.
     """
 
     folder: str
@@ -53,6 +56,7 @@ class _Dataset:
     readable: str
     images: int
     persons: int
+    max_bytes: int
 
 
 DATASETS = {
@@ -62,6 +66,7 @@ DATASETS = {
         readable=r".+",
         images=34_574,
         persons=11_934,
+        max_bytes=8 * 2**30,
     ),
     "ilids": _Dataset(
         folder="ilids/i-LIDS_Pedestrian/Persons",
@@ -69,6 +74,7 @@ DATASETS = {
         readable=r"\d{7}\.jpg",
         images=476,
         persons=119,
+        max_bytes=2**30,
     ),
 }
 
@@ -146,7 +152,7 @@ def _fetched(name: str, file: Path) -> Path:
 def _extract(archive: Path, dataset: _Dataset, target: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".extracting-", dir=root) as temporary:
         content, folder = Path(temporary, "content"), Path(temporary, "images")
-        _unpack(archive, content)
+        _unpack(archive, content, dataset.max_bytes)
         folder.mkdir()
         for name, file in _images(content, dataset, archive).items():
             file.replace(folder / name)
@@ -154,13 +160,15 @@ def _extract(archive: Path, dataset: _Dataset, target: Path, root: Path) -> None
         folder.replace(target)
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _unpack(archive: Path, folder: Path, max_bytes: int) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as packed:
+                _check_size(archive, (each.file_size for each in packed.infolist()), max_bytes)
                 packed.extractall(folder)
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as tar:
+                _check_size(archive, (each.size for each in tar), max_bytes)
                 tar.extractall(folder, filter="data")
         else:
             raise ValueError(
@@ -171,6 +179,12 @@ def _unpack(archive: Path, folder: Path) -> None:
         raise ValueError(
             f"{archive} cannot be unpacked ({reason}); delete it to have it downloaded again"
         ) from error
+
+
+def _check_size(archive: Path, sizes: Iterable[int], most: int) -> None:
+    # Neither zipfile nor tarfile gives more bytes of a file than its header says.
+    if any(total > most for total in itertools.accumulate(sizes)):
+        raise ValueError(f"{archive} is refused: its content takes more than {most} bytes")
 
 
 def _images(content: Path, dataset: _Dataset, archive: Path) -> dict[str, Path]:

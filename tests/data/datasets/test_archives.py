@@ -65,9 +65,11 @@ def corrupted(content: bytes) -> bytes:
         (zipped(crops())[:-40], "neither a zip nor a tar archive"),
         (corrupted(zipped(crops())), "cannot be unpacked"),
         (zip_encrypted(), "is encrypted"),
+        (zipped(crops() | {"a/zeros": bytes(20_000)}), "takes more than 10000 bytes"),
+        (tarred(crops() | {"zeros": bytes(20_000)}), "takes more than 10000 bytes"),
         (b"Rar!\x1a\x07\x01\x00", "neither a zip nor a tar archive; unpack it by hand"),
     ],
-    ids=["tgz", "zip", "checksum", "encrypted", "rar"],
+    ids=["tgz", "zip", "checksum", "encrypted", "zip bomb", "tar bomb", "rar"],
 )
 def test_damaged_archives(content, message, small_cuhksysu, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
