@@ -118,7 +118,7 @@ def evaluate_protocol(
     # All targets before the first image: what is wrong with the last one should show at once.
     sets = target_splits(datamanager, splits, seed, a_to_b, splits_from)
     if skip_bad_images:
-        sets = {name: _without_bad_images(split_set) for name, split_set in sets.items()}
+        sets = {name: _readable(split_set) for name, split_set in sets.items()}
     results, images = {}, 0
     for name, split_set in sets.items():
         paths = split_set.images()
@@ -167,22 +167,16 @@ def target_splits(
     return sets
 
 
-def _without_bad_images(split_set: SplitSet) -> SplitSet:
-    reasons = _unreadable(split_set.folder, tuple(split_set.images()))
-    for reason in reasons.values():
-        print(f"=> {reason}; left out of {split_set.dataset}")
-    return split_set.without(reasons) if reasons else split_set
-
-
 @functools.lru_cache  # because a run tests after every few epochs
-def _unreadable(folder: Path, paths: tuple[str, ...]) -> dict[str, str]:
-    reasons = {}
-    for path in paths:
+def _readable(split_set: SplitSet) -> SplitSet:
+    bad = set()
+    for path in split_set.images():
         try:
-            read_image(str(folder / path))
+            read_image(str(split_set.folder / path))
         except ValueError as error:
-            reasons[path] = str(error)
-    return reasons
+            print(f"=> {error}; left out of {split_set.dataset}")
+            bad.add(path)
+    return split_set.without(bad)
 
 
 def _loader(datamanager: Any, name: str, paths: list[str]) -> DataLoader:

@@ -129,13 +129,12 @@ def test_no_valid_pair_is_zero_with_a_graph(reduction, batch, k, log):
 
 
 @LOGS
-@EVERY_DTYPE
-@pytest.mark.parametrize("temperature", [1e-8, 1e-5, 2e-3, 10.0])
-@pytest.mark.parametrize("scale", [0, 1, 1e4, math.inf])
-def test_finite_for_all_finite_features(dtype, temperature, scale, log):
-    limit = min(torch.finfo(dtype).max, torch.finfo(torch.float32).max)
-    features = (normal(4, 6) * scale).clamp(-limit, limit).to(dtype)
-    neighbours = (normal(4, 3, 6, seed=1) * scale).clamp(-limit, limit).to(dtype)
+@pytest.mark.parametrize("temperature", [1e-8, 2e-3])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+def test_finite_for_the_largest_features(dtype, temperature, log):
+    features, neighbours = (
+        (x.sign() * torch.finfo(dtype).max).to(dtype) for x in (normal(4, 6), normal(4, 3, 6))
+    )
     features = features.float().requires_grad_()
     for reduction in ("mean", "eq8"):
         value = similarity_enhancement_loss(features, neighbours, temperature, reduction, log=log)
