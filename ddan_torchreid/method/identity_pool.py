@@ -1,4 +1,4 @@
-"""The ID pool of DDAN (Chen et al., AAAI 2021, Sec. 3.3): Eqs. 6, 7 and whom Eq. 8 compares."""
+"""The ID pool of DDAN (Chen et al., AAAI 2021, Sec. 3.3): Eqs. 6 and 7, neighbours for Eq. 8."""
 
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Eqs. 6 and 7 and the neighbour search against the slow reference; state."""
 
-import copy
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -85,16 +83,6 @@ class TestUpdate:
         pool.start_epoch()
         pool.start_epoch()  # an epoch without it
         assert update(1.0) == 0.25 * 8.5 + 0.75 * 1
-
-    def test_touches_only_the_rows_of_the_batch(self):
-        pool = filled()
-        pool.start_epoch()
-        before = copy.deepcopy(pool)
-        pool.update(torch.ones(3, D), torch.tensor([4, 4, 9]))
-        rest = torch.ones(N, dtype=torch.bool).index_fill(0, torch.tensor([4, 9]), False)
-        for name, value in pool.named_buffers():
-            rows = rest if len(value) == N else slice(None)
-            assert torch.equal(value[rows], before.get_buffer(name)[rows]), name
 
     @pytest.mark.parametrize("autocast", [False, True])
     def test_the_order_of_the_batch_and_autocast_change_no_bit(self, autocast):
