@@ -116,8 +116,8 @@ def _ranks(row: NDArray, matches: NDArray, left_out: NDArray) -> NDArray:
             return counts - compare(row[left_out], at[:, None]).sum(1) - at.searchsorted(at, side)
 
         wrong = nearer(np.less, "left")
-        # Where another image is exactly as near as a match, or there is NaN, argsort decides.
-        if not np.isnan(at[-1]) and (wrong == nearer(np.less_equal, "right")).all():
+        # Where another image is exactly as near as a match, or a match is at NaN, argsort decides.
+        if (wrong == nearer(np.less_equal, "right")).all():
             return wrong + np.arange(1, len(at) + 1)
     places = np.empty(len(row), dtype=np.int64)
     places[np.argsort(row)] = np.arange(1, len(row) + 1)
