@@ -2,7 +2,7 @@
 
 from .configured import evaluate_configured
 from .features import FeatureSet, extract_features
-from .protocol import ProtocolResult, TargetResult, evaluate_protocol, score_splits
+from .protocol import ProtocolResult, TargetResult, evaluate_protocol
 from .ranking import evaluate_rank
 from .scores import Scores, as_row, mean_scores, print_scores, score, score_once
 from .tables import as_json, format_table, write_results
@@ -23,6 +23,5 @@ __all__ = [
     "print_scores",
     "score",
     "score_once",
-    "score_splits",
     "write_results",
 ]

@@ -29,8 +29,8 @@ def choose_central_domain(
     """Chooses the source with the least summed Wasserstein distance to the others (Eq. 3).
 
     Prints which weights the features come from, the matrix of distances (as Table 2) with each
-    domain's distance to itself, and a warning with the domains that :func:`.choice_noise` does not
-    tell from the chosen one.
+    domain's distance to itself, and a warning with the domains that may be as central as the chosen
+    one by :func:`.choice_noise`.
 
     Args:
         model: its test-time features are compared; the paper takes the trained baseline.
@@ -69,26 +69,22 @@ def choose_central_domain(
 def describe_weights(model: nn.Module) -> str:
     """What can be known of a model's weights, in words.
 
-    Batch norms tell a network that has been trained or loaded from a new one, and the neck's a
-    network that was trained for re-identification from one that brings a backbone only.
+    The statistics of batch norms distinguish a network that was trained or loaded from a new one,
+    and those of the neck one that was trained for re-identification from a mere backbone.
 
     Args:
         model: wrapped in ``DataParallel`` or not.
     """
     bare = unwrapped(model)
     origin = getattr(bare, "weights_from", "")
-    file = "" if origin == "ImageNet" else origin
-    where = f" ({file})" if file else ""
-    trained = _has_statistics(getattr(bare, "neck", None))
-    if trained or (trained is None and file):
+    imagenet = origin == "ImageNet"
+    where = f" ({origin})" if origin and not imagenet else ""
+    trained, loaded = _has_statistics(getattr(bare, "neck", None)), _has_statistics(bare)
+    if trained or (trained is None and where):
         return f"trained weights{where}"
-    loaded = _has_statistics(bare)
+    kind = "ImageNet weights" if imagenet else f"weights of unknown training{where}"
     if loaded is False:
         kind = f"random weights{where}"
-    elif origin == "ImageNet":
-        kind = "ImageNet weights"
-    else:
-        kind = f"weights of unknown training{where}"
     return f"{kind}; Eq. 3 is meant for those of a trained baseline"
 
 

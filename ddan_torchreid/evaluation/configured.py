@@ -21,16 +21,15 @@ def evaluate_configured(
     """:func:`~ddan_torchreid.evaluation.evaluate_protocol` with the options of a configuration.
 
     Args:
-        model: as there.
-        datamanager: as there.
+        model, datamanager: as there.
         settings: ``evaluation_splits``, ``splits_from``, ``splits_seed``, ``viper_a_to_b``,
             ``legacy_metrics``, ``evaluator`` and ``bad_images`` say what is done.
         output: folder for the tables and the splits; what is there is replaced.
         **arguments: of torchreid's ``Engine.run`` or ``Engine.test``, of which those that say how
-            to score are used; and ``watched``, as there.
+            to score are used; and ``watched``.
 
     Raises:
-        ValueError, FileNotFoundError, FloatingPointError: as there; also for torchreid's
+        ValueError, FileNotFoundError, FloatingPointError: as there; ValueError also for torchreid's
             ``visrank``, whose pictures are of one split.
         OSError: the folder cannot be written to.
     """

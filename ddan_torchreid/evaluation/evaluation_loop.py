@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torchreid
@@ -33,8 +33,8 @@ class TestingEngine(torchreid.engine.Engine):
     def __init__(self, datamanager: Any, use_gpu: bool = True) -> None:
         super().__init__(datamanager, use_gpu)
         self.scores: dict[str, Scores] = {}
-        if not distributed.is_first():
-            self.writer = _NoWriter()
+        if not distributed.is_first():  # another process writes to TensorBoard
+            self.writer = SimpleNamespace(add_scalar=lambda *_: None, close=lambda: None)
 
     def test(self, *args: Any, **keywords: Any) -> float:
         """Tests on every target. Returns the mean rank-1 (torchreid's returns the last one's)."""
@@ -42,22 +42,19 @@ class TestingEngine(torchreid.engine.Engine):
         # The running statistics of batch norms differ, unless they are computed together.
         distributed.send_from_first(self.model)
         if self.settings.follows_protocol:
-            self._test_splits(*args, **keywords)
+            call = inspect.signature(super().test).bind(*args, **keywords)
+            call.apply_defaults()
+            self._test_splits(call.arguments)
         else:
             super().test(*args, **keywords)
         return mean_scores(self.scores)["rank-1"]
 
-    def _test_splits(self, *args: Any, **keywords: Any) -> None:
-        call = inspect.signature(super().test).bind(*args, **keywords)
-        call.apply_defaults()
-        output = os.path.join(call.arguments["save_dir"], "evaluation")
+    def _test_splits(self, options: dict[str, Any]) -> None:
+        output = os.path.join(options["save_dir"], "evaluation")
         self.scores = evaluate_configured(
-            self.model,
-            self.datamanager,
-            self.settings,
-            output,
+            *(self.model, self.datamanager, self.settings, output),
             watched=self.watched,
-            **call.arguments,
+            **options,
         ).scores
         if self.writer is not None:
             # As torchreid's own test does.
@@ -66,7 +63,7 @@ class TestingEngine(torchreid.engine.Engine):
                 self.writer.add_scalar(f"Test/{name}/mAP", scores.mean_ap, self.epoch)
 
     def watched(self, loader: Any) -> Any:
-        """A test loader with a bar, between whose batches the caller may stop the test."""
+        """The batches of a test loader, with a bar on a terminal."""
         return with_test_bar(loader, self.settings.progress == "auto" and distributed.is_first())
 
     def _evaluate(
@@ -98,34 +95,3 @@ class TestingEngine(torchreid.engine.Engine):
                 topk=visrank_topk,
             )
         return scores.rank1, scores.mean_ap
-
-
-class Watched:
-    """A test loader that calls back after each of its batches has been worked on.
-
-    Args:
-        loader: the loader.
-        after_batch: called when the next batch is asked for, and at the end.
-    """
-
-    def __init__(self, loader: Any, after_batch: Callable[[], None]) -> None:
-        self._loader = loader
-        self._after_batch = after_batch
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
-            yield batch
-            self._after_batch()
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-
-class _NoWriter:
-    """In place of TensorBoard's writer where another process writes."""
-
-    def add_scalar(self, *_: Any) -> None:
-        """Writes nothing."""
-
-    def close(self) -> None:
-        """There is nothing to close."""

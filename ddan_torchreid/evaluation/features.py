@@ -37,7 +37,7 @@ def extract_features(
         model: returns (B, D) in evaluation mode; its mode is restored afterwards.
         loader: yields torchreid's batches (``img``, ``pid``, ``camid``).
         device: of the model.
-        watched: takes the loader that is iterated over, and returns what to iterate over instead.
+        watched: wraps the loader, to show or to stop what is going on.
 
     Raises:
         FloatingPointError: a feature is not finite; the ranks would look plausible all the same.

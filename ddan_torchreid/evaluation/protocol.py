@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,10 @@ from .standard_splits import NAMES, draw_splits, torchreid_splits
 
 @dataclasses.dataclass(frozen=True)
 class TargetResult:
-    """Scores of one target, one for each of its splits.
-
-    Attributes:
-        splits: who is query and who is gallery.
-        scores: one for each split.
-        features: (n, D) of ``splits.images()``, as the model returned them.
-    """
+    """Splits of one target, that is who is query and who is gallery, and the scores of each."""
 
     splits: SplitSet
     scores: list[Scores]
-    features: torch.Tensor
 
     @property
     def mean(self) -> Scores:
@@ -52,7 +45,7 @@ class TargetResult:
     @property
     def std(self) -> dict[str, float]:
         """Sample standard deviation over the splits by column; NaN where there is a single one."""
-        return _deviations([as_row(each) for each in self.scores])
+        return _deviations(self.scores)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +57,7 @@ class ProtocolResult:
 
     @property
     def scores(self) -> dict[str, Scores]:
-        """Means over the splits by target; what ``engine.scores`` holds."""
+        """Means over the splits by target."""
         return {name: target.mean for name, target in self.targets.items()}
 
     @property
@@ -75,14 +68,15 @@ class ProtocolResult:
     @property
     def std(self) -> dict[str, float]:
         """Sample standard deviation of the targets' means by column; NaN for a single target."""
-        return _deviations([as_row(each) for each in self.scores.values()])
+        return _deviations(self.scores.values())
 
 
 def _means(rows: list[dict[Any, float]]) -> dict[Any, float]:
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
-def _deviations(rows: list[dict[str, float]]) -> dict[str, float]:
+def _deviations(scores: Iterable[Scores]) -> dict[str, float]:
+    rows = [as_row(each) for each in scores]
     if len(rows) == 1:
         return dict.fromkeys(rows[0], float("nan"))
     return {key: float(np.std([row[key] for row in rows], ddof=1)) for key in rows[0]}
@@ -110,11 +104,10 @@ def evaluate_protocol(
         seed: of the splits that are drawn.
         a_to_b: only camera A's images of VIPeR are queries.
         splits_from: empty to draw the splits, ``'torchreid'`` for those that torchreid has stored
-            under the data root, or a folder or file that an earlier evaluation has written, for
-            exactly its splits.
+            under the data root, or the folder or file of an earlier evaluation's splits.
         skip_bad_images: read every image once before, and leave out those that cannot be read.
-        watched: wraps the loader of each target's images, to show or to stop what is going on.
-        **scoring: options of :func:`ddan_torchreid.evaluation.score`.
+        watched: as of :func:`~ddan_torchreid.evaluation.extract_features`.
+        **scoring: options of :func:`~ddan_torchreid.evaluation.score`.
 
     Raises:
         ValueError: splits cannot be drawn or read; an image cannot be read; a split has no query
@@ -125,7 +118,7 @@ def evaluate_protocol(
     # All targets before the first image: what is wrong with the last one should show at once.
     sets = target_splits(datamanager, splits, seed, a_to_b, splits_from)
     if skip_bad_images:
-        sets = {name: _without_bad_images(split_set) for name, split_set in sets.items()}
+        sets = {name: _readable(split_set) for name, split_set in sets.items()}
     results, images = {}, 0
     for name, split_set in sets.items():
         paths = split_set.images()
@@ -135,28 +128,14 @@ def evaluate_protocol(
         loader = _loader(datamanager, name, [str(split_set.folder / path) for path in paths])
         device = next(model.parameters()).device
         features = extract_features(model, loader, device, watched).features
-        results[name] = score_splits(split_set, features, **scoring)
+        take = functools.partial(_take, features, {path: row for row, path in enumerate(paths)})
+        scores = [
+            score_once(take(split.query), take(split.gallery), **scoring)
+            for split in split_set.splits
+        ]
+        results[name] = TargetResult(split_set, scores)
         images += len(paths)
     return ProtocolResult(results, images)
-
-
-def score_splits(splits: SplitSet, features: torch.Tensor, **scoring: Any) -> TargetResult:
-    """Scores the features of a target's images on each of its splits.
-
-    Args:
-        splits: who is query and who is gallery.
-        features: (n, D) of ``splits.images()``.
-        **scoring: options of :func:`ddan_torchreid.evaluation.score`.
-
-    Raises:
-        ValueError: a split has no query with a match.
-    """
-    rows = {path: row for row, path in enumerate(splits.images())}
-    scores = []
-    for split in splits.splits:
-        query, gallery = (_take(features, rows, part) for part in (split.query, split.gallery))
-        scores.append(score_once(query, gallery, **scoring))
-    return TargetResult(splits, scores, features)
 
 
 def target_splits(
@@ -165,20 +144,18 @@ def target_splits(
     """The splits of every target of a data manager; see :func:`evaluate_protocol`."""
     sets = {}
     for name in datamanager.targets:
-        items = [datamanager.test_dataset[name][part] for part in ("query", "gallery")]
-        standard = name in NAMES
-        if standard:
+        found = own_split(name, **datamanager.test_dataset[name])
+        folder = found.folder
+        if name in NAMES:
             folder = Path(datamanager.test_loader[name]["query"].dataset.dataset_dir)
         if splits_from not in ("", "torchreid"):
             file = Path(expanded(splits_from))
             file = file / f"{name}.json" if file.is_dir() else file
-            found = read_splits(file, name, folder if standard else own_split(name, *items).folder)
-        elif not (standard and splits):
-            found = own_split(name, *items)
-        elif splits_from == "torchreid":
-            found = torchreid_splits(name, folder.parent, splits)
-        else:
-            found = draw_splits(name, folder.parent, splits, seed)
+            found = read_splits(file, name, folder)
+        elif name in NAMES and splits:
+            draw = functools.partial(draw_splits, seed=seed)
+            get = torchreid_splits if splits_from == "torchreid" else draw
+            found = get(name, folder.parent, splits)
         if a_to_b and name == "viper":
             kept = tuple(split for split in found.splits if split.query[0].camid == 0)
             if not kept:
@@ -190,23 +167,16 @@ def target_splits(
     return sets
 
 
-def _without_bad_images(split_set: SplitSet) -> SplitSet:
-    reasons = _unreadable(split_set.folder, tuple(split_set.images()))
-    for reason in reasons.values():
-        print(f"=> {reason}; left out of {split_set.dataset}")
-    return split_set.without(reasons) if reasons else split_set
-
-
-@functools.lru_cache
-def _unreadable(folder: Path, paths: tuple[str, ...]) -> dict[str, str]:
-    # Kept, because a run tests after every few epochs.
-    reasons = {}
-    for path in paths:
+@functools.lru_cache  # because a run tests after every few epochs
+def _readable(split_set: SplitSet) -> SplitSet:
+    bad = set()
+    for path in split_set.images():
         try:
-            read_image(str(folder / path))
+            read_image(str(split_set.folder / path))
         except ValueError as error:
-            reasons[path] = str(error)
-    return reasons
+            print(f"=> {error}; left out of {split_set.dataset}")
+            bad.add(path)
+    return split_set.without(bad)
 
 
 def _loader(datamanager: Any, name: str, paths: list[str]) -> DataLoader:
@@ -226,7 +196,7 @@ def _loader(datamanager: Any, name: str, paths: list[str]) -> DataLoader:
 
 
 def _take(
-    features: torch.Tensor, rows: Mapping[str, int], images: tuple[LabelledImage, ...]
+    features: torch.Tensor, rows: dict[str, int], images: tuple[LabelledImage, ...]
 ) -> FeatureSet:
     _, pids, camids = (np.array(column) for column in zip(*images, strict=True))
     return FeatureSet(features[[rows[image.path] for image in images]], pids, camids)

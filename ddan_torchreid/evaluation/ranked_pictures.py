@@ -1,8 +1,8 @@
 """Pictures of ranked lists (``test.visrank``): one for each query, whatever the files are called.
 
-torchreid's own function names a picture by the query's base name alone, so that queries of the same
-name in different folders overwrite each other, and hands names to OpenCV, which ends the process at
-one that is no valid text.
+torchreid names a picture by the query's base name alone, so that queries of the same name in
+different folders overwrite each other, and hands names to OpenCV, which ends the process at one
+that is no valid text.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def draw_ranked_lists(
     """Writes what torchreid's ``visualize_ranked_results`` does, with its arguments.
 
     A picture shows the query and to its right the nearest gallery images, right ones in a green
-    frame and wrong ones in a red one; images of the query's person and camera are left out. It has
-    the name of the query's file, with that of its folder, and a number, where several have it.
+    frame and wrong ones in a red one; images of the query's person and camera are left out. Its
+    name is that of the query's file. Where several files have it, the folder's name is put before
+    it, and a number after it if need be.
 
     Args:
-        distmat: (queries, gallery images).
+        distmat: (Q, G) distances.
         dataset: query and gallery items: path, person, camera and others.
         data_type: ``'image'``.
-        width: of an image in the picture.
-        height: of an image in the picture.
+        width, height: of an image in the picture, in pixels.
         save_dir: the folder, which is made.
         topk: gallery images of a query.
     """
@@ -81,7 +81,7 @@ def _framed(path: str, color: str, width: int, height: int) -> Image.Image:
 
 
 def _names(paths: Iterable[str]) -> list[str]:
-    """A name for each path, all of them different where a file system ignores the case too."""
+    """A name for each path, different from all others even where the case does not count."""
     places = [Path(path) for path in paths]
     same = Counter(place.stem.casefold() for place in places)
     names: list[str] = []

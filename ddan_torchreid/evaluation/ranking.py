@@ -1,4 +1,4 @@
-"""Where the matches of each query are in its ranked gallery, and CMC, AP and INP of that.
+"""The ranks of each query's matches in its gallery, and CMC, AP and INP from them.
 
 torchreid sorts the whole gallery for every query and walks through it in Python. All of its figures
 follow from the ranks of the matches alone, and a match's rank is one more than the number of
@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torchreid
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..data.datasets.matching import explain_no_match
 from .ranked_pictures import draw_ranked_lists
 
-# Beyond so many images of a person, sorting the row is cheaper than counting for each of them.
+# Of a person with more images, sorting the row is cheaper than counting for each of them.
 _MOST_COUNTED = 256
 
 
@@ -74,10 +74,8 @@ def rank_matches(
 
     Args:
         distances: (Q, G), smaller is nearer.
-        query_pids: (Q,) whole numbers, persons of the queries.
-        gallery_pids: (G,) whole numbers, persons of the gallery.
-        query_camids: (Q,) whole numbers, cameras of the queries.
-        gallery_camids: (G,) whole numbers, cameras of the gallery.
+        query_pids, query_camids: (Q,) whole numbers, persons and cameras of the queries.
+        gallery_pids, gallery_camids: (G,) those of the gallery.
 
     Raises:
         ValueError: no query has a match in the gallery.
@@ -88,7 +86,7 @@ def rank_matches(
     _, cameras = np.unique(np.concatenate([query_camids, gallery_camids]), return_inverse=True)
     views = persons * (cameras.max(initial=0) + 1) + cameras
     # Sorted by person and then camera, a query's own person is one slice of the gallery, and what
-    # its own camera saw of that person is a slice of the slice.
+    # its own camera saw of that person, which is left out, is a slice of the slice.
     order = np.lexsort((cameras[queries:], persons[queries:]))
     gallery_persons, gallery_views = persons[queries:][order], views[queries:][order]
     bounds = (
@@ -98,45 +96,29 @@ def rank_matches(
         np.searchsorted(gallery_persons, persons[:queries], "right"),
     )
     ranks = []
-    buffer = np.empty((0, 0), dtype=bool)
     for row, start, own_start, own_end, end in zip(distances, *bounds, strict=True):
-        if end - start == own_end - own_start:
-            continue
         matches = np.concatenate([order[start:own_start], order[own_end:end]])
-        left_out = order[own_start:own_end]
-        found = None
-        if len(matches) <= _MOST_COUNTED:
-            if len(matches) > len(buffer):
-                buffer = np.empty((2 * len(matches), len(row)), dtype=bool)
-            found = _ranks_by_counting(row, matches, left_out, buffer[: len(matches)])
-        ranks.append(_ranks_by_sorting(row, matches, left_out) if found is None else found)
+        if len(matches):
+            ranks.append(_ranks(row, matches, order[own_start:own_end]))
     if not ranks:
         columns = query_pids, query_camids, gallery_pids, gallery_camids
         raise ValueError(explain_no_match(*map(np.asarray, columns)))
     return MatchRanks(np.concatenate(ranks), np.array([len(each) for each in ranks]))
 
 
-def _ranks_by_counting(
-    row: NDArray, matches: NDArray, left_out: NDArray, buffer: NDArray
-) -> NDArray | None:
-    """The ranks, or None where another image is exactly as near as a match: argsort decides."""
-    at = np.sort(row[matches])
-    if np.isnan(at[-1]):
-        return None
+def _ranks(row: NDArray, matches: NDArray, left_out: NDArray) -> NDArray:
+    if len(matches) <= _MOST_COUNTED:
+        at = np.sort(row[matches])
 
-    def nearer(compare: np.ufunc) -> NDArray:
-        compare(row, at[:, None], out=buffer)
-        counts = np.array([np.count_nonzero(line) for line in buffer])
-        return counts - compare(row[left_out], at[:, None]).sum(1) if len(left_out) else counts
+        def nearer(compare: np.ufunc, side: Literal["left", "right"]) -> NDArray:
+            """How many wrong images are."""
+            counts = np.array([np.count_nonzero(compare(row, value)) for value in at])
+            return counts - compare(row[left_out], at[:, None]).sum(1) - at.searchsorted(at, side)
 
-    wrong = nearer(np.less) - np.searchsorted(at, at)
-    wrong_or_tied = nearer(np.less_equal) - np.searchsorted(at, at, "right")
-    if (wrong != wrong_or_tied).any():
-        return None
-    return wrong + np.arange(1, len(at) + 1)
-
-
-def _ranks_by_sorting(row: NDArray, matches: NDArray, left_out: NDArray) -> NDArray:
+        wrong = nearer(np.less, "left")
+        # Where another image is exactly as near as a match, or a match is at NaN, argsort decides.
+        if (wrong == nearer(np.less_equal, "right")).all():
+            return wrong + np.arange(1, len(at) + 1)
     places = np.empty(len(row), dtype=np.int64)
     places[np.argsort(row)] = np.arange(1, len(row) + 1)
     found = np.sort(places[matches])
@@ -155,19 +137,17 @@ def evaluate_rank(
 ) -> tuple[NDArray, Any]:
     """``torchreid.metrics.evaluate_rank`` in a fraction of its time, and with its arguments.
 
-    CMC is equal to that of torchreid's Python evaluator and mAP differs by rounding only. Beyond
-    it, galleries of any size work: torchreid fails when a query keeps fewer than ``max_rank``
-    images. The CUHK03 metric, which samples the gallery at random, is torchreid's.
+    CMC is equal to that of torchreid's Python evaluator and mAP differs by rounding only. Galleries
+    of any size work: torchreid fails when a query keeps fewer than ``max_rank`` images. The CUHK03
+    metric, which samples the gallery at random, is torchreid's.
 
     Args:
         distmat: (Q, G) distances.
-        q_pids: (Q,) persons of the queries.
-        g_pids: (G,) persons of the gallery.
-        q_camids: (Q,) cameras of the queries.
-        g_camids: (G,) cameras of the gallery.
-        max_rank: length of the CMC, at the most the size of the gallery.
+        q_pids, q_camids: (Q,) persons and cameras of the queries.
+        g_pids, g_camids: (G,) those of the gallery.
+        max_rank: length of the CMC, at most the size of the gallery.
         use_metric_cuhk03: CUHK03's classic single-gallery-shot metric.
-        use_cython: has an effect on that metric only.
+        use_cython: for that metric only.
 
     Returns:
         CMC (max_rank,) and mAP, as fractions.
@@ -191,10 +171,9 @@ EVALUATORS: dict[str, Callable[..., tuple[NDArray, Any]]] = {
 
 @contextlib.contextmanager
 def ranking_with(evaluator: str) -> Iterator[None]:
-    """Lets torchreid's own engines rank with an evaluator, for as long as the block runs.
+    """Lets torchreid's own engines, which look theirs up in torchreid, rank with an evaluator.
 
-    They look theirs up in torchreid at each test; ours is told, see
-    :func:`~ddan_torchreid.evaluation.scores.score_once`. Ranked pictures are drawn here as well.
+    As long as the block runs, ranked pictures are those of this package as well.
 
     Args:
         evaluator: ``'ddan'`` or ``'torchreid'``.

@@ -1,9 +1,9 @@
 """The columns of the paper's Table 1 as the authors' released evaluation computes them.
 
-It reads ranks off the wrong positions of the CMC, so that its "rank-5" and "rank-10" are ranks 2
-and 6, and its average precision is the area under the precision-recall curve by trapezoids, which
-gives 1/(2r) instead of 1/r to a single match at rank r > 1. These columns are for comparing with
-the printed numbers only.
+It reads the CMC at wrong positions, so that its "rank-5" and "rank-10" are ranks 2 and 6, and its
+average precision is the area under the precision-recall curve by trapezoids, which gives a single
+match at rank r > 1 1/(2r) instead of 1/r. These columns are for comparing with the printed numbers
+only.
 """
 
 from __future__ import annotations
@@ -23,23 +23,17 @@ NOTE = (
 def legacy_columns(matches: MatchRanks) -> dict[str, float]:
     """``legacy rank-1``, ``legacy rank-5``, ``legacy rank-10`` and ``legacy mAP``, as fractions.
 
-    As released, a query with several matches counts each of them in parts, at its rank among the
-    images that are no match. With one match per query, mAP = 2 * legacy mAP - rank-1.
+    As released, each match of a query counts for a part of it, at its rank among the images that
+    are no match. With one match per query, mAP = 2 * legacy mAP - rank-1.
     """
-    nearer = matches.numbers - 1
-    wrong = matches.ranks - matches.numbers
-    columns = {
-        name: float(_mean_over_queries(matches, wrong < rank)) for name, rank in _RANKS.items()
-    }
-    # The curve starts at precision 1, whatever comes first.
-    before = np.divide(
-        nearer, matches.ranks - 1, where=matches.ranks > 1, out=np.ones(len(matches.ranks))
-    )
-    at = matches.numbers / matches.ranks
-    columns["legacy mAP"] = float(_mean_over_queries(matches, (before + at) / 2))
+
+    def mean_over_queries(values: np.ndarray) -> float:
+        sums = np.add.reduceat(values.astype(float), matches.starts)
+        return float((sums / matches.counts).mean())
+
+    ranks, numbers = matches.ranks, matches.numbers
+    columns = {name: mean_over_queries(ranks - numbers < rank) for name, rank in _RANKS.items()}
+    # The precision before a match and at it; the curve starts at 1, whatever comes first.
+    before = np.divide(numbers - 1, ranks - 1, where=ranks > 1, out=np.ones(len(ranks)))
+    columns["legacy mAP"] = mean_over_queries((before + numbers / ranks) / 2)
     return columns
-
-
-def _mean_over_queries(matches: MatchRanks, values: np.ndarray) -> np.floating:
-    sums = np.add.reduceat(values.astype(float), matches.starts)
-    return (sums / matches.counts).mean()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torchreid
+from torch import Tensor
 from torch.nn import functional as F
 
 from .. import distributed
@@ -17,9 +18,12 @@ from .features import FeatureSet
 from .ranking import EVALUATORS, rank_matches
 from .released_metrics import legacy_columns
 
-# torchreid's re_ranking has, at its peak, six times four bytes for each pair of images: distances,
-# squared distances, neighbour weights, and the order of the neighbours in 8 and in 4 bytes.
 BYTES_A_PAIR = 24
+"""What torchreid's re_ranking has at its peak for each pair of images: distances, squared distances
+and neighbour weights in 4 bytes, and the order of the neighbours in 8 and in 4."""
+
+
+_NONE = np.empty((0, 0))
 
 
 @dataclasses.dataclass
@@ -27,11 +31,11 @@ class Scores:
     """Figures of a target, all of them fractions.
 
     Attributes:
-        ranks: Rank-k accuracies by k.
+        ranks: rank-k accuracies by k.
         mean_ap: mAP.
-        distances: (query, gallery); empty where the figures are means over several splits.
+        distances: (Q, G); empty where the figures are means over several splits.
         mean_inp: mINP (Ye et al., TPAMI 2022): how early the last match of a query comes.
-        legacy: The released code's columns, if they were asked for.
+        legacy: the released code's columns, if they were asked for.
     """
 
     ranks: dict[int, float]
@@ -59,12 +63,12 @@ def score(
 ) -> Scores:
     """Ranks the gallery for every query and scores it.
 
-    Gallery images of the query's own person and camera are left out, as torchreid does, and so are
+    Gallery images of the query's own person and camera are left out, as in torchreid, and so are
     queries without a match. A rank beyond the size of the gallery counts the whole gallery.
 
     Args:
-        query: the query images.
-        gallery: the gallery images.
+        query: of Q images.
+        gallery: of G images.
         ranks: the k of the rank-k accuracies; rank 1 is always added.
         dist_metric: ``'euclidean'`` (squared) or ``'cosine'``.
         normalize_feature: L2-normalise first, as DDAN does.
@@ -78,18 +82,18 @@ def score(
     Raises:
         ValueError: no query has a match in the gallery; there is no memory for re-ranking.
     """
-    if rerank:
-        check_memory(len(query.pids), len(gallery.pids))
     q, g = query.features, gallery.features
     if normalize_feature:
         q, g = F.normalize(q), F.normalize(g)
-    distances = torchreid.metrics.compute_distance_matrix(q, g, dist_metric).numpy()
+
+    def between(a: Tensor, b: Tensor) -> np.ndarray:
+        return torchreid.metrics.compute_distance_matrix(a, b, dist_metric).numpy()
+
     if rerank:
-        distances = torchreid.utils.re_ranking(
-            distances,
-            torchreid.metrics.compute_distance_matrix(q, q, dist_metric).numpy(),
-            torchreid.metrics.compute_distance_matrix(g, g, dist_metric).numpy(),
-        )
+        check_memory(len(q), len(g))
+        distances = torchreid.utils.re_ranking(between(q, g), between(q, q), between(g, g))
+    else:
+        distances = between(q, g)
     wanted = sorted({1, *ranks})
     longest = max(50, wanted[-1])
     matches = rank_matches(distances, query.pids, gallery.pids, query.camids, gallery.camids)
@@ -108,18 +112,14 @@ def score(
 
 
 def score_once(query: FeatureSet, gallery: FeatureSet, **options: Any) -> Scores:
-    """`score` by the first process for all of them; the others get no distances."""
-    if not distributed.active():
-        return score(query, gallery, **options)
-    if not distributed.is_first():
-        return distributed.share(Scores({}, 0.0, np.empty((0, 0))))
-    scores = score(query, gallery, **options)
-    distributed.share(dataclasses.replace(scores, distances=np.empty((0, 0))))
-    return scores
+    """:func:`score` by the first process for all of them; the others get no distances."""
+    scores = score(query, gallery, **options) if distributed.is_first() else Scores({}, 0, _NONE)
+    shared = distributed.share(dataclasses.replace(scores, distances=_NONE))
+    return scores if distributed.is_first() else shared
 
 
 def check_memory(queries: int, gallery: int, target: str = "") -> None:
-    """Looks for the memory before re-ranking starts, which would otherwise end with a killed run.
+    """Refuses re-ranking, which would end with a killed run, where its memory is not there.
 
     Args:
         queries: number of query images.
@@ -127,7 +127,7 @@ def check_memory(queries: int, gallery: int, target: str = "") -> None:
         target: the dataset's name, for the message.
 
     Raises:
-        ValueError: less than re-ranking needs can be had.
+        ValueError: less memory than re-ranking needs can be had.
     """
     needed, there = BYTES_A_PAIR * (queries + gallery) ** 2, memory.available()
     if there is not None and needed > there:
@@ -143,7 +143,7 @@ def _torchreid_scores(
     distances: np.ndarray, query: FeatureSet, gallery: FeatureSet, longest: int, cuhk03: bool
 ) -> tuple[np.ndarray, float]:
     # torchreid fails when a query keeps fewer gallery images than the longest rank, so the gallery
-    # is filled up with images of nobody, farther than all others: no rank and no AP changes.
+    # is filled up with images of nobody, farther than all others, which changes no rank and no AP.
     own_camera = (query.pids[:, None] == gallery.pids) & (query.camids[:, None] == gallery.camids)
     kept = len(gallery.pids) - int(own_camera.sum(1).max())
     filler = 0 if cuhk03 else max(0, longest - kept)

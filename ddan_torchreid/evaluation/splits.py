@@ -6,15 +6,15 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.loose_images import printable
 from ..system.files import replacing
 
-# Query and gallery images of one split, of the whole dataset as it is published.
 STANDARD_SIZES = {"viper": (316, 316), "prid": (100, 649), "grid": (125, 900), "ilids": (60, 60)}
+"""Query and gallery images in a split of the whole dataset as it is published."""
 _FORMAT = "ddan_torchreid splits 1"
 
 
@@ -40,10 +40,10 @@ class SplitSet:
     """The splits that a target is scored on.
 
     Attributes:
-        dataset: Name of the target.
-        folder: The dataset's folder on this machine.
-        origin: Where the splits come from, in words.
-        splits: One or more.
+        dataset: name of the target.
+        folder: the dataset's folder on this machine.
+        origin: where the splits come from, in words.
+        splits: one or more.
     """
 
     dataset: str
@@ -55,7 +55,7 @@ class SplitSet:
     def sha256(self) -> str:
         """Equal on two machines if and only if all splits have the same images and labels.
 
-        Order within a query set or gallery, the data root and the splits' names do not matter.
+        The order within a query set or gallery, the data root and the splits' names do not matter.
         """
         content = [
             self.dataset,
@@ -79,8 +79,9 @@ class SplitSet:
 
     def images(self) -> list[str]:
         """Paths of all images of all splits below the folder, sorted, each once."""
-        parts = (part for split in self.splits for part in (split.query, split.gallery))
-        return sorted({image.path for part in parts for image in part})
+        return sorted(
+            {image.path for split in self.splits for image in (*split.query, *split.gallery)}
+        )
 
     def without(self, paths: Collection[str]) -> SplitSet:
         """The splits without some images.
@@ -134,12 +135,10 @@ def read_splits(file: Path, dataset: str, folder: Path) -> SplitSet:
         if content["format"] != _FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {_FORMAT!r}")
         splits = tuple(
-            Split(str(split["name"]), _images(split["query"]), _images(split["gallery"]))
+            Split(split["name"], *(_images(split[part]) for part in ("query", "gallery")))
             for split in content["splits"]
         )
-        if not splits:
-            raise ValueError("it holds no split")
-        found = SplitSet(str(content["dataset"]), folder, str(content["origin"]), splits)
+        found = SplitSet(content["dataset"], folder, content["origin"], splits)
         if content["sha256"] != found.sha256:
             raise ValueError("its images are not those that its hash was made of")
     except (ValueError, TypeError, KeyError) as error:
@@ -155,20 +154,11 @@ def read_splits(file: Path, dataset: str, folder: Path) -> SplitSet:
     return found
 
 
-def _images(rows: Any) -> tuple[LabelledImage, ...]:
-    images = []
-    for path, pid, camid in rows:
-        pure = PurePosixPath(path)
-        inside = not pure.is_absolute() and ".." not in pure.parts
-        if not inside or type(pid) is not int or type(camid) is not int:
-            raise ValueError(f"{[path, pid, camid]} is no path below the dataset with two numbers")
-        images.append(LabelledImage(path, pid, camid))
-    if not images:
-        raise ValueError("a split has no query or no gallery")
-    return tuple(images)
+def _images(rows: list[list[Any]]) -> tuple[LabelledImage, ...]:
+    return tuple(LabelledImage(*row) for row in rows)
 
 
-def own_split(dataset: str, query: Iterable[Any], gallery: Iterable[Any]) -> SplitSet:
+def own_split(dataset: str, query: Sequence[Any], gallery: Sequence[Any]) -> SplitSet:
     """The one split of a dataset that brings its own query and gallery.
 
     Args:
@@ -176,17 +166,15 @@ def own_split(dataset: str, query: Iterable[Any], gallery: Iterable[Any]) -> Spl
         query: torchreid's items, (path, pid, camid, ...); their order is kept.
         gallery: likewise.
     """
-    query, gallery = list(query), list(gallery)
     places = {os.path.dirname(os.path.abspath(item[0])) for item in (*query, *gallery)}
     folder = Path(os.path.commonpath(places))
-    split = Split("own", _relative(query, folder), _relative(gallery, folder))
-    return SplitSet(dataset, folder, "the dataset's own query and gallery", (split,))
-
-
-def _relative(items: Iterable[Any], folder: Path) -> tuple[LabelledImage, ...]:
-    return tuple(
-        LabelledImage(
-            Path(os.path.abspath(path)).relative_to(folder).as_posix(), int(pid), int(camid)
+    parts = (
+        tuple(
+            LabelledImage(
+                Path(os.path.abspath(path)).relative_to(folder).as_posix(), int(pid), int(camid)
+            )
+            for path, pid, camid, *_ in part
         )
-        for path, pid, camid, *_ in items
+        for part in (query, gallery)
     )
+    return SplitSet(dataset, folder, "the dataset's own query and gallery", (Split("own", *parts),))

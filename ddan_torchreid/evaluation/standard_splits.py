@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +24,14 @@ from .splits import LabelledImage, Split, SplitSet
 
 Images = dict[str, list[LabelledImage]]
 
-# Folders of the query and of the gallery images, in the order of the cameras.
-_SIDES = {
-    "viper": ("cam_a", "cam_b"),
-    "prid": ("cam_a", "cam_b"),
-    "grid": ("probe", "gallery"),
-}
-# Whether a gallery image shows somebody who is in every gallery and is nobody's match.
-_DISTRACTORS: dict[str, Callable[[int], bool]] = {
-    "viper": lambda pid: False,
-    "prid": lambda pid: pid > 200,
-    "grid": lambda pid: pid == 0,
-}
 NAMES = ("viper", "prid", "grid", "ilids")
+# The folders of queries and gallery, and the persons of the gallery who are in every split and
+# nobody's match.
+_SIDES: dict[str, tuple[str, str, Collection[int]]] = {
+    "viper": ("cam_a", "cam_b", ()),
+    "prid": ("cam_a", "cam_b", range(201, 10_000)),
+    "grid": ("probe", "gallery", (0,)),
+}
 
 
 def draw_splits(name: str, root: Path, count: int, seed: int = 0) -> SplitSet:
@@ -56,22 +51,18 @@ def draw_splits(name: str, root: Path, count: int, seed: int = 0) -> SplitSet:
         FileNotFoundError: the dataset is not there.
         ValueError: GRID's partitions cannot be read, or are fewer.
     """
-    images, folder = _list(name, root), root / DATASETS[name].folder
+    images, folder = _list(name, root)
+    keys = [(name, seed, number) for number in range(count)]
     if name == "ilids":
-        splits = [_pairs(images["Persons"], (name, seed, number)) for number in range(count)]
+        splits = [_pairs(images["Persons"], key) for key in keys]
     elif name == "grid":
         everyone = {image.pid for image in images["probe"]}
-        trained = _grid_partitions(folder, count)
-        splits = [_split(name, images, everyone - each) for each in trained]
+        splits = [_split(name, images, everyone - each) for each in _grid_partitions(folder, count)]
     else:
-        first, second = ({image.pid for image in images[side]} for side in _SIDES[name])
-        both = [str(pid) for pid in first & second if not _DISTRACTORS[name](pid)]
-        splits = []
-        for number in range(count):
-            persons = _in_order(both, (name, seed, number))[len(both) // 2 :]
-            splits.append(_split(name, images, map(int, persons)))
-            if name == "viper":
-                splits.append(_split(name, images, map(int, persons), reverse=True))
+        first, second, distractors = _SIDES[name]
+        both = {image.pid for image in images[first]} & {image.pid for image in images[second]}
+        names = [str(pid) for pid in both if pid not in distractors]
+        splits = [_split(name, images, set(map(int, _half(names, key)))) for key in keys]
     origin = "GRID's own partitions" if name == "grid" else f"drawn with seed {seed}"
     return _numbered(name, folder, origin, splits)
 
@@ -90,7 +81,7 @@ def torchreid_splits(name: str, root: Path, count: int) -> SplitSet:
         FileNotFoundError: the dataset is not there, or torchreid has not drawn its splits yet.
         ValueError: the file cannot be read, holds fewer, or splits without an image that is there.
     """
-    images, folder = _list(name, root), root / DATASETS[name].folder
+    images, folder = _list(name, root)
     file = folder / SPLIT_FILES[name][0]
     if not file.is_file():
         raise FileNotFoundError(
@@ -99,9 +90,10 @@ def torchreid_splits(name: str, root: Path, count: int) -> SplitSet:
         )
     try:
         stored = json.loads(file.read_bytes())
-        wanted = stored[: 2 * count if name == "viper" else count]
-        splits = [_torchreid_split(name, images, split) for split in wanted]
-        available = len(stored) // (2 if name == "viper" else 1)
+        if name == "viper":  # every other one is the one before with query and gallery exchanged
+            stored = stored[::2]
+        splits = [_torchreid_split(name, images, split) for split in stored[:count]]
+        available = len(stored)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"{file} is not a split file of torchreid ({error!r})") from error
     _check_count(name, count, available)
@@ -110,28 +102,23 @@ def torchreid_splits(name: str, root: Path, count: int) -> SplitSet:
 
 def _torchreid_split(name: str, images: Images, stored: dict[str, Any]) -> Split:
     if name == "prid":
-        return _split(name, images, stored["test"])
+        return _split(name, images, set(stored["test"]))
     if name == "ilids":
         by_name = {os.path.basename(image.path): image for image in images["Persons"]}
         query, gallery = ([by_name[each] for each in stored[key]] for key in ("query", "gallery"))
         return Split("", tuple(query), tuple(gallery))
     # Absolute paths of the machine that drew them, possibly with its separators.
-    parts = [row[0].replace("\\", "/").split("/") for row in stored["query"]]
-    persons = [int(words[-1].split("_")[0]) for words in parts]
-    return _split(name, images, persons, reverse=parts[0][-2] == "cam_b")
+    files = [row[0].replace("\\", "/").rpartition("/")[2] for row in stored["query"]]
+    return _split(name, images, {int(file.split("_")[0]) for file in files})
 
 
-def _split(name: str, images: Images, persons: Iterable[int], reverse: bool = False) -> Split:
-    chosen = set(persons)
-    query, gallery = reversed(_SIDES[name]) if reverse else _SIDES[name]
-    split = Split(
-        f"{query} to {gallery}" if name == "viper" else "",
-        tuple(image for image in images[query] if image.pid in chosen),
-        tuple(i for i in images[gallery] if i.pid in chosen or _DISTRACTORS[name](i.pid)),
-    )
-    if not split.query or not split.gallery:
+def _split(name: str, images: Images, persons: set[int]) -> Split:
+    first, second, distractors = _SIDES[name]
+    query = tuple(image for image in images[first] if image.pid in persons)
+    gallery = tuple(i for i in images[second] if i.pid in persons or i.pid in distractors)
+    if not query or not gallery:
         raise ValueError(f"{name} has no query or no gallery image in a split; get all its images")
-    return split
+    return Split("", query, gallery)
 
 
 def _pairs(images: list[LabelledImage], key: tuple) -> Split:
@@ -140,13 +127,17 @@ def _pairs(images: list[LabelledImage], key: tuple) -> Split:
         of_person[str(image.pid)][os.path.basename(image.path)] = image
     persons = [pid for pid, own in of_person.items() if len(own) > 1]
     query, gallery = [], []
-    for pid in sorted(_in_order(persons, key)[len(persons) // 2 :], key=int):
+    for pid in sorted(_half(persons, key), key=int):
         first, second, *_ = _in_order(of_person[pid], key)
         query.append(of_person[pid][first])
         gallery.append(of_person[pid][second])
     if not query:
         raise ValueError("ilids has no person with two images; get all its images")
     return Split("", tuple(query), tuple(gallery))
+
+
+def _half(names: Collection[str], key: tuple) -> list[str]:
+    return _in_order(names, key)[len(names) // 2 :]
 
 
 def _in_order(names: Iterable[str], key: tuple) -> list[str]:
@@ -178,29 +169,31 @@ def _check_count(name: str, count: int, available: int) -> None:
         raise ValueError(f"{name} has {available} splits; write {available} or fewer, not {count}")
 
 
-def _list(name: str, root: Path) -> Images:
-    listing = list_images(name, root)
+def _list(name: str, root: Path) -> tuple[Images, Path]:
+    """Images by their folder, in the order of their names, and the dataset's folder."""
+    listing, base = list_images(name, root), root / DATASETS[name].folder
     if listing.missing:
         raise FileNotFoundError(f"{name} is not under the data root: no {listing.missing[0]}")
     images: Images = defaultdict(list)
-    folder = root / DATASETS[name].folder
     for shot in listing.shots:
         path = Path(shot.path)
         camera = {"cam_a": 0, "cam_b": 1}.get(shot.camera)
         if camera is None:  # the number is a part of the name, from 1 on
             camera = int(path.name.split("_")[1] if name == "grid" else path.stem[4:7]) - 1
         pid = int(shot.pid.rpartition("/")[2])
-        relative = path.relative_to(folder).as_posix()
+        relative = path.relative_to(base).as_posix()
         images[shot.camera].append(LabelledImage(relative, pid, camera))
     for found in images.values():
         found.sort()
-    return images
+    return images, base
 
 
 def _numbered(name: str, folder: Path, origin: str, splits: list[Split]) -> SplitSet:
-    each = 2 if name == "viper" else 1
-    named = (
-        Split(f"{number // each + 1} {split.name}".strip(), split.query, split.gallery)
-        for number, split in enumerate(splits)
-    )
+    named = []
+    for number, split in enumerate(splits, 1):
+        if name == "viper":
+            named.append(Split(f"{number} cam_a to cam_b", split.query, split.gallery))
+            named.append(Split(f"{number} cam_b to cam_a", split.gallery, split.query))
+        else:
+            named.append(Split(str(number), split.query, split.gallery))
     return SplitSet(name, folder, origin, tuple(named))

@@ -14,7 +14,7 @@ import torch
 
 from ..system.files import replacing
 from ..version import __version__
-from .protocol import ProtocolResult
+from .protocol import ProtocolResult, TargetResult
 from .released_metrics import NOTE
 from .scores import as_row
 
@@ -23,15 +23,13 @@ _DEVIATION = "± is the sample standard deviation over the splits, and over the 
 
 def format_table(result: ProtocolResult) -> str:
     """Markdown: mean ± standard deviation in percent for each target, and their mean."""
-    columns = list(result.mean)
-    rows = [["target", "splits", *columns]]
+    rows = [["target", "splits", *result.mean]]
     for name, target in result.targets.items():
-        cells = _cells(as_row(target.mean), target.std)
-        rows.append([name, str(len(target.scores)), *cells])
+        rows.append([name, str(len(target.scores)), *_cells(as_row(target.mean), target.std)])
     if len(result.targets) > 1:
         rows.append(["mean", "", *_cells(result.mean, result.std)])
     notes = [target.splits.note for target in result.targets.values() if target.splits.note]
-    if any(column.startswith("legacy") for column in columns):
+    if any(column.startswith("legacy") for column in result.mean):
         notes.append(NOTE)
     if "±" in str(rows):
         notes.append(_DEVIATION)
@@ -40,19 +38,25 @@ def format_table(result: ProtocolResult) -> str:
 
 def format_splits(result: ProtocolResult) -> str:
     """Markdown: the figures of every split, in percent."""
-    columns = list(result.mean)
-    rows = [["target", "split", "query", "gallery", *columns]]
+    rows = [["target", "split", "query", "gallery", *result.mean]]
     for name, target in result.targets.items():
-        for split, scores in zip(target.splits.splits, target.scores, strict=True):
-            sizes = [str(len(split.query)), str(len(split.gallery))]
-            rows.append([name, split.name, *sizes, *_cells(as_row(scores), {})])
+        for split, query, gallery, row in _splits(target):
+            rows.append([name, split, str(query), str(gallery), *_cells(row)])
     return _aligned(rows)
 
 
-def _cells(means: dict[str, float], deviations: dict[str, float]) -> list[str]:
+def _splits(target: TargetResult) -> list[tuple[str, int, int, dict[str, float]]]:
+    """Of each split its name, the sizes of query and gallery, and its figures."""
+    return [
+        (split.name, len(split.query), len(split.gallery), as_row(scores))
+        for split, scores in zip(target.splits.splits, target.scores, strict=True)
+    ]
+
+
+def _cells(means: dict[str, float], deviations: dict[str, float] | None = None) -> list[str]:
     cells = []
     for column, mean in means.items():
-        deviation = deviations.get(column, math.nan)
+        deviation = (deviations or {}).get(column, math.nan)
         spread = "" if math.isnan(deviation) else f" ± {100 * deviation:.1f}"
         cells.append(f"{100 * mean:.1f}{spread}")
     return cells
@@ -70,25 +74,20 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def as_json(result: ProtocolResult) -> dict[str, Any]:
     """Plain numbers (fractions; None for the deviation of a single split), splits' hashes."""
-    targets = {}
-    for name, target in result.targets.items():
-        splits = target.splits
-        targets[name] = {
+    targets = {
+        name: {
             "mean": as_row(target.mean),
             "std": _without_nan(target.std),
             "splits": [
-                {
-                    "name": split.name,
-                    "query": len(split.query),
-                    "gallery": len(split.gallery),
-                    **as_row(scores),
-                }
-                for split, scores in zip(splits.splits, target.scores, strict=True)
+                {"name": split, "query": query, "gallery": gallery, **row}
+                for split, query, gallery, row in _splits(target)
             ],
-            "origin": splits.origin,
-            "sha256": splits.sha256,
-            "note": splits.note,
+            "origin": target.splits.origin,
+            "sha256": target.splits.sha256,
+            "note": target.splits.note,
         }
+        for name, target in result.targets.items()
+    }
     return {
         "targets": targets,
         "mean": result.mean,
@@ -106,12 +105,10 @@ def format_csv(result: ProtocolResult) -> str:
     """A line for every split, and ``mean`` and ``std`` of every target and of all; fractions."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = list(result.mean)
-    writer.writerow(["target", "split", "query", "gallery", *columns])
+    writer.writerow(["target", "split", "query", "gallery", *result.mean])
     for name, target in result.targets.items():
-        for split, scores in zip(target.splits.splits, target.scores, strict=True):
-            sizes = [len(split.query), len(split.gallery)]
-            writer.writerow([name, split.name, *sizes, *as_row(scores).values()])
+        for *split, row in _splits(target):
+            writer.writerow([name, *split, *row.values()])
         writer.writerow([name, "mean", "", "", *as_row(target.mean).values()])
         writer.writerow([name, "std", "", "", *target.std.values()])
     writer.writerow(["all", "mean", "", "", *result.mean.values()])
@@ -126,11 +123,10 @@ def write_results(result: ProtocolResult, folder: str | Path) -> None:
         OSError: the folder cannot be written to.
     """
     folder = Path(folder)
-    tables = f"{format_table(result)}\n\n{format_splits(result)}\n"
     for name, text in (
         ("results.json", json.dumps(as_json(result), indent=2) + "\n"),
         ("results.csv", format_csv(result)),
-        ("results.md", tables),
+        ("results.md", f"{format_table(result)}\n\n{format_splits(result)}\n"),
     ):
         with replacing(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The divergence in L_SE of DDAN (Chen et al., AAAI 2021, Eq. 8), with its derivative."""
+"""The divergence of L_SE (Eq. 8 of Chen et al., AAAI 2021) with its derivative."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Tempered features beyond this would overflow float32 in the products of Eq. 8 or in their
-# gradient, which is divided by the temperature once more.
+# Features over tau beyond this would overflow float32 in the products of Eq. 8 or in their
+# gradient, which is divided by tau once more.
 _LARGEST_TEMPERED_FEATURE = 1e30
-# Most probabilities underflow at the published temperature, and a CPU takes five times as long for
-# numbers that do. exp(-60) = 9e-27 is nothing beside 1, and stays a normal number of float32 when
-# it is divided by D and multiplied by the weight of a pair.
+# Most probabilities underflow at the published tau, and a CPU takes five times as long for numbers
+# that do. exp(-60) = 9e-27 is nothing beside 1, and is still a normal number of float32 after it
+# has been divided by D and multiplied by the weight of a pair.
 _LEAST_EXPONENT = -60.0
 
 
 class SymmetricDivergence(torch.autograd.Function):
     """KL divergences in both directions between images and neighbours, of each image the sum.
 
-    With t = m / tau of an image, s = r / tau of a neighbour, p = softmax(t) and q = softmax(s),
-    a pair has the sum over the dimensions of (p - q)(log(p + e) - log(q + e)). Where e is 0, t and
-    s stand in place of the logarithms, from which they differ by what is the same in all
-    dimensions: the sum of p - q is zero. With P and L, the sums over the neighbours of p - q and of
-    the differences of logarithms, the derivative by t is
+    With t = m / tau of an image, s = r / tau of a neighbour, p = softmax(t) and q = softmax(s), the
+    divergence of a pair is the sum over the dimensions of (p - q)(log(p + e) - log(q + e)). Where e
+    is 0, t and s take the place of the logarithms: they differ from them by a constant, and p - q
+    sums to zero. With P and L, the sums over the neighbours of p - q and of the differences of the
+    logarithms, the derivative by t is
 
         v - p * <1, v>  with  v = P * p / (p + e) + p * L
 
@@ -33,8 +33,8 @@ class SymmetricDivergence(torch.autograd.Function):
     Args:
         features: (B, D) m, float32 or float64.
         neighbours: (B, k, D) r, without a gradient.
-        valid: (B, k) bool; a pair that is not valid adds zero to the sum and to its gradient,
-            whatever the neighbour holds.
+        valid: (B, k) bool; any other pair adds zero to the sum and to the gradient, whatever the
+            neighbour holds.
         temperature: tau > 0.
         epsilon: e >= 0, what the logarithms add to a probability.
 
@@ -53,14 +53,14 @@ class SymmetricDivergence(torch.autograd.Function):
     ) -> Tensor:
         batch, k, dim = neighbours.shape
         dtype = torch.result_type(features, neighbours)
-        # Logits and probabilities lie together, and an image after its neighbours, so that one
-        # operator serves all of them.
+        # One tensor for logits and probabilities, with an image after its neighbours: each operator
+        # is called once for all of them.
         both = torch.empty(2, batch, k + 1, dim, dtype=dtype, device=features.device)
         tempered, probabilities = both
         s, t = tempered[:, :k], tempered[:, k:]
         t.copy_(features.unsqueeze(1))
-        # An image does not differ from itself, in value and gradient. A neighbour that is masked
-        # only after it has been computed with leaves NaN times zero.
+        # In place of a neighbour that is not valid stands the image, from which it does not differ.
+        # Masking the result instead would leave NaN times zero in the gradient.
         torch.where(valid.unsqueeze(2), neighbours, t, out=s)
         tempered /= temperature
         tempered.clamp_(-_LARGEST_TEMPERED_FEATURE, _LARGEST_TEMPERED_FEATURE)

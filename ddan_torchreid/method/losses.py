@@ -1,7 +1,7 @@
 """The losses of DDAN (Chen et al., AAAI 2021), Eqs. 1, 2, 4, 5 and 8, as pure functions.
 
-Weights, schedules and the question of which part of the network receives which gradient belong to
-the training engine. Every function computes in float32 for half-precision input, inside and
+Weights, schedules and which network gets which gradient are the business of the objective and the
+engine. Every function returns a scalar, computed in float32 for half-precision input, inside and
 outside autocast, and in float64 for float64 input.
 
 Notation: B batch size, D feature dimension, N identities, S outputs of the domain discriminator,
@@ -25,12 +25,12 @@ def identity_loss(logits: Tensor, pids: Tensor, label_smoothing: float = 0.0) ->
     """L_IDE (Eq. 1): cross-entropy over the identities of all source domains, mean over the batch.
 
     Args:
-        logits: (B, N) scores of the identity head.
+        logits: (B, N) of the identity head.
         pids: (B,) identity labels, 0..N-1.
-        label_smoothing: Share of the target spread evenly over all identities, 0..1.
+        label_smoothing: share of the target spread evenly over all identities, 0..1.
 
     Returns:
-        Scalar in nats.
+        () in nats.
     """
     return F.cross_entropy(_full_precision(logits), pids, label_smoothing=label_smoothing)
 
@@ -41,23 +41,22 @@ def batch_hard_triplet_loss(
     """L_Triplet (Eq. 2): batch-hard triplet loss, hinge, mean over the anchors.
 
     Each anchor is compared with its farthest image of the same identity and its nearest image of
-    another one, by Euclidean (not squared) distance. The values are those of torchreid's
-    ``TripletLoss``. An anchor that is alone with its identity is its own positive, at distance
-    zero. A batch of one identity has no negatives: its loss is zero and can still be
-    back-propagated.
+    another one, by Euclidean (not squared) distance, as in torchreid's ``TripletLoss``. An anchor
+    that is the only image of its identity is its own positive, at distance zero. A batch of one
+    identity has no negatives: its loss is zero and can still be back-propagated.
 
     Args:
         features: (B, D).
         pids: (B,) identity labels.
-        margin: Smallest wanted gap between the two distances, in units of distance.
-        normalize: L2-normalise the features first, so that distances lie in [0, 2]. The released
-            code of DDAN always does.
+        margin: smallest wanted gap between the two distances.
+        normalize: L2-normalise the features first, as the released code does, so that distances lie
+            in [0, 2].
 
     Returns:
-        Scalar in units of distance.
+        () in units of distance.
 
     Raises:
-        ValueError: If the shapes do not fit or the batch is empty.
+        ValueError: the shapes do not fit or the batch is empty.
     """
     if features.dim() != 2 or pids.shape != features.shape[:1] or len(pids) == 0:
         raise ValueError(
@@ -86,12 +85,12 @@ def domain_discrimination_loss(logits: Tensor, domain_labels: Tensor) -> Tensor:
     """L_DA-D (Eq. 4): cross-entropy of the domain discriminator, mean over the batch.
 
     Args:
-        logits: (B, S) scores of the discriminator.
+        logits: (B, S) of the discriminator.
         domain_labels: (B,) labels 0..S-1: central 1 and peripheral 0 (S = 2), or the index of the
             domain in pairwise alignment.
 
     Returns:
-        Scalar in nats.
+        () in nats.
     """
     return F.cross_entropy(_full_precision(logits), domain_labels)
 
@@ -103,17 +102,17 @@ def domain_confusion_loss(logits: Tensor, mode: str = "uniform") -> Tensor:
       over the classes of -log p (the released code's reading of Eq. 5). Its minimum is log S.
     * ``'entropy'``: negative entropy, the sum over the classes of p log p, mean over the batch
       (the paper's words). Its minimum is -log S.
-    * ``'central'``: cross-entropy to the central label 1 for every image, two classes only.
+    * ``'central'``: cross-entropy to the central label 1 for every image; S = 2 only.
 
     Args:
-        logits: (B, S) scores of the discriminator.
-        mode: One of the three above.
+        logits: (B, S) of the discriminator.
+        mode: one of the three.
 
     Returns:
-        Scalar in nats.
+        () in nats.
 
     Raises:
-        ValueError: If the mode is unknown, or is ``'central'`` and S is not 2.
+        ValueError: the mode is unknown, or it is ``'central'`` and S is not 2.
     """
     log_p = F.log_softmax(_full_precision(logits), dim=1)
     if mode == "uniform":
@@ -144,31 +143,28 @@ def similarity_enhancement_loss(
     together are the sum over the dimensions of (p - q)(log p - log q). The gradient flows into
     the features only, never into the neighbours.
 
-    * ``'mean'``: average over the valid pairs **and** over the D dimensions, as the released code
-      does.
-    * ``'eq8'``: the formula as printed, that is the sum over the batch of the mean over the valid
-      neighbours of the sum over the dimensions. Where all k neighbours are valid it is B * D times
-      ``'mean'``.
+    * ``'mean'``: average over the valid pairs **and** the D dimensions, as in the released code.
+    * ``'eq8'``: as printed, the sum over the batch of the mean over the valid neighbours of the sum
+      over the dimensions: B * D times ``'mean'`` where all k neighbours are valid.
 
-    The published weight of 0.05 was tuned with ``'mean'`` and with ``log(p + 1e-8)`` and
-    ``log(q + 1e-8)`` for the logarithms. These cap each log ratio near 18.4, so that at the
-    published temperature the loss is many times smaller than the exact one and its gradient points
-    elsewhere: 0.05 is another strength and direction there than with exact logarithms.
+    The published weight of 0.05 was tuned with ``'mean'`` and the released logarithms. These cap
+    each log ratio near 18.4, so that at the published tau the loss is many times smaller than with
+    exact ones, and its gradient points elsewhere: 0.05 means another strength and direction there.
 
     Args:
-        features: (B, D) features m of the images.
-        neighbours: (B, k, D) representations of the identities similar to each image.
+        features: (B, D) m of the images.
+        neighbours: (B, k, D) r_hat of the identities similar to each image.
         temperature: tau > 0, in units of the features.
         reduction: ``'mean'`` or ``'eq8'``.
         valid: (B, k) bool, False for slots to ignore, whatever they hold; None: all are valid.
-        log: ``'exact'``, or ``'released'`` for the logarithms of the released code.
+        log: ``'exact'``, or ``'released'`` for log(p + 1e-8) and log(q + 1e-8).
 
     Returns:
-        Scalar in nats. Without any valid pair it is zero and can still be back-propagated.
+        () in nats. Without any valid pair it is zero and can still be back-propagated.
 
     Raises:
-        ValueError: If the temperature is not positive, the reduction or the logarithm is unknown
-            or the shapes do not fit.
+        ValueError: tau is not positive, the reduction or the logarithm is unknown, or the shapes do
+            not fit.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be greater than 0, got {temperature}")

@@ -1,4 +1,4 @@
-"""The nearest neighbours of images: candidates, their similarities, and the k largest of many.
+"""The neighbours of images in the ID pool (Sec. 3.3): candidates and the k most similar of them.
 
 Similarities are (identities, images): on a CPU the product of a large matrix and a small one takes
 less time than that of a small one and the transpose of a large one.
@@ -15,14 +15,13 @@ BLOCK = 32
 
 
 class NeighbourSearch(nn.Module):
-    """What an ID pool's search needs beside the pool; all of it follows from that, none is saved.
+    """What the search needs beside the ID pool. All of it follows from the pool; none is saved.
 
     Attributes:
         norms: (N,) lengths of the representations, which the pool keeps up to date.
 
     Args:
         identities: N.
-        dtype: of the representations.
     """
 
     norms: Tensor
@@ -30,12 +29,12 @@ class NeighbourSearch(nn.Module):
     _groups: Tensor
     _offsets: Tensor
 
-    def __init__(self, identities: int, dtype: torch.dtype) -> None:
+    def __init__(self, identities: int) -> None:
         super().__init__()
-        # Whole blocks, the last place of which is never an identity's.
+        # In whole blocks; at least the last place is no identity's.
         groups = torch.zeros((identities // BLOCK + 1) * BLOCK, dtype=torch.int64)
         for name, buffer in (
-            ("norms", torch.full((identities,), torch.finfo(dtype).tiny)),
+            ("norms", torch.full((identities,), torch.finfo(torch.float32).tiny)),
             ("_exclusions", torch.empty(0)),
             ("_groups", groups),
             ("_offsets", torch.arange(BLOCK)),
@@ -43,9 +42,14 @@ class NeighbourSearch(nn.Module):
             self.register_buffer(name, buffer, persistent=False)
 
     def set_domains(self, domains: int, central_domain: int | None) -> None:
-        """Takes the number of domains, and the central one or None."""
-        exclusions = domain_exclusions(domains, central_domain, self.norms.dtype)
-        self._exclusions = exclusions.to(self.norms.device)
+        """Takes the number of domains, S, and the central one or None."""
+        # By the domain of an identity (S + 1 of them, the last is never a candidate) and of an
+        # image (S): what is added to a similarity, 0 for a candidate and -inf for all others.
+        candidates = torch.ones(domains + 1, domains).fill_diagonal_(0)
+        if central_domain is not None:
+            candidates[:, central_domain] = 1 - candidates[:, central_domain]
+        candidates[-1] = 0
+        self._exclusions = candidates.to(self.norms).log()
         self._groups.fill_(domains)
 
     def most_similar(
@@ -62,13 +66,12 @@ class NeighbourSearch(nn.Module):
             features: (B, D), of any floating-point type.
             domains: (B,) int64 domain of each image.
             k: 1 or more.
-            pool: its (N, D) representations, and (N,) the domain of each identity and whether it
-                has been seen.
+            pool: (N, D) representations, (N,) domain of each identity, (N,) whether it was seen.
             own_identities: (B,) int64, not to be offered to the image; None: all are.
 
         Returns:
-            Cosine similarities (B, k), up to a factor of each image, whose own length does not
-            change their order, and indices (B, k); -inf: no candidate.
+            Cosine similarities (B, k) times the image's length, which does not change their order,
+            and indices (B, k) int64; -inf where there is no candidate.
         """
         representations, identity_domains, seen = pool
         # What has not been seen is of no domain, like what fills the last block.
@@ -87,29 +90,10 @@ class NeighbourSearch(nn.Module):
         return blockwise_topk(similarities, k, self._offsets)
 
 
-def domain_exclusions(domains: int, central_domain: int | None, dtype: torch.dtype) -> Tensor:
-    """What is added to a similarity, by both domains (Sec. 3.3 of the DDAN paper).
-
-    Args:
-        domains: S, how many there are.
-        central_domain: the one whose images look in their own domain; None: all look in the others.
-        dtype: of the similarities.
-
-    Returns:
-        (S + 1, S), of an identity's domain and an image's: 0 for a candidate and -inf for another
-        identity. The last row is for what is never a candidate.
-    """
-    candidates = torch.ones(domains + 1, domains).fill_diagonal_(0)
-    if central_domain is not None:
-        candidates[:, central_domain] = 1 - candidates[:, central_domain]
-    candidates[-1] = 0
-    return candidates.to(dtype).log()
-
-
 def row_norms(rows: Tensor) -> Tensor:
-    """Lengths (N,) of rows (N, D), never zero: similarities are divided by them.
+    """Lengths (N,) of rows (N, D), never zero, as similarities are divided by them.
 
-    Summed in float64 the rounded result does not depend on how many rows come at once, so that
+    Summed in float64, so that the rounded result does not depend on how many rows come at once:
     loading a pool restores the very bits of step-by-step updates.
     """
     norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
@@ -117,10 +101,10 @@ def row_norms(rows: Tensor) -> Tensor:
 
 
 def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """``values.t().topk(k)``, which takes a block's maximum and then looks into k blocks only.
+    """``values.t().topk(k)``, which takes each block's maximum and then looks into k blocks only.
 
     The k largest values lie in the k blocks with the largest maxima: a value of another block has k
-    values above it, those maxima. Where equal values meet the k-th place, any may be taken.
+    values above it, those maxima. Of equal values at the k-th place any may be taken.
 
     Args:
         values: (W, B), W a multiple of ``BLOCK``.
@@ -128,8 +112,7 @@ def blockwise_topk(values: Tensor, k: int, offsets: Tensor) -> tuple[Tensor, Ten
         offsets: (BLOCK,) int64, 0..BLOCK-1, on the device of the values.
 
     Returns:
-        The values (B, k), largest first, and their places (B, k) int64. What is missing from k is
-        -inf, at place 0.
+        The values (B, k), largest first, and their places (B, k) int64; beyond W, -inf at place 0.
     """
     missing = max(k - len(values), 0)
     maxima = values.unflatten(0, (-1, BLOCK)).amax(dim=1)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import functional_call
 
 from .. import distributed
 from ..config.settings import DDANSettings
@@ -19,24 +19,31 @@ from .sharded_pool import ShardedIdentityPool
 
 
 class DDANObjective:
-    """The terms of Eq. 9: L_IDE and L_Triplet, L_DA-T and L_SE, L_DA-D.
+    """The terms that :meth:`.ImageDDANEngine.losses` adds up (Eq. 9)::
+
+        L1 = L_IDE + lambda1 * L_Triplet                  identity, triplet
+        L2 = lambda2 * L_DA-T + lambda3 * L_SE            confusion, similarity
+        L3 = L_DA-D                                       discrimination
 
     Each is a scalar of one batch, without its weight, or 0.0 if it is switched off. They are in
-    float64, so that a weight and the share of a batch among several are rounded together, once.
+    float64, so that the weight and the share of a batch among several are rounded together, once.
+
+    Shapes: of the global batch, features m are (B, D), identity labels ``pids`` (B,), and
+    ``domains``, the index of each image's source, (B,). This process has b of the images.
 
     Attributes:
         discriminator: D of Eqs. 4 and 5; None without adversarial alignment.
         pool: the ID pool of Eqs. 6 and 7; None without the similarity term.
         central: index of the central domain among the sources; None for pairwise alignment, for
             the baseline, and until ``central_domain='auto'`` is decided.
-        weights: what L1 and L2 sum their terms with; may change between two steps.
+        weights: factors of the terms; may change between two steps.
         num_identities: N, of all sources.
 
     Args:
         settings: the options.
         sources: names of the source domains, in the order of the data's ``dsetid``.
         identity_domains: (N,) domain of each identity.
-        feature_dim: D, length of a feature.
+        feature_dim: D.
         device: of the model.
 
     Raises:
@@ -53,7 +60,6 @@ class DDANObjective:
     ) -> None:
         self.settings = settings
         self.sources = list(sources)
-        self._share_names = [f"share_{name}" for name in sources]
         self._source_indices = torch.arange(len(sources), device=device)
         self.num_identities = len(identity_domains)
         self.weights = Weights(
@@ -98,17 +104,14 @@ class DDANObjective:
         if self.settings.top_k > fewest:
             raise ValueError(
                 f"top_k={self.settings.top_k} is more than the {fewest} identities that an image "
-                f"of {self.sources[candidates.index(fewest)]} can choose from; write top_k "
-                f"{fewest} or less"
+                f"of {self.sources[candidates.index(fewest)]} can choose from; "
+                f"write top_k {fewest} or less"
             )
 
     def identity(self, logits: Tensor, pids: Tensor) -> Term:
-        """L_IDE (Eq. 1).
+        """L_IDE (Eq. 1) of logits (b, N): the mean over this process's part of the batch.
 
-        Args:
-            logits: (b, N) of the identity head, for the images of this process: the term is a mean
-                over images, so the mean over the processes gives that of the global batch.
-            pids: (B,) identity labels of the global batch, as everything below.
+        The mean over the processes is that of the global batch.
         """
         # DistributedDataParallel waits for the gradient of every parameter, also at weight 0.
         if self.settings.weight_identity == 0 and not distributed.active():
@@ -117,12 +120,7 @@ class DDANObjective:
         return losses.identity_loss(logits, own_pids, self.settings.label_smoothing).double()
 
     def triplet(self, features: Tensor, pids: Tensor) -> Term:
-        """L_Triplet (Eq. 2).
-
-        Args:
-            features: (B, D) m of the mapping network.
-            pids: (B,) identity labels.
-        """
+        """L_Triplet (Eq. 2) of m."""
         settings = self.settings
         if settings.weight_triplet == 0:
             return OFF
@@ -131,25 +129,22 @@ class DDANObjective:
         ).double()
 
     def confusion(self, aligned: Tensor) -> Term:
-        """L_DA-T (Eq. 5), of which the discriminator sees no gradient.
+        """L_DA-T (Eq. 5), which leaves the discriminator without a gradient.
 
         Args:
             aligned: (B, D) of the mapping network behind an encoder that passes no gradient.
         """
         if self.discriminator is None:
             return OFF
-        with _without_gradient(self.discriminator):
-            logits = self.discriminator(aligned)
-            return losses.domain_confusion_loss(logits, self.settings.confusion).double()
+        constants = {name: each.detach() for name, each in self.discriminator.named_parameters()}
+        logits = functional_call(self.discriminator, constants, aligned)
+        return losses.domain_confusion_loss(logits, self.settings.confusion).double()
 
     def similarity(self, aligned: Tensor, pids: Tensor, domains: Tensor, epoch: int) -> Term:
-        """L_SE (Eq. 8), from its epoch on. It reads the ID pool and leaves it as it is.
+        """L_SE (Eq. 8), from its epoch (0-based) on. It reads the ID pool and leaves it as it is.
 
         Args:
-            aligned: (B, D), as for :meth:`confusion`.
-            pids: (B,) identity labels.
-            domains: (B,) index of each image's source.
-            epoch: 0-based.
+            aligned: as for :meth:`confusion`.
         """
         settings = self.settings
         if self.pool is None or not self.seeks(epoch):
@@ -168,17 +163,12 @@ class DDANObjective:
         """(B, 2) of the discriminator, (B, S) if pairwise; None without one.
 
         Args:
-            features: (B, D) m without gradient, as L3 trains the discriminator only.
+            features: m without gradient, as L3 trains the discriminator only.
         """
         return None if self.discriminator is None else self.discriminator(features)
 
     def discrimination(self, domain_logits: Tensor | None, domains: Tensor) -> Term:
-        """L_DA-D (Eq. 4).
-
-        Args:
-            domain_logits: of :meth:`domain_logits`.
-            domains: (B,) index of each image's source.
-        """
+        """L_DA-D (Eq. 4) of what :meth:`domain_logits` returns."""
         if domain_logits is None:
             return OFF
         labels = self.domain_labels(domains)
@@ -186,12 +176,11 @@ class DDANObjective:
 
     def named(self, *terms: Term) -> dict[str, Tensor]:
         """Those of L_IDE, L_Triplet, L_DA-T, L_SE and L_DA-D that are switched on, by name."""
-        names = (*self.named_weights(), "loss_domain")
-        named = zip(names, terms, strict=True)
+        named = zip((*self.named_weights(), "loss_domain"), terms, strict=True)
         return {name: term for name, term in named if isinstance(term, Tensor)}
 
     def named_weights(self) -> dict[str, float]:
-        """The weights by the name of their term."""
+        """The factors of L1 and L2 (Eq. 9) by the name of their term."""
         return {
             "loss_id": self.weights.identity,
             "loss_triplet": self.weights.triplet,
@@ -205,10 +194,8 @@ class DDANObjective:
         """Accuracies of both heads (%), the discriminator's balanced; the share of each source.
 
         Args:
-            logits: (b, N) of the identity head, for the images of this process.
+            logits: (b, N) of the identity head.
             domain_logits: of :meth:`domain_logits`.
-            pids: (B,) identity labels.
-            domains: (B,) index of each image's source.
         """
         right = logits.argmax(1) == distributed.own(pids)
         rates = {"acc": right.mean(dtype=torch.float32) * 100}
@@ -216,10 +203,11 @@ class DDANObjective:
             labels = self.domain_labels(domains)
             rates["balanced_acc_domain"] = balanced_accuracy(domain_logits, labels)
         shares = (domains[:, None] == self._source_indices).mean(0, dtype=torch.float32)
-        return rates | dict(zip(self._share_names, shares, strict=True))
+        names = (f"share_{source}" for source in self.sources)
+        return rates | dict(zip(names, shares, strict=True))
 
     def seeks(self, epoch: int) -> bool:
-        """Whether images are drawn to similar identities in an epoch (0-based): L_SE is on."""
+        """Whether L_SE is on in an epoch (0-based)."""
         return self.settings.similarity and epoch >= self.settings.similarity_start_epoch
 
     def domain_labels(self, domains: Tensor) -> Tensor:
@@ -228,14 +216,3 @@ class DDANObjective:
             return domains
         assert self.central is not None, "the central domain is decided before training"
         return (domains == self.central).long()
-
-
-@contextmanager
-def _without_gradient(module: nn.Module) -> Iterator[None]:
-    for parameter in module.parameters():
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in module.parameters():
-            parameter.requires_grad_(True)

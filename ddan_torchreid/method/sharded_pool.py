@@ -14,23 +14,18 @@ from .identity_pool import IdentityPool
 
 
 class ShardedIdentityPool(IdentityPool):
-    """The ID pool with its rows shared out to the processes in R blocks of ceil(N / R) identities.
+    """The ID pool (Eqs. 6, 7), shared out to R processes in blocks of ceil(N / R) identities.
 
-    Every method is called by all processes at the same point and with the same global batch, and
-    gives all of them what an `IdentityPool` would give. The R searches of a block each take
-    together as long as the one search of the whole, and are merged. Its ``state_dict`` is that of
-    an `IdentityPool` in the first process, to be loaded by any number of processes, and empty in
-    the others.
+    Every method is called by all processes at the same point with the same global batch, and gives
+    all of them what an :class:`IdentityPool` would give: each searches its block, and the results
+    are merged. In the first process ``state_dict`` is that of an `IdentityPool`, to be loaded by
+    any number of processes; in the others it is empty.
 
-    ``representations``, ``means`` and the other buffers hold this process's block, and one more
-    row: it takes the images of all identities of other processes, which costs less than picking
-    them out (on a GPU the host would have to wait), and is never a candidate.
+    The buffers hold this process's block and one more row. It takes the images of all identities of
+    other processes, which costs less than picking them out (on a GPU the host would have to wait),
+    and is never a candidate.
 
-    Args:
-        identity_domains: (N,) as for an `IdentityPool`; the same in every process.
-        feature_dim: as for an `IdentityPool`, like all further arguments.
-        central_domain: as above.
-        **options: as above.
+    Args: as of an :class:`IdentityPool`, the same in every process.
     """
 
     def __init__(
@@ -47,7 +42,7 @@ class ShardedIdentityPool(IdentityPool):
         return self._sizes
 
     def _largest_channels(self) -> Tensor:
-        # Each process has those of its own identities; the row of the others is never seen.
+        # Of the process's own identities; the row of the others counts as never seen.
         return gather(super()._largest_channels()[None]).any(0)
 
     @torch.no_grad()
@@ -56,21 +51,18 @@ class ShardedIdentityPool(IdentityPool):
         super().update(features, self._local(pids))
         self.seen[-1] = False
 
-    @torch.no_grad()
-    def nearest(
-        self, features: Tensor, domains: Tensor, k: int, pids: Tensor | None = None
+    def _most_similar(
+        self, features: Tensor, domains: Tensor, k: int, own_identities: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """As of an `IdentityPool`, with the global batch; indices are those of the whole pool."""
-        local_pids = None if pids is None else self._local(pids)
-        similarities, indices = self._most_similar(features, domains, k, local_pids)
+        own = None if own_identities is None else self._local(own_identities)
+        similarities, indices = super()._most_similar(features, domains, k, own)
         # (B, R * k): the k best of every block, of which the k best are those of the pool
         similarities, indices = (
             torch.cat(gather(each).chunk(size()), dim=1)
             for each in (similarities, indices + self._start)
         )
         similarities, best = similarities.topk(k, dim=1)
-        valid = similarities > -torch.inf
-        return indices.gather(1, best) * valid, valid
+        return similarities, indices.gather(1, best)
 
     @torch.no_grad()
     def rows(self, indices: Tensor) -> Tensor:

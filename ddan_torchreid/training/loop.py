@@ -18,7 +18,7 @@ from ..data.order import EpochOrder, epoch_seed
 from ..data.reading import read_safely, skip_unreadable
 from ..data.sharding import ShardedSampler, shard_train_loader
 from ..evaluation.central_domain_choice import choose_central_domain
-from ..evaluation.evaluation_loop import TestingEngine, Watched
+from ..evaluation.evaluation_loop import TestingEngine
 from ..system import random_state
 from ..system.files import expanded
 from ..system.folder_lock import locked
@@ -218,9 +218,10 @@ class EpochLoop(TestingEngine):
             raise
 
     def watched(self, loader: Any) -> Any:
-        """A test loader between whose batches a signal can stop the run."""
-        ended = Position(self.epoch + 1)
-        return Watched(super().watched(loader), lambda: self._stop_if_asked(ended, untested=True))
+        """The batches of a test loader, between which a signal can stop the run."""
+        for batch in super().watched(loader):
+            yield batch
+            self._stop_if_asked(Position(self.epoch + 1), untested=True)
 
     def two_stepped_transfer_learning(self, *args: Any, **keywords: Any) -> None:
         """torchreid's, which opens and freezes layers."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torchreid
 
 from ddan_torchreid.evaluation import ranking
 from ddan_torchreid.evaluation.ranking import EVALUATORS, evaluate_rank, rank_matches
@@ -90,9 +89,3 @@ def test_the_cuhk03_metric_is_torchreids():
         )
         results.append([*cmc, mean_ap])
     assert results[0] == results[1]
-
-
-def test_torchreids_evaluator_stays_at_hand():
-    assert EVALUATORS["torchreid"] is not evaluate_rank
-    assert EVALUATORS["torchreid"].__module__.startswith("torchreid")
-    assert torchreid.metrics.evaluate_rank is EVALUATORS["torchreid"]

@@ -37,21 +37,14 @@ def test_the_hash_follows_images_and_labels_only(drawn):
         assert dataclasses.replace(drawn, splits=splits).sha256 != drawn.sha256
 
 
-def change(content, key, value):
-    return {**content, key: value}
-
-
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        (lambda c: change(c, "dataset", "prid"), "hash"),
-        (lambda c: change(c, "format", "other 2"), "format is 'other 2'"),
-        (lambda c: change(c, "splits", c["splits"][:1]), "hash"),
-        (lambda c: change(c, "splits", []), "no split"),
-        (lambda c: change(c, "splits", [{**c["splits"][0], "query": []}]), "no query"),
-        (lambda c: change(c, "splits", [{**c["splits"][0], "query": [["../a", 1, 1]]}]), "../a"),
-        (lambda c: change(c, "splits", [{**c["splits"][0], "query": [["/etc/a", 1, 1]]}]), "/etc"),
-        (lambda c: change(c, "splits", [{**c["splits"][0], "query": [["a", "1", 1]]}]), "numbers"),
+        (lambda c: c | {"dataset": "prid"}, "hash"),
+        (lambda c: c | {"format": "other 2"}, "format is 'other 2'"),
+        (lambda c: c | {"splits": c["splits"][:1]}, "hash"),
+        (lambda c: c | {"splits": [{**c["splits"][0], "query": []}]}, "hash"),
+        (lambda c: c | {"splits": [{**c["splits"][0], "query": [["a"]]}]}, "not a file of splits"),
         (lambda c: [], "not a file of splits"),
         (lambda c: {}, "not a file of splits"),
     ],

@@ -33,13 +33,13 @@ def test_ten_splits_have_the_sizes_of_the_benchmark(name, real_root):
         query, gallery = images(split)
         assert not query & gallery
         assert all((drawn.folder / path).is_file() for path in query | gallery)
-        persons = [image.pid for image in split.query]
         # Single-shot: each query has one match, seen by another camera.
-        assert len(set(persons)) == len(persons)
-        matches = [image for image in split.gallery if image.pid in set(persons)]
-        assert sorted(image.pid for image in matches) == sorted(persons)
-        cameras = {image.pid: image.camid for image in matches}
-        assert all(cameras[image.pid] != image.camid for image in split.query)
+        cameras = {image.pid: image.camid for image in split.query}
+        assert len(cameras) == len(split.query)
+        matches = [image for image in split.gallery if image.pid in cameras]
+        assert {image.pid for image in matches} == cameras.keys()
+        assert len(matches) == len(cameras)
+        assert all(cameras[image.pid] != image.camid for image in matches)
     assert len({split.query for split in drawn.splits}) == len(drawn.splits)
     assert drawn.sha256.startswith(SHA256[name])
 
@@ -73,8 +73,6 @@ def test_torchreids_splits_are_its_own(name, real_root):
     for split, dataset in zip(stored.splits, classes, strict=True):
         for part, items in ((split.query, dataset.query), (split.gallery, dataset.gallery)):
             found = {os.path.realpath(stored.folder / image.path): image for image in part}
-            # Another test may have come first, and have read the root under another name, which
-            # then stands in torchreid's file.
             read = {os.path.realpath(path): (pid, camid) for path, pid, camid, *_ in items}
             assert found.keys() == read.keys()
             assert all(found[path].camid == camid for path, (_, camid) in read.items())
@@ -101,7 +99,7 @@ def test_torchreids_splits_survive_a_moved_data_root(real_root, tmp_path):
     )
 
 
-def test_fewer_images_are_told(real_root, tmp_path):
+def test_fewer_images_are_reported(real_root, tmp_path):
     shutil.copytree(real_root / "viper", tmp_path / "viper")
     for camera in ("cam_a", "cam_b"):
         for image in sorted((tmp_path / "viper" / "VIPeR" / camera).iterdir())[20:]:
@@ -111,7 +109,7 @@ def test_fewer_images_are_told(real_root, tmp_path):
     assert "viper has 10/10 query and gallery images in a split instead of 316/316" in drawn.note
 
 
-def test_what_is_not_there_is_said(real_root, tmp_path):
+def test_what_is_not_there_is_named(real_root, tmp_path):
     with pytest.raises(FileNotFoundError, match="ilids is not under the data root"):
         draw_splits("ilids", tmp_path, 10)
     with pytest.raises(ValueError, match="grid has 10 splits; write 10 or fewer, not 11"):

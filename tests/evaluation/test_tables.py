@@ -14,12 +14,10 @@ from ddan_torchreid.evaluation import (
 )
 from tests.evaluation.conftest import build_manager
 
-TARGETS = ["ilids", "market1501"]
-
 
 @pytest.fixture
 def small(real_root):
-    return build_manager(real_root, TARGETS)
+    return build_manager(real_root, ["ilids", "market1501"])
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def test_markdown(result):
     assert len({len(line) for line in lines[:5]}) == 1
 
 
-def test_files(result, model, small, tmp_path):
+def test_files(result, tmp_path):
     write_results(result, tmp_path)
     content = json.loads((tmp_path / "results.json").read_text())
     assert content == as_json(result)

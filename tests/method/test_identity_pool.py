@@ -1,27 +1,21 @@
 """Eqs. 6 and 7 and the neighbour search against the slow reference; state."""
 
-import copy
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ddan_torchreid.method.identity_pool import IdentityPool
-
-from .. import reference
+from tests import reference
+from tests.method.tensors import DTYPES, seeded
 
 # Three domains of 5, 4 and 3 identities, interleaved.
 DOMAINS = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 0])
 N, D = len(DOMAINS), 6
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def batch(size, seed, dtype=torch.float32, identities=N):
-    g = generator(seed)
+    g = seeded(seed)
     pids = torch.randint(identities, (size,), generator=g)
     return torch.randn(size, D, generator=g).to(dtype), pids
 
@@ -30,22 +24,26 @@ def filled(central=2, rows=None, domains=DOMAINS, **kwargs):
     """A pool in which every identity has been seen once."""
     pool = IdentityPool(domains, D, central, **kwargs)
     pool.start_epoch()
-    pool.update(
-        torch.randn(N, D, generator=generator(7)) if rows is None else rows, torch.arange(N)
-    )
+    pool.update(torch.randn(N, D, generator=seeded(7)) if rows is None else rows, torch.arange(N))
     return pool
 
 
 def equal(a, b):
-    a, b = a.state_dict(), b.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    """All buffers, those that are not saved included."""
+    a, b = dict(a.named_buffers()), dict(b.named_buffers())
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def assert_same_neighbours(a, b, images, own):
+    for found, expected in zip(a.nearest(images, own, 5), b.nearest(images, own, 5), strict=True):
+        assert torch.equal(found, expected)
 
 
 class TestUpdate:
     @given(
         epochs=st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=4),
         rate=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
-        dtype=st.sampled_from([torch.float64, torch.float32, torch.float16, torch.bfloat16]),
+        dtype=st.sampled_from(DTYPES),
         seed=st.integers(0, 1000),
     )
     @settings(max_examples=80, deadline=None)
@@ -86,32 +84,17 @@ class TestUpdate:
         pool.start_epoch()  # an epoch without it
         assert update(1.0) == 0.25 * 8.5 + 0.75 * 1
 
-    def test_touches_only_the_rows_of_the_batch(self):
-        pool = filled()
-        pool.start_epoch()
-        before = copy.deepcopy(pool)
-        pool.update(torch.ones(3, D), torch.tensor([4, 4, 9]))
-        rest = torch.ones(N, dtype=torch.bool).index_fill(0, torch.tensor([4, 9]), False)
-        for name, value in pool.named_buffers():
-            rows = rest if len(value) == N else slice(None)
-            assert torch.equal(value[rows], before.get_buffer(name)[rows]), name
-
-    def test_keeps_no_graph(self):
-        features, pids = batch(8, 0)
-        features.requires_grad_()
-        pool = IdentityPool(DOMAINS, D, 2)
-        pool.update(features, pids)
-        assert not pool.representations.requires_grad
-
     @pytest.mark.parametrize("autocast", [False, True])
     def test_the_order_of_the_batch_and_autocast_change_no_bit(self, autocast):
         features, pids = batch(64, 0)
+        features.requires_grad_()
         a, b = IdentityPool(DOMAINS, D, 2), IdentityPool(DOMAINS, D, 2)
-        order = torch.randperm(64, generator=generator())
+        order = torch.randperm(64, generator=seeded())
         a.update(features, pids)
         with torch.autocast("cpu", enabled=autocast):
             b.update(features[order], pids[order])
         assert equal(a, b)
+        assert not a.representations.requires_grad
 
 
 class TestNearest:
@@ -139,28 +122,23 @@ class TestNearest:
         assert indices[~valid].eq(0).all()
         for i in range(size):
             pid = int(own[i])
-            expected = slow.ranking(images[i], int(DOMAINS[pid]), pid)[:k]
-            found = indices[i][valid[i]].tolist()
-            assert valid[i].tolist() == [j < len(expected) for j in range(k)]
-            similarity = {identity: s for s, identity in slow.ranking(images[i], DOMAINS[pid], pid)}
-            assert [similarity[j] for j in found] == pytest.approx(
-                [s for s, _ in expected], abs=1e-5
-            )
+            ranking = slow.ranking(images[i], int(DOMAINS[pid]), pid)
+            assert valid[i].tolist() == [j < len(ranking) for j in range(k)]
+            similarity = {identity: s for s, identity in ranking}
+            found = [similarity[j] for j in indices[i][valid[i]].tolist()]
+            assert found == pytest.approx([s for s, _ in ranking[:k]], abs=1e-5)
 
     def test_the_central_domain_can_be_set_later(self):
-        later, features = filled(central=None), torch.randn(3, D)
+        later = filled(central=None)
         later.central_domain = 2
-        expected = filled(central=2).nearest(features, torch.arange(3), 5)
-        for found, same in zip(later.nearest(features, torch.arange(3), 5), expected, strict=True):
-            assert torch.equal(found, same)
+        assert_same_neighbours(later, filled(central=2), torch.randn(3, D), torch.arange(3))
 
     def test_rows_of_length_zero_have_similarity_zero(self):
-        rows = torch.randn(N, D, generator=generator())
+        rows = torch.randn(N, D, generator=seeded())
         rows[1], rows[4], rows[7], rows[10] = torch.zeros(D), torch.ones(D), -torch.ones(D), 0
         pool = filled(central=None, rows=rows, domains=(DOMAINS == 1).long())
         indices, valid = pool.nearest(torch.ones(1, D), torch.tensor([0]), 4)
-        assert indices[0, 0] == 4
-        assert indices[0, 3] == 7
+        assert (indices[0, 0], indices[0, 3]) == (4, 7)
         assert valid.all()
         zeros, valid = pool.nearest(torch.zeros(1, D), torch.tensor([0]), 4)
         assert sorted(zeros[0].tolist()) == [1, 4, 7, 10]
@@ -185,11 +163,8 @@ class TestState:
         assert not any("norm" in name for name in a.state_dict())  # derived, so not saved
         images, own = batch(16, 5)
         for step in range(4):
-            for found, expected in zip(
-                a.nearest(images, DOMAINS[own], 5), b.nearest(images, DOMAINS[own], 5), strict=True
-            ):
-                assert torch.equal(found, expected)
-            assert all(torch.equal(x, b.get_buffer(name)) for name, x in a.named_buffers())
+            assert_same_neighbours(a, b, images, DOMAINS[own])
+            assert equal(a, b)
             if step == 2:
                 a.start_epoch()
                 b.start_epoch()
@@ -200,37 +175,35 @@ class TestState:
     def test_loading_takes_the_domains_of_the_identities(self):
         a, b = filled(central=2, domains=DOMAINS.flip(0)), filled(central=2)
         b.load_state_dict(a.state_dict())
-        images, own = torch.randn(3, D, generator=generator()), torch.arange(3)
-        expected = a.nearest(images, own, 5)
-        for found, same in zip(b.nearest(images, own, 5), expected, strict=True):
-            assert torch.equal(found, same)
+        assert_same_neighbours(a, b, torch.randn(3, D), torch.arange(3))
 
 
-class TestErrors:
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (([], 4, None), "vector of integers"),
-            (([[0, 1]], 4, None), "vector of integers"),
-            (([0.0, 1.0], 4, None), "vector of integers"),
-            (([0, -1], 4, None), "must not be negative"),
-            (([0, 1], 4, 2), r"no identity belongs to central_domain=2: the domains are \[0, 1\]"),
-            (([0, 1], 0, 1), "feature_dim"),
-            (([0, 1], 4, 1, 1.5), "update_rate"),
-        ],
-    )
-    def test_construction(self, arguments, message):
-        with pytest.raises(ValueError, match=message):
-            IdentityPool(*arguments)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], 4, None), "an ID pool needs identity_domains"),
+        (([[0, 1]], 4, None), "an ID pool needs identity_domains"),
+        (([0.0, 1.0], 4, None), "an ID pool needs identity_domains"),
+        (([0, -1], 4, None), "an ID pool needs identity_domains"),
+        (([0, 1], 0, 1), "feature_dim"),
+        (([0, 1], 4, 2), r"central_domain=2: the domains are \[0, 1\]"),
+        (([0, 1], 4, 1, 1.5), "update_rate"),
+    ],
+)
+def test_arguments_that_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        IdentityPool(*arguments)
 
-    def test_use(self):
-        pool, pids = filled(), torch.tensor([0, 1])
-        with pytest.raises(ValueError, match="k must be at least 1, got 0"):
-            pool.nearest(torch.ones(2, D), pids, 0)
-        with pytest.raises(ValueError, match=r"features must be \(B, 6\), got \(2, 5\)"):
-            pool.update(torch.ones(2, 5), pids)
-        with pytest.raises(ValueError, match=r"domains must be \(3,\), one per image, got \(2,\)"):
-            pool.nearest(torch.ones(3, D), pids, 1)
+
+def test_batches_that_are_refused():
+    pool, pids = filled(), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        pool.nearest(torch.ones(2, D), pids, 0)
+    for features in (torch.ones(2, 5), torch.ones(3, D), torch.ones(2, 1, D)):
+        with pytest.raises(ValueError, match=r"an ID pool needs features \(B, 6\) and labels"):
+            pool.update(features, pids)
+        with pytest.raises(ValueError, match=r"an ID pool needs features \(B, 6\) and labels"):
+            pool.nearest(features, pids, 1)
 
 
 def test_distinct_largest_channels_are_those_of_identities_that_have_been_seen():

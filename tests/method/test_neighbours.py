@@ -7,15 +7,7 @@ from hypothesis import strategies as st
 
 from ddan_torchreid.method.identity_pool import IdentityPool
 from ddan_torchreid.method.neighbours import BLOCK, blockwise_topk
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def found(values, k):
-    """Of values (rows, columns)."""
-    return blockwise_topk(values.t().contiguous(), k, torch.arange(BLOCK))
+from tests.method.tensors import seeded
 
 
 @given(
@@ -33,7 +25,7 @@ def test_equals_sorting(rows, blocks, k, levels, share, seed):
     shape = (rows, blocks * BLOCK)
     values = torch.randint(levels, shape, generator=generator).float()
     values[torch.rand(shape, generator=generator) < share] = -torch.inf
-    largest, places = found(values, k)
+    largest, places = blockwise_topk(values.t().contiguous(), k, torch.arange(BLOCK))
     there = min(k, shape[1])
     expected = values.sort(dim=1, descending=True).values[:, :k]
     assert largest.shape == places.shape == (rows, k)

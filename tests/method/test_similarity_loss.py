@@ -7,32 +7,18 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
 from ddan_torchreid.method.losses import similarity_enhancement_loss
-
-from .. import reference
+from tests import reference
+from tests.method.tensors import EVERY_DTYPE, assert_scalar, normal, seeded
 
 SIZES = st.integers(1, 6)
 LOGS = pytest.mark.parametrize("log", ["exact", "released"])
-# The reference gets the rounded input, so half precision owes float32 accuracy.
-DTYPES = pytest.mark.parametrize(
-    ("dtype", "tolerance"),
-    [(torch.float64, 1e-10), (torch.float32, 1e-4), (torch.bfloat16, 1e-4), (torch.float16, 1e-4)],
-    ids=str,
-)
-
-
-def generator(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=generator(seed), dtype=torch.float64).to(dtype)
+REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "eq8"])
 
 
 @LOGS
-@DTYPES
+@EVERY_DTYPE
 @given(
     batch=SIZES,
     k=st.integers(0, 5),
@@ -43,33 +29,17 @@ def normal(*shape, seed=0, dtype=torch.float64):
     seed=st.integers(0, 10_000),
 )
 @settings(max_examples=30, deadline=None)
-def test_matches_reference(
-    log, dtype, tolerance, batch, k, dim, temperature, reduction, masked, seed
-):
+def test_it_is_its_reference(log, dtype, batch, k, dim, temperature, reduction, masked, seed):
     features = normal(batch, dim, seed=seed, dtype=dtype)
     neighbours = normal(batch, k, dim, seed=seed + 1, dtype=dtype)
-    valid = torch.rand(batch, k, generator=generator(seed)) < (0.6 if masked else 2)
+    valid = torch.rand(batch, k, generator=seeded(seed)) < (0.6 if masked else 2)
     value = similarity_enhancement_loss(
         features, neighbours, temperature, reduction, valid if masked else None, log
     )
     expected = reference.similarity_enhancement(
         features.tolist(), neighbours.tolist(), temperature, reduction, valid.tolist(), log
     )
-    assert value.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
-    assert value.item() == pytest.approx(expected, rel=tolerance, abs=tolerance)
-
-
-@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
-@pytest.mark.parametrize("temperature", [0.05, 2e-3])
-def test_the_exact_mean_is_torchs_divergence_in_both_directions(temperature):
-    """KLDivLoss averages over every element."""
-    features, neighbours = normal(6, 40).relu(), normal(6, 8, 40, seed=1).relu()
-    log_p = F.log_softmax(features / temperature, 1)[:, None].expand_as(neighbours)
-    log_q = F.log_softmax(neighbours / temperature, 2)
-    kl_div = nn.KLDivLoss(reduction="mean")
-    expected = kl_div(log_p, log_q.exp()) + kl_div(log_q, log_p.exp())
-    value = similarity_enhancement_loss(features, neighbours, temperature)
-    torch.testing.assert_close(value, expected)
+    assert_scalar(value, expected, dtype)
 
 
 def pooled(log, dtype=torch.float64):
@@ -101,16 +71,8 @@ def test_float32_loses_little_at_the_published_temperature(log):
 
 
 @LOGS
-def test_eq8_is_batch_times_dimension_times_the_mean(log):
-    features, neighbours = normal(6, 40), normal(6, 8, 40, seed=1)
-    mean = similarity_enhancement_loss(features, neighbours, 0.1, log=log)
-    eq8 = similarity_enhancement_loss(features, neighbours, 0.1, "eq8", log=log)
-    torch.testing.assert_close(eq8, 6 * 40 * mean)
-
-
-@LOGS
+@REDUCTIONS
 @pytest.mark.parametrize("temperature", [0.5, 0.05])
-@pytest.mark.parametrize("reduction", ["mean", "eq8"])
 def test_gradients(reduction, temperature, log):
     features, neighbours = normal(3, 5).requires_grad_(), normal(3, 4, 5, seed=1)
     neighbours.requires_grad_()
@@ -127,7 +89,7 @@ def test_gradients(reduction, temperature, log):
 
 
 @LOGS
-@pytest.mark.parametrize("reduction", ["mean", "eq8"])
+@REDUCTIONS
 def test_invalid_slots_do_not_count_whatever_they_hold(reduction, log):
     features, neighbours = normal(2, 5).requires_grad_(), normal(2, 3, 5, seed=1)
     expected = similarity_enhancement_loss(features, neighbours[:, :2], 0.1, reduction, log=log)
@@ -140,7 +102,7 @@ def test_invalid_slots_do_not_count_whatever_they_hold(reduction, log):
 
 
 @LOGS
-@pytest.mark.parametrize("reduction", ["mean", "eq8"])
+@REDUCTIONS
 @pytest.mark.parametrize(("batch", "k"), [(3, 2), (3, 0), (0, 2)])
 def test_no_valid_pair_is_zero_with_a_graph(reduction, batch, k, log):
     features = normal(batch, 4).requires_grad_()
@@ -153,13 +115,12 @@ def test_no_valid_pair_is_zero_with_a_graph(reduction, batch, k, log):
 
 
 @LOGS
+@pytest.mark.parametrize("temperature", [1e-8, 2e-3])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
-@pytest.mark.parametrize("temperature", [1e-8, 1e-5, 2e-3, 10.0])
-@pytest.mark.parametrize("scale", [0, 1, 1e4, math.inf])
-def test_finite_for_all_finite_features(dtype, temperature, scale, log):
-    limit = torch.finfo(dtype).max
-    features = (normal(4, 6) * scale).clamp(-limit, limit).to(dtype)
-    neighbours = (normal(4, 3, 6, seed=1) * scale).clamp(-limit, limit).to(dtype)
+def test_finite_for_the_largest_features(dtype, temperature, log):
+    features, neighbours = (
+        (x.sign() * torch.finfo(dtype).max).to(dtype) for x in (normal(4, 6), normal(4, 3, 6))
+    )
     features = features.float().requires_grad_()
     for reduction in ("mean", "eq8"):
         value = similarity_enhancement_loss(features, neighbours, temperature, reduction, log=log)
@@ -168,22 +129,12 @@ def test_finite_for_all_finite_features(dtype, temperature, scale, log):
         assert gradient.isfinite().all()
 
 
-def test_gradient_survives_the_published_temperature():
-    """At tau = 2e-3 most probabilities are below the 1e-8 that the release adds to them."""
-    features, neighbours = normal(4, 64).relu(), normal(4, 8, 64, seed=1).relu()
-    features.requires_grad_()
-    similarity_enhancement_loss(features, neighbours, 2e-3).backward()
-    assert features.grad.norm(dim=1).min() > 0
-    assert similarity_enhancement_loss(features, neighbours, 2e-3) > 0
-
-
-def test_same_under_autocast():
+def test_autocast_changes_nothing():
     features = normal(4, 64, dtype=torch.bfloat16)
     neighbours = normal(4, 8, 64, seed=1, dtype=torch.float32)
     expected = similarity_enhancement_loss(features, neighbours, 2e-3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = similarity_enhancement_loss(features, neighbours, 2e-3)
-    assert torch.equal(value, expected)
+        assert torch.equal(similarity_enhancement_loss(features, neighbours, 2e-3), expected)
 
 
 def test_errors():
