@@ -16,10 +16,6 @@ def optimizer_like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch
 
     The release trains the discriminator with the optimiser and rate of the newly added layers,
     which in torchreid is the last parameter group.
-
-    Args:
-        optimizer: the optimiser to follow.
-        module: the module to train.
     """
     accepted = inspect.signature(type(optimizer)).parameters
     settings = {key: value for key, value in optimizer.defaults.items() if key in accepted}
@@ -58,10 +54,9 @@ class FollowingSchedule:
 class WarmUp:
     """Learning rates that rise linearly over the first steps, to what their schedulers say.
 
-    The groups hold a smaller rate while the optimisers step and at no other time, so no scheduler
-    computes from it, whatever its kind, and no checkpoint holds it. PyTorch's ``LinearLR`` would
-    change the rates for good: it is undone by schedulers in closed form, such as ``LambdaLR``, and
-    leaves rounding errors to the others.
+    The groups hold the smaller rate only while the optimisers step, so no scheduler computes from
+    it and no checkpoint holds it. PyTorch's ``LinearLR`` changes the rates for good: schedulers in
+    closed form, such as ``LambdaLR``, undo it, and it leaves rounding errors to the others.
 
     Attributes:
         taken: steps so far; skipped ones do not count.

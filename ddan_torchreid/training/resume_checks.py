@@ -29,13 +29,20 @@ _KEYS = {
     "step_size": "train.stepsize",
     "gamma": "train.gamma",
 }
-# By what only its state has.
-_OPTIMIZERS = {"alpha": "rmsprop", "nesterov": "sgd", "betas": "radam"}
-_SCHEDULES = {"T_max": "cosine", "milestones": "multi_step", "step_size": "single_step"}
+# Optimisers and schedules, by a setting that others lack: of two that hold, the first one.
+_KINDS = {
+    "alpha": "rmsprop",
+    "nesterov": "sgd",
+    "amsgrad": "adam",
+    "betas": "radam",
+    "T_max": "cosine",
+    "milestones": "multi_step",
+    "step_size": "single_step",
+}
 
 
 def check_data(path: Path, written: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuses another model or other data, where what was saved of each identity means another.
+    """Refuses another model or other data, where the rows of the identities would be others'.
 
     Args:
         path: of the checkpoint.
@@ -63,10 +70,7 @@ def check_fit(
 ) -> None:
     """Refuses networks of another size, which would fail with half of the checkpoint loaded.
 
-    Args:
-        path: of the checkpoint.
-        models: as they are now, by name. One without parameters takes what its own loading takes.
-        states: what the checkpoint has of them.
+    A module without parameters, such as the ID pool, takes what its own loading takes.
     """
     for name, state in states.items():
         module, weights = distributed.unwrapped(models[name]), unprefixed(state)
@@ -124,11 +128,9 @@ def check_batch_size(path: Path, written: dict[str, Any], now: int) -> None:
 
 
 def _optimizer_changes(written: dict[str, Any], optimizer: torch.optim.Optimizer) -> list[str]:
-    """What loading an optimiser's ``state_dict`` would replace or fail on, in words."""
     before, after = written["param_groups"], optimizer.param_groups
-    kinds = _optimizer_kind(before[0]), _optimizer_kind(after[0])
-    if kinds[0] != kinds[1]:
-        return [f"train.optim was {kinds[0]}, now {kinds[1]}"]
+    if (was := _kind(before[0])) != (now := _kind(after[0])):
+        return [f"train.optim was {was}, now {now}"]
     if len(before) != len(after):
         return [f"train.staged_lr was {len(before) > 1}, now {len(after) > 1}"]
     for old, new in zip(before, after, strict=True):
@@ -140,19 +142,14 @@ def _optimizer_changes(written: dict[str, Any], optimizer: torch.optim.Optimizer
             for value in values
         ):
             return ["train.new_layers named other layers"]
-    # PyTorch's cyclic schedules, which no configuration has, change these as they go.
+    # PyTorch's cyclic schedules change these as they go.
     moving = ("momentum", "betas") if "max_momentum" in after[0] else ()
     return _changed({key: value for key, value in before[0].items() if key not in moving}, after[0])
 
 
 def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of a learning-rate schedule its saved ``state_dict`` would replace, in words."""
-    kinds = [
-        next((kind for key, kind in _SCHEDULES.items() if key in state), "another one")
-        for state in (written, now)
-    ]
-    if kinds[0] != kinds[1]:
-        return [f"train.lr_scheduler was {kinds[0]}, now {kinds[1]}"]
+    if (kind := _kind(written)) != (kind_now := _kind(now)):
+        return [f"train.lr_scheduler was {kind}, now {kind_now}"]
     words = _changed(written, now)
     # Of each parameter group before the first epoch; with train.staged_lr the last is train.lr.
     before, after = (list(state.get("base_lrs", ())) for state in (written, now))
@@ -163,6 +160,12 @@ def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]
     return words
 
 
+def _kind(state: dict[str, Any]) -> str:
+    if state.get("amsgrad"):
+        return "amsgrad"
+    return next((kind for key, kind in _KINDS.items() if key in state), "another one")
+
+
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key} was {_plain(before[name])}, now {_plain(now[name])}"
@@ -171,14 +174,8 @@ def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
 
 
-def _optimizer_kind(group: dict[str, Any]) -> str:
-    """The optimiser of ``train.optim`` whose settings these are."""
-    if "amsgrad" in group:
-        return "amsgrad" if group["amsgrad"] else "adam"
-    return next((kind for key, kind in _OPTIMIZERS.items() if key in group), "another one")
-
-
 def _plain(value: Any) -> Any:
+    # As configurations have it: 10 for 10.0, and [1, 2] for a Counter of milestones.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return sorted(value) if isinstance(value, dict) else value

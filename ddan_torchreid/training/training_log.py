@@ -53,15 +53,15 @@ class EpochLog:
                 parts.append(f"({means[rate]:.0f}%)")
         if means.get("skipped"):
             parts.append(f"skipped {means['skipped']:.1f}%")
+        line = " ".join(parts)
         gradients = [
             f"{TERMS[key.removeprefix('gradient_')][0]} {value:.3g}"
             for key, value in means.items()
             if key.startswith("gradient_")
         ]
-        lines = [" ".join(parts)]
         if gradients:
-            lines.append(f"gradients on the mapping network: {' '.join(gradients)}")
-        return "\n".join(lines)
+            line += f"\ngradients on the mapping network: {' '.join(gradients)}"
+        return line
 
     def write(self, writer: Any, step: int) -> None:
         """Writes all means, and the learning rate, to TensorBoard under torchreid's names."""
@@ -91,7 +91,7 @@ def pool_line(epoch: int, channels: int, identities: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes, hours = int(seconds) // 60, int(seconds) // 3600
-    if hours:
-        return f"{hours}h{minutes % 60:02d}m"
+    minutes = int(seconds) // 60
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
     return f"{minutes}m{int(seconds) % 60:02d}s"
