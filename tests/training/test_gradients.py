@@ -73,13 +73,6 @@ def test_a_term_that_is_off_has_no_gradient(small_engine):
     assert found == ["gradient_loss_id", "gradient_loss_triplet"]
 
 
-def test_the_mean_over_accumulated_batches_is_reported(small_engine):
-    engine = prepared(small_engine("ddan.log_gradients", "1"))
-    batch = first_batch(engine)
-    summary = engine.forward_backward([batch, batch])
-    assert all(summary[f"gradient_{name}"] > 0 for name in TERMS[:3])
-
-
 def stepping(*gradients):
     """An optimiser of one parameter for each gradient, in a group of its own; None is allowed."""
     parameters = [torch.nn.Parameter(torch.zeros(2, 3)) for _ in gradients]
@@ -88,18 +81,14 @@ def stepping(*gradients):
     return torch.optim.SGD([{"params": [parameter]} for parameter in parameters], lr=0.1)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize(("bad", "place"), [("nan", 0), ("inf", 1), ("-inf", 2)])
 def test_one_number_that_is_not_finite_is_found_wherever_it_is(bad, place):
     gradients = [torch.full((2, 3), 3e38) for _ in range(3)]  # whose sum and norm overflow
     optimizers = [stepping(gradients[0], None), stepping(*gradients[1:])]
     assert not_finite(optimizers) == 0
     before = [each.clone() for each in gradients]
-    gradients[place][1, 2] = bad
+    gradients[place][1, 2] = float(bad)
     assert not_finite(optimizers) == 1
     gradients[place][1, 2] = 3e38
     assert all(map(torch.equal, gradients, before))
-
-
-def test_without_gradients_all_are_finite():
     assert not_finite([stepping(None)]) == 0
