@@ -78,7 +78,6 @@ def load_weights(
     """Loads the weights of a checkpoint into a model, all but an identity head of another size.
 
     Args:
-        model: wrapped in ``DataParallel`` or not.
         path: a checkpoint with or without ``module.`` prefixes.
         new_head: leave the classifier as it is, even if its size fits: it is of other identities.
             A neck that the file lacks stays new too.

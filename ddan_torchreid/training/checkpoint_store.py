@@ -49,10 +49,9 @@ class ResumePoint:
     """Where a checkpoint continues.
 
     Attributes:
-        position: how far its run had come.
         untested: the test that follows its last epoch was not finished.
-        random: state of this process's generators, from `random_state.capture`; None of a process
-            that the run did not have.
+        random: state of this process's generators, from `random_state.capture`; None if the run
+            did not have this process.
     """
 
     position: Position
@@ -107,7 +106,6 @@ def read_set(
     Args:
         path: the model's file.
         names: of the models to read; by default those that the checkpoint was written with.
-        mmap: leave tensors on the disk until they are used.
 
     Raises:
         FileNotFoundError: a file is missing.

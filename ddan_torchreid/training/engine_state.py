@@ -17,15 +17,12 @@ class EngineState(Protocol):
     """What a step is taken with, and what a checkpoint is written from and loaded into.
 
     Attributes:
-        model: wrapped in ``DataParallel`` or not.
-        bare_model: the same without.
+        model: wrapped in ``DataParallel`` or not; ``bare_model`` is the same without.
         discriminator: None without adversarial alignment.
         pool: None without the similarity term.
-        sources: names of the source domains.
         epoch, batch_idx: where the training is, both from 0.
         keeper: of the output folder; None outside a run.
-        extra_states, configuration, started, resumed: as in
-            :class:`~ddan_torchreid.training.loop.EpochLoop`.
+        extra_states, configuration, started, resumed: see `loop.EpochLoop`.
     """
 
     settings: DDANSettings

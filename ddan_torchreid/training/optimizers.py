@@ -24,13 +24,9 @@ def optimizer_like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch
 
 
 class FollowingSchedule:
-    """Gives an optimiser the learning rate that another one has, whatever scheduler drives that.
+    """Gives an optimiser the rate of its leader's last parameter group, whatever drives that.
 
     Has the part of a scheduler's interface that torchreid's engine uses.
-
-    Args:
-        optimizer: the optimiser to set.
-        leader: the optimiser to read; the rate is that of its last parameter group.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer) -> None:
@@ -62,8 +58,7 @@ class WarmUp:
         taken: steps so far; skipped ones do not count.
 
     Args:
-        steps: N; step n of the run has n / N of the rate, from step N on it has all. 0: all of it
-            from the first one on.
+        steps: N; step n of the run has n / N of the rate, and all of it from step N on.
     """
 
     def __init__(self, steps: int) -> None:

@@ -29,8 +29,7 @@ def resume(engine: EngineState, path: str | Path) -> int:
         ValueError: other sources, identities, central domain, optimiser, learning rate or schedule
             than when the checkpoint was written, or within an epoch another batch size; the
             message lists the differences.
-        FileNotFoundError: the checkpoint, or the discriminator's or ID pool's beside it, is
-            missing.
+        FileNotFoundError: the file of the model, the discriminator or the ID pool is missing.
         OSError: a file cannot be read now.
     """
     path = Path(path)

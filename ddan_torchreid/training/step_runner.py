@@ -29,7 +29,7 @@ class StepRunner:
     """Takes steps with the losses that an engine computes for a batch.
 
     It accumulates the gradients of several batches, scales them for float16, averages them over
-    processes, looks for numbers that are not finite before any weight changes, warms the learning
+    processes, stops at numbers that are not finite before any weight changes, warms the learning
     rate up, and records the device's part of the step as a CUDA graph where that is faster.
 
     Attributes:
@@ -87,10 +87,7 @@ class StepRunner:
         return states | ({"warmup": self.warmup} if self.warmup.steps else {})
 
     def step(self, data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, float]:
-        """Takes one step on a batch, or on the mean over several.
-
-        Args, Returns, Raises: see :meth:`~ddan_torchreid.engine.ImageDDANEngine.forward_backward`.
-        """
+        """See :meth:`~ddan_torchreid.engine.ImageDDANEngine.forward_backward`."""
         engine = self._engine
         batches = data if isinstance(data, list) else [data]
         optimizers = [each for each in engine._optims.values() if each is not None]
@@ -155,7 +152,6 @@ class StepRunner:
         A graph may be recorded of it; a replay runs none of its Python code.
 
         Args:
-            images, pids, domains: as ``losses`` of the engine takes them.
             share: of this batch in the step.
             watch: also measure the gradient of each term.
         """
@@ -186,7 +182,7 @@ class StepRunner:
     def _check(
         self, batches: Sequence[dict], summaries: Sequence[dict[str, float]], names: Sequence[str]
     ) -> bool:
-        """Whether all gradients are finite; ends the run if that cannot be an overflow of float16.
+        """Whether all gradients are finite; ends the run unless float16 may have overflowed.
 
         Takes ``not_finite`` out of the summaries.
         """

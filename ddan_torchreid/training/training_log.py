@@ -22,11 +22,7 @@ LEGEND = (
 
 
 class EpochLog:
-    """Means over the steps of an epoch.
-
-    Args:
-        engine: torchreid's, in an epoch.
-    """
+    """Means over the steps of an engine's epoch."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -71,12 +67,9 @@ class EpochLog:
 
 
 def pool_line(epoch: int, channels: int, identities: int) -> str:
-    """What the ID pool is like at the end of an epoch, with a warning when it has collapsed.
+    """What the ID pool is like at the end of an epoch (from 1), with a warning if it has collapsed.
 
-    Args:
-        epoch: 1-based.
-        channels: see `IdentityPool.distinct_largest_channels`.
-        identities: N.
+    ``channels`` is what `IdentityPool.distinct_largest_channels` counts.
     """
     channel = "channel" if channels == 1 else "channels"
     line = f"ID pool after epoch {epoch}: {channels} distinct largest {channel} over {identities} "

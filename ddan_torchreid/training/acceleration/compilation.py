@@ -15,10 +15,6 @@ def compile_encoder(model: nn.Module, device: torch.device) -> None:
     through twice (:func:`~ddan_torchreid.models.ddan_model.map_and_align`). Test-time features are
     computed without it, and the keys of the ``state_dict`` stay.
 
-    Args:
-        model: a :class:`~ddan_torchreid.models.DDANModel`, wrapped in ``DataParallel`` or not.
-        device: of the model.
-
     Raises:
         ValueError: nothing can be compiled here for this device; the message says why.
     """

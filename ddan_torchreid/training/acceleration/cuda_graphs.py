@@ -144,11 +144,9 @@ def _add_basis(module: nn.Module, basis: list) -> bool:
 
 
 class Recording:
-    """One graph, with the tensors that it reads and those that it writes.
+    """One graph of a step, with the tensors that it reads and those that it writes.
 
     Args:
-        step: what is recorded.
-        inputs: tensors like those of every replay.
         parameters: those that the step may add gradients to.
         memory: ``graph.pool()`` of another recording, to be shared; None for its own.
 

@@ -58,10 +58,6 @@ class GradientScaler(torch.amp.GradScaler):
 
     Attributes:
         overflows: steps in a row that were skipped.
-
-    Args:
-        dtype: that the model computes in.
-        device: of the model.
     """
 
     def __init__(self, dtype: torch.dtype | None, device: torch.device) -> None:
@@ -73,6 +69,6 @@ class GradientScaler(torch.amp.GradScaler):
         return self.is_enabled() and self.overflows < MOST_OVERFLOWS
 
     def end_step(self, finite: bool) -> None:
-        """Adapts the scale, after ``unscale_``: halves it on overflow, doubles it now and then."""
+        """Adapts the scale after ``unscale_``: halves it on overflow, doubles it now and then."""
         self.overflows = 0 if finite else self.overflows + 1
         self.update()
