@@ -26,7 +26,7 @@ CHANGED = {
     ("train.staged_lr", "True"): "train.staged_lr was False, now True",
     ("train.lr_scheduler", "cosine"): "train.lr_scheduler was single_step, now cosine",
     ("ddan.warmup_steps", "5"): "ddan.warmup_steps was 0, now 5; resume with the same",
-    ("train.lr", "0.01"): "train.lr was 0.0003, now 0.01; resume with the same .*train.lr,",
+    ("train.lr", "0.01"): "train.lr was 0.0003, now 0.01; resume with the same",
     ("data.sources", "['mall', 'film']"): "sources was .*, now .'mall', 'film'.",
 }
 
