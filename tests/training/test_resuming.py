@@ -127,7 +127,7 @@ def test_a_fine_tuning_goes_on_with_the_same_command(words, tmp_path, capsys):
     assert "start anew" not in output
 
 
-def test_an_automatic_choice_of_the_centre_is_resumed(small_engine, small_config, tmp_path):
+def test_an_automatic_central_domain_is_resumed(small_engine, small_config, tmp_path):
     engine = trained(small_engine, tmp_path, 1, "ddan.central_domain", "auto")
     path = tmp_path / "model" / "model.pth.tar-1"
     resumed = builder.build(small_config("ddan.central_domain", "auto", "model.resume", str(path)))

@@ -7,7 +7,7 @@ has started the next. A graph starts all of them at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any
 
@@ -46,7 +46,7 @@ def wanted(settings: DDANSettings, model: nn.Module, device: torch.device) -> bo
         torch.version.cuda is not None
         and settings.accumulate_steps == 1
         and settings.pool_device == "model"
-        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # somebody looks for an error
+        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # set to look for an error
         and all(map(familiar, model.modules()))
     )
 
@@ -107,18 +107,15 @@ class RecordedStep:
                 return self._step(*inputs)
             # Only one is replayed at a time, so they share their memory.
             memory = next((each.graph.pool() for each in self._recordings.values()), None)
-            parameters = self._parameters()
             with without_trace(*self._trained):
-                self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
+                self._recordings[sizes] = Recording(self._step, inputs, self._trained, memory)
         return self._recordings[sizes].replay(inputs)
 
     def forget(self) -> None:
         """Gives the memory of the recordings and of the gradients back; they are made anew."""
         self._recordings.clear()
-        _forget_gradients(self._parameters())
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [each for module in self._trained for each in module.parameters()]
+        for module in self._trained:
+            module.zero_grad()
 
 
 def _add_basis(module: nn.Module, basis: list) -> bool:
@@ -147,7 +144,7 @@ class Recording:
     """One graph of a step, with the tensors that it reads and those that it writes.
 
     Args:
-        parameters: those that the step may add gradients to.
+        trained: modules whose parameters the step may add gradients to.
         memory: ``graph.pool()`` of another recording, to be shared; None for its own.
 
     Raises:
@@ -158,7 +155,7 @@ class Recording:
         self,
         step: Callable[..., Any],
         inputs: Sequence[Tensor],
-        parameters: Sequence[nn.Parameter],
+        trained: Sequence[nn.Module],
         memory: Any,
     ) -> None:
         self._inputs = [each.clone() for each in inputs]
@@ -169,7 +166,8 @@ class Recording:
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UPS):
                     step(*self._inputs)
-                    _forget_gradients(parameters)
+                    for module in trained:
+                        module.zero_grad()
             # Otherwise a thread that copies batches to pinned memory meanwhile would be refused
             # its memory, and the recording would fail.
             mode = "thread_local"
@@ -183,8 +181,10 @@ class Recording:
                     f"the training step cannot be recorded ({str(error).splitlines()[0]}); write "
                     "cuda_graphs 'off'"
                 ) from error
+        parameters = [each for module in trained for each in module.parameters()]
         self._gradients = [(each, each.grad) for each in parameters if each.grad is not None]
-        _forget_gradients(parameters)
+        for module in trained:
+            module.zero_grad()
 
     def replay(self, inputs: Sequence[Tensor]) -> Any:
         """Outputs for other inputs; the parameters have their gradients then."""
@@ -200,8 +200,3 @@ class Recording:
 def _stream(device: torch.device) -> torch.cuda.Stream:
     # One for all: libraries keep memory of their own for each stream.
     return torch.cuda.Stream(device)
-
-
-def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None

@@ -22,12 +22,12 @@ class Recording:
 
     made: ClassVar[list["Recording"]] = []
 
-    def __init__(self, step, inputs, parameters, memory):
-        assert all(each.grad is None for each in parameters)
+    def __init__(self, step, inputs, trained, memory):
+        assert all(each.grad is None for module in trained for each in module.parameters())
         for _ in range(cuda_graphs.WARM_UPS + 1):
             step(*inputs)
-            for each in parameters:
-                each.grad = None
+            for module in trained:
+                module.zero_grad()
         self.step, self.replays, self.shared = step, 0, memory
         self.graph = SimpleNamespace(pool=lambda: "memory")
         self.made.append(self)
