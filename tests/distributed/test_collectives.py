@@ -29,13 +29,6 @@ def test_alone_every_function_is_the_identity():
         assert not distributed.active()
 
 
-def in_turn(whole):
-    """Rows dealt out in turn, some of them twice for equally many in each, and gathered again."""
-    turns = -(-len(whole) // distributed.size()) * distributed.size()
-    dealt = torch.arange(turns)[distributed.rank() :: distributed.size()] % len(whole)
-    return distributed.gather_in_turn(whole[dealt], len(whole))
-
-
 def exchange(whole):
     part = distributed.own(whole)
     number = distributed.rank()
@@ -44,7 +37,7 @@ def exchange(whole):
         "first": distributed.is_first(),
         "joined": distributed.gather(part),
         "flags": distributed.gather(part > 0),
-        "in order": in_turn(whole),
+        "in order": distributed.gather_in_turn(whole[number :: distributed.size()], len(whole)),
         "mean": distributed.mean(part.sum()),
         "shared": distributed.share({"from": number}),
         "largest": distributed.largest(10 - number),
@@ -66,12 +59,6 @@ def test_messages(processes):
         assert result["largest"] == 10
         assert result["differs"] == [False, True]
         assert result["first"] == (result["rank"] == 0)
-
-
-@pytest.mark.parametrize("total", [1, 2, 7])
-def test_rows_dealt_in_turn_come_back_in_order_whatever_their_number(total):
-    for result in run(2, in_turn, rows(1, total)):
-        assert torch.equal(result, rows(1, total))
 
 
 def spread(joined):

@@ -1,6 +1,5 @@
 """What is saved of a run, and what reads it."""
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +44,6 @@ def test_weights_load_with_and_without_prefix_and_for_other_identities(
             )
             torch.testing.assert_close(model.eval()(images), expected, rtol=1e-3, atol=1e-5)
     assert "without classifier.bias, classifier.weight" in capsys.readouterr().out
-
-
-def test_a_failed_write_keeps_the_old_file(tmp_path):
-    path = tmp_path / "model.pth.tar-1"
-    state_files.write({"epoch": 1}, path)
-    with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
-        state_files.write({"epoch": lambda: None}, path)
-    assert state_files.read(path) == {"epoch": 1}
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_torchreids_numpy_rank_is_read(tmp_path):

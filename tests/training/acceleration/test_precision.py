@@ -112,17 +112,6 @@ def test_an_overflow_skips_the_step_and_halves_the_scale(small_engine, monkeypat
     assert not differences(weights(engine), before)
 
 
-def test_a_sound_step_forgets_the_overflows_before_it(small_engine):
-    engine = prepared(small_engine(*FP16))
-    engine.runner.scaler.load_state_dict({**engine.runner.scaler.state_dict(), "scale": 2.0**12})
-    batch = first_batch(engine)
-    skipped = [engine.forward_backward(batch)["skipped"] for _ in range(10)]
-    assert skipped[0] == 100
-    assert skipped[-1] == 0
-    assert engine.runner.scaler.overflows == 0
-    assert engine.runner.scaler.get_scale() == 2.0 ** (12 - skipped.count(100))
-
-
 def test_a_loss_that_is_not_finite_is_no_matter_of_the_scale(small_engine):
     engine = prepared(small_engine(*FP16))
     with torch.no_grad():
