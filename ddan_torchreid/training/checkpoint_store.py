@@ -67,9 +67,11 @@ class ResumePoint:
 def find(path: str, save_dir: str | Path) -> str:
     """The model's file that a configuration means by ``model.resume``.
 
+    Empty if ``'auto'`` finds nothing, as before a run's first checkpoint.
+
     Args:
         path: a file; a folder, for the newest complete checkpoint in it; or ``'auto'``, for the
-            newest one in ``save_dir``, or ``''`` if there is none yet.
+            newest one in ``save_dir``.
 
     Raises:
         FileNotFoundError: there is no complete checkpoint in the folder.

@@ -12,8 +12,8 @@ def compile_encoder(model: nn.Module, device: torch.device) -> None:
     """Lets the encoder train with a pass that is compiled when it is first called.
 
     The encoder is nearly all of the work. The mapping network stays as it is: its graph is walked
-    through twice (:func:`~ddan_torchreid.models.ddan_model.map_and_align`). Test-time features are
-    computed without it, and the keys of the ``state_dict`` stay.
+    through twice (:func:`~ddan_torchreid.models.ddan_model.map_and_align`). Features of test images
+    do not come from the compiled pass, and the keys of the ``state_dict`` stay.
 
     Raises:
         ValueError: nothing can be compiled here for this device; the message says why.

@@ -177,15 +177,11 @@ def test_auto_records_where_it_fits(small_engine, on_a_gpu, monkeypatch):
 
 
 def test_what_is_refused(small_engine, on_a_gpu):
-    class OnTwoGPUs(nn.DataParallel):
-        def __init__(self, module):
-            super().__init__(module)
-            self.device_ids = [0, 1]
-
     with pytest.raises(ValueError, match="'on' needs a GPU; write ddan.cuda_graphs 'auto'"):
         small_engine("ddan.cuda_graphs", "on")
     engine = small_engine()
-    engine.model = OnTwoGPUs(engine.model)
+    engine.model = nn.DataParallel(engine.model)
+    engine.model.device_ids = [0, 1]
     assert not on_a_gpu(engine)
     with pytest.raises(ValueError, match="'on' is for one GPU; write cuda_graphs 'auto'"):
         on_a_gpu(engine, cuda_graphs="on")
