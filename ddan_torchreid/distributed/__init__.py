@@ -5,8 +5,8 @@ own or all on the CPU. ``train.batch_size`` counts the images of all together, a
 their augmentation are those of one process, so that runs compare whatever N is. The output folder
 must be one that all machines share, for resuming.
 
-Every function here is the identity, or does nothing, in a run of one process, so the code that
-uses them reads as it would without them.
+In a run of one process every function here is the identity or does nothing, so the code that uses
+them needs no case of its own.
 
 Each process forwards its own part of the batch. Behind the mapping network all of them work on the
 *global batch*, the parts of all processes one after the other: the triplet term finds its
@@ -15,7 +15,6 @@ so compute the same terms and the same pool as one process with the whole batch 
 """
 
 from .collectives import (
-    agree,
     average_gradients,
     check_alike,
     collect,
@@ -29,14 +28,12 @@ from .collectives import (
     send_from_first,
     share,
 )
-from .parallel import averaging, normalise_jointly, parallel, unwrapped
+from .parallel import normalise_jointly, parallel, unwrapped
 from .processes import active, device, in_turn, is_first, process_group, rank, size
 
 __all__ = [
     "active",
-    "agree",
     "average_gradients",
-    "averaging",
     "check_alike",
     "collect",
     "device",

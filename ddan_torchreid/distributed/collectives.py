@@ -44,8 +44,8 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        # Of the gradient of the joined loss each process passes on the share of its own images,
-        # so the sum over processes is the whole. What DDP takes is the average.
+        # Each process passes on the gradient of its own images only, so the sum over processes is
+        # the whole. What DDP takes is the average.
         return own(grad) * size()
 
 
@@ -74,10 +74,7 @@ def mean(values: Tensor) -> Tensor:
 
 
 def mean_numbers(values: Sequence[Mapping[str, Tensor]]) -> list[dict[str, float]]:
-    """Averages of scalars over the processes, as numbers, in one transfer from the device.
-
-    Each ``item()`` would wait for it.
-    """
+    """Averages of scalars over the processes, as numbers, with a single wait for the device."""
     tensors = [value.detach().float() for each in values for value in each.values()]
     numbers = iter(mean(torch.stack(tensors)).tolist())
     return [{name: next(numbers) for name in each} for each in values]
@@ -92,11 +89,6 @@ def largest(number: int) -> int:
     return int(numbers)
 
 
-def agree(flag: bool) -> bool:
-    """Whether any process says yes; as cheap as `largest`."""
-    return bool(largest(int(flag)))
-
-
 def share(value: T) -> T:
     """The first process's value, in every process. It is pickled."""
     if not active():
@@ -106,8 +98,13 @@ def share(value: T) -> T:
     return values[0]
 
 
+def differs(value: Any) -> bool:
+    """Whether a value is not the same in all processes."""
+    return bool(largest(int(share(value) != value)))
+
+
 def collect(value: T) -> list[T]:
-    """The values of all processes, by rank, in the first one; in the others nobody's. Pickled."""
+    """The values of all processes, by rank, in the first one; an empty list in the others."""
     if not active():
         return [value]
     values: Any = [None] * size() if rank() == 0 else None
@@ -115,13 +112,8 @@ def collect(value: T) -> list[T]:
     return values or []
 
 
-def differs(value: Any) -> bool:
-    """Whether a value is not the same in all processes."""
-    return agree(share(value) != value)
-
-
 def check_alike(values: Mapping[str, Any]) -> None:
-    """Makes sure that what the processes were started with is the same in all of them.
+    """Makes sure that all processes were started with the same values.
 
     Args:
         values: by name, with the same names in every process.
@@ -129,16 +121,14 @@ def check_alike(values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a value differs; the message, the same in all processes, names it.
     """
-    found = collect(dict(values))
-    problem = ""
-    for number, others in enumerate(found):
-        for name in values:
-            if others[name] != found[0][name] and not problem:
-                problem = (
-                    f"{name} is {others[name]!r} in process {number} and {found[0][name]!r} in "
-                    "process 0; start all processes with the same configuration and files"
-                )
-    if problem := share(problem):
+    different = (
+        f"{name} is {found[name]!r} in process {number} and {value!r} in process 0; start all "
+        "processes with the same configuration and files"
+        for number, found in enumerate(collect(values))
+        for name, value in values.items()
+        if found[name] != value
+    )
+    if problem := share(next(different, "")):
         raise ValueError(problem)
 
 

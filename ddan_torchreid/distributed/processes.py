@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -46,9 +45,9 @@ def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
     """Joins the processes that ``torchrun`` started, for as long as the block runs.
 
     Tensors on a GPU travel through NCCL, those on the CPU through gloo. Only the first process
-    prints; warnings of the others are not shown either. When a process fails the others fail too,
-    and only the one that failed first raises its error: the rest raise ``SystemExit(1)``. Without
-    ``torchrun`` nothing happens.
+    prints and shows warnings. When a process fails all others end too, and only the one that
+    failed first raises its error: the rest raise ``SystemExit(1)``. Without ``torchrun`` nothing
+    happens.
 
     Args:
         timeout: how long a process waits for an answer of another one.
@@ -62,7 +61,7 @@ def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
         return
     store = _join(timeout)
     try:
-        with _quiet(not is_first()):
+        with contextlib.nullcontext() if is_first() else _quiet():
             yield
     except SystemExit:  # an end that all have agreed on, such as after a signal
         dist.destroy_process_group()
@@ -70,8 +69,9 @@ def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
     except BaseException as error:
         if not _first_to_fail(store):
             raise SystemExit(1) from None
-        # Gloo and NCCL raise subclasses of RuntimeError of their own, or it itself.
-        if isinstance(error, dist.DistError) or _is_lost_connection(error):
+        # What Gloo and NCCL raise: their own kinds, or from Gloo a plain RuntimeError.
+        plain = type(error) is RuntimeError and "gloo" in str(error)
+        if plain or isinstance(error, dist.DistError):
             raise ConnectionError(
                 "another process of this run ended or does not answer, so this one stopped; "
                 "training goes on from the last checkpoint with --resume"
@@ -128,8 +128,8 @@ def _join(timeout: timedelta) -> dist.Store:
         dist.init_process_group(
             backend, store=groups, rank=number, world_size=count, timeout=timeout
         )
-        # One that fails at once must not be gone before the others are connected, or they would
-        # report that. A barrier; dist.barrier would take a GPU.
+        # A barrier: one that fails at once must not be gone before the others are connected, or
+        # they would report that.
         dist.all_reduce(torch.zeros(1))
     except (ValueError, RuntimeError) as error:
         raise ValueError(
@@ -140,18 +140,13 @@ def _join(timeout: timedelta) -> dist.Store:
 
 
 @contextlib.contextmanager
-def _quiet(quiet: bool) -> Iterator[None]:
-    if not quiet:
+def _quiet() -> Iterator[None]:
+    with (
+        open(os.devnull, "w", errors="replace") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        warnings.catch_warnings(action="ignore"),
+    ):
         yield
-        return
-    with contextlib.redirect_stdout(_Nowhere()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-class _Nowhere(io.TextIOBase):
-    def write(self, text: str) -> int:
-        return len(text)
 
 
 def _first_to_fail(store: dist.Store) -> bool:
@@ -159,7 +154,3 @@ def _first_to_fail(store: dist.Store) -> bool:
         return store.add("failed", 1) == 1
     except RuntimeError:  # the process that kept the store is gone
         return True
-
-
-def _is_lost_connection(error: BaseException) -> bool:
-    return type(error) is RuntimeError and "gloo" in str(error)

@@ -2,7 +2,7 @@
 
 Every registered model has a file of its own; :mod:`ddan_torchreid.training.checkpoint_store` says
 where. All of them load with ``torch.load(weights_only=True)`` and with torchreid's own functions,
-which see an epoch in progress as not begun.
+which begin an epoch in progress again.
 """
 
 from __future__ import annotations
@@ -33,9 +33,6 @@ def save(
     """Writes one file for each model registered with an engine.
 
     Args:
-        engine: the engine.
-        keeper: of the output folder.
-        position: how far the run has come.
         scores: by target; None without a test.
         untested: a test follows that was not finished.
 
@@ -48,10 +45,10 @@ def save(
         "batch_size": batch_size(engine.train_loader),
         "run": keeper.run,
     }
-    means = mean_scores(scores) if scores else {}
+    # NumPy scalars, as torchreid saves them, cannot be loaded with weights_only.
+    means = {key: float(value) for key, value in mean_scores(scores).items()} if scores else {}
     if means:
-        # A NumPy scalar, as torchreid saves it, cannot be loaded with weights_only.
-        common["rank1"] = float(means["rank-1"])
+        common["rank1"] = means["rank-1"]
     names = engine.get_model_names()
     for name, path in keeper.paths(names, position).items():
         state = {"state_dict": engine._models[name].state_dict(), **common}
@@ -67,11 +64,11 @@ def save(
                     target: {key: float(value) for key, value in as_row(each).items()}
                     for target, each in scores.items()
                 }
-                state["ddan"] |= {"scores": numbers, "mean_ap": float(means["mAP"])}
+                state["ddan"] |= {"scores": numbers, "mean_ap": means["mAP"]}
         if distributed.is_first():
             write(state, path)
     if distributed.is_first():
-        keeper.written(position, names, float(means["mAP"]) if means else None)
+        keeper.written(position, names, means.get("mAP"))
     print(f'Checkpoint saved to "{path}"')
 
 
@@ -81,11 +78,10 @@ def load_weights(
     """Loads the weights of a checkpoint into a model, all but an identity head of another size.
 
     Args:
-        model: wrapped in ``DataParallel`` or not.
         path: a checkpoint with or without ``module.`` prefixes.
         new_head: leave the classifier as it is, even if its size fits: it is of other identities.
             A neck that the file lacks stays new too.
-        tested: the weights are tested as they are, so a neck of theirs is not left out.
+        tested: the weights are tested as they are, so their neck must be loaded.
 
     Raises:
         ValueError: weights that the model has are missing in the file or have another shape, or
@@ -95,13 +91,12 @@ def load_weights(
     state = unprefixed(saved)
     bare = distributed.unwrapped(model)
     own = bare.state_dict()
+    fitting = {
+        key: value for key, value in state.items() if key in own and own[key].shape == value.shape
+    }
     has_neck, neck = (any(key.startswith("neck.") for key in each) for each in (own, state))
-    head = ("classifier.",) if neck else ("classifier.", "neck.")
-    wrong = [
-        key
-        for key, value in own.items()
-        if not key.startswith(head) and (key not in state or state[key].shape != value.shape)
-    ]
+    optional = ("classifier.",) if neck else ("classifier.", "neck.")
+    wrong = [key for key in own if key not in fitting and not key.startswith(optional)]
     if wrong:
         name = details(saved).get("model")
         hint = f"write model.name {name}, which it is of" if name else "check model.name"
@@ -114,13 +109,8 @@ def load_weights(
             f"{path} is of a model {'with a' if neck else 'without'} neck; write loss.name ddan "
             f"and ddan.neck {'bn' if neck else 'none'}"
         )
-    fitting = {
-        key: value
-        for key, value in state.items()
-        if key in own
-        and own[key].shape == value.shape
-        and not (new_head and key.startswith("classifier."))
-    }
+    if new_head:
+        fitting = {k: value for k, value in fitting.items() if not k.startswith("classifier.")}
     bare.load_state_dict(fitting, strict=False)
     bare.weights_from = str(path)
     skipped = sorted(set(state) - set(fitting))

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import distributed
 from ..system.files import replacing
 from ..system.folder_lock import holds
 from ..system.state_files import read
@@ -27,7 +26,6 @@ from ..system.state_files import read
 AUTO = "auto"
 BEST = "model-best.pth.tar"
 _NAME = re.compile(r"model\.pth\.tar-(\d+)(?:\+(\d+))?")
-_SAME_IN_A_SET = ("run", "epoch", "batch")
 
 
 @dataclass(frozen=True, order=True)
@@ -51,10 +49,9 @@ class ResumePoint:
     """Where a checkpoint continues.
 
     Attributes:
-        position: how far its run had come.
         untested: the test that follows its last epoch was not finished.
-        random: state of this process's generators, from `random_state.capture`; None of a process
-            that the run did not have.
+        random: state of this process's generators, from `random_state.capture`; None if the run
+            did not have this process.
     """
 
     position: Position
@@ -70,14 +67,11 @@ class ResumePoint:
 def find(path: str, save_dir: str | Path) -> str:
     """The model's file that a configuration means by ``model.resume``.
 
-    Args:
-        path: a file; a folder, for the newest complete checkpoint of the run that wrote into it;
-            or ``'auto'``, for the newest one in ``save_dir``.
-        save_dir: output folder of this run.
+    Empty if ``'auto'`` finds nothing, as before a run's first checkpoint.
 
-    Returns:
-        A path; empty if ``'auto'`` finds nothing, which is how a run looks before its first
-        checkpoint.
+    Args:
+        path: a file; a folder, for the newest complete checkpoint in it; or ``'auto'``, for the
+            newest one in ``save_dir``.
 
     Raises:
         FileNotFoundError: there is no complete checkpoint in the folder.
@@ -100,24 +94,20 @@ def newest(save_dir: str | Path) -> Path | None:
     Newest is the farthest position of the run that was started last.
 
     Raises:
-        OSError: a file may be whole, but cannot be read now.
+        OSError: a file, which may be whole, cannot be read now.
     """
-    complete = [(run, position, path) for run, position, path, _ in _details(Path(save_dir))]
-    return max(complete)[2] if complete else None
+    found = max(((run, at, path) for run, at, path, _ in _complete(Path(save_dir))), default=None)
+    return found and found[2]
 
 
 def read_set(
     path: Path, names: Iterable[str] = (), mmap: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Reads the files of a checkpoint, onto the CPU.
+    """Reads the files of a checkpoint onto the CPU: state by name of the model.
 
     Args:
         path: the model's file.
         names: of the models to read; by default those that the checkpoint was written with.
-        mmap: leave tensors on the disk until they are used.
-
-    Returns:
-        State by name of the model, ``'model'`` first.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -130,19 +120,16 @@ def read_set(
             continue
         other = path.parent.parent / name / path.name
         states[name] = read(other, mmap=mmap)
-        if any(states[name].get(key) != states["model"].get(key) for key in _SAME_IN_A_SET):
-            raise ValueError(
-                f"{other} was not written together with {path}; give another checkpoint"
-            )
+        for key in ("run", "epoch", "batch"):
+            if states[name].get(key) != states["model"].get(key):
+                raise ValueError(
+                    f"{other} was not written together with {path}; give another checkpoint"
+                )
     return states
 
 
 def written_files(save_dir: str | Path) -> list[Path]:
-    """The model's files in a folder, whether their checkpoints are complete or not.
-
-    Raises:
-        OSError: the folder cannot be listed.
-    """
+    """The model's files in a folder, whether their checkpoints are complete or not."""
     try:
         # Not glob, to which a folder that cannot be listed is an empty one.
         paths = list((Path(save_dir) / "model").iterdir())
@@ -152,7 +139,7 @@ def written_files(save_dir: str | Path) -> list[Path]:
 
 
 class Keeper:
-    """The checkpoints of one run in its output folder: writes each once, deletes what is not kept.
+    """The checkpoints of one run in its output folder: which are there, and which stay.
 
     Attributes:
         run: names the run, the nanosecond in which it was started.
@@ -161,7 +148,7 @@ class Keeper:
 
     Args:
         save_dir: output folder. Unfinished files of a process that was killed are deleted where
-            this one holds the folder, for only then they cannot be of a living one.
+            this process holds the folder, as only then no living one writes them.
         run: of the run that goes on, or of a new one.
         position: where it goes on. If the folder has later positions of the same run, this is
             another run from here, whose checkpoints are newer than those.
@@ -178,9 +165,10 @@ class Keeper:
         if holds(self.folder):
             for leftover in self.folder.glob("*/.model*.pth.*.tar*"):
                 leftover.unlink(missing_ok=True)
+        # Whether the checkpoint has scores, by position.
         self._scored = {
             at: "mean_ap" in state["ddan"]
-            for found, at, _, state in _details(self.folder)
+            for found, at, _, state in _complete(self.folder)
             if found == run
         }
         if any(at > position for at in self._scored):
@@ -205,24 +193,22 @@ class Keeper:
         if mean_ap is not None and mean_ap > self.best:
             self.best = mean_ap
             self.mark_best(position, names)
-        epochs = sorted(at for at in self._scored if not at.batch)
-        recent = epochs[-self.keep :]
+        recent = sorted(at for at in self._scored if not at.batch)[-self.keep :]
         for at, scored in list(self._scored.items()):
             superseded = at < position if at.batch else not (scored or at in recent)
             if superseded:
                 del self._scored[at]
                 for path in reversed(self.paths(names, at).values()):
-                    if distributed.is_first():
-                        path.unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
 
     def mark_best(self, position: Position, names: Iterable[str]) -> None:
         """Copies a set to ``model-best.pth.tar``."""
-        for path in self.paths(names, position).values() if distributed.is_first() else ():
+        for path in self.paths(names, position).values():
             with replacing(path.with_name(BEST)) as temporary:
                 shutil.copyfile(path, temporary)
 
 
-def _details(folder: Path) -> Iterator[tuple[int, Position, Path, dict[str, Any]]]:
+def _complete(folder: Path) -> Iterator[tuple[int, Position, Path, dict[str, Any]]]:
     """Run, position, model's file and state of the complete checkpoints in a folder."""
     for path in written_files(folder):
         match = _NAME.fullmatch(path.name)

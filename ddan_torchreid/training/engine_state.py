@@ -1,4 +1,4 @@
-"""What the modules of this room know of the engine, which imports them."""
+"""What this room knows of the engine, which is built on it and so cannot be imported here."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .checkpoint_store import Keeper, ResumePoint
 
 
 class EngineState(Protocol):
-    """What a checkpoint is written from and loaded into.
+    """What a step is taken with, and what a checkpoint is written from and loaded into.
 
     Attributes:
-        model: wrapped in ``DataParallel`` or not.
-        bare_model: the same without.
-        sources: names of the source domains.
-        extra_states, configuration, started, resumed: as in
-            :class:`~ddan_torchreid.training.loop.EpochLoop`.
+        model: wrapped in ``DataParallel`` or not; ``bare_model`` is the same without.
+        discriminator: None without adversarial alignment.
+        pool: None without the similarity term.
+        epoch, batch_idx: where the training is, both from 0.
+        keeper: of the output folder; None outside a run.
+        extra_states, configuration, started, resumed: see `loop.EpochLoop`.
     """
 
     settings: DDANSettings
@@ -29,10 +30,16 @@ class EngineState(Protocol):
     datamanager: Any
     train_loader: Any
     sources: list[str]
+    device: torch.device
     model: nn.Module
     bare_model: Any
+    discriminator: nn.Module | None
+    pool: Any
     optimizer: torch.optim.Optimizer
     scheduler: Any
+    epoch: int
+    batch_idx: int
+    keeper: Keeper | None
     extra_states: dict[str, Any]
     configuration: str | None
     started: int
@@ -42,33 +49,6 @@ class EngineState(Protocol):
     _optims: dict[str, Any]
     _scheds: dict[str, Any]
 
-    def get_model_names(self, names: Any = None) -> list[str]:
-        """The names that models are registered under."""
-        ...
-
-
-class Stepping(EngineState, Protocol):
-    """What a step of the optimisers is made from.
-
-    Attributes:
-        device: of the model.
-        discriminator: None without adversarial alignment.
-        pool: None without the similarity term.
-        epoch, batch_idx: where the training is, both from 0.
-        keeper: of the output folder; None outside a run.
-    """
-
-    device: torch.device
-    discriminator: nn.Module | None
-    pool: Any
-    epoch: int
-    batch_idx: int
-    keeper: Keeper | None
-
-    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, identity and domain labels of a batch, on the device."""
-        ...
-
-    def losses(self, images: Tensor, pids: Tensor, domains: Tensor) -> BatchLosses:
-        """L1, L2 and L3 of them."""
-        ...
+    def get_model_names(self, names: Any = None) -> list[str]: ...
+    def parse_data_for_train(self, data: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]: ...
+    def losses(self, images: Tensor, pids: Tensor, domains: Tensor) -> BatchLosses: ...

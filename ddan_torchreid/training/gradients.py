@@ -13,9 +13,9 @@ from .. import distributed
 def not_finite(optimizers: Iterable[torch.optim.Optimizer]) -> Tensor:
     """Whether a gradient that some optimisers would step with is not finite: 0 or 1, on the device.
 
-    Not by a norm: that of finite gradients may overflow itself.
+    Not by a norm, which overflows for large gradients that are finite.
     """
-    # Of the optimisers, because a walk through the modules keeps a GPU waiting.
+    # From the optimisers, because a walk through the modules keeps a GPU waiting.
     gradients = [
         parameter.grad
         for optimizer in optimizers
@@ -25,7 +25,7 @@ def not_finite(optimizers: Iterable[torch.optim.Optimizer]) -> Tensor:
     ]
     if not gradients:
         return torch.zeros(())
-    # How GradScaler looks for them, here at scale 1: one operator for all of them.
+    # As GradScaler does it, at scale 1: one operator for all of them.
     found = gradients[0].new_zeros(1, dtype=torch.float32)
     torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, torch.ones_like(found))
     return found.squeeze(0)
@@ -36,14 +36,14 @@ def term_gradients(
 ) -> dict[str, Tensor]:
     """L2 norm of each weighted term's own gradient with respect to a module's parameters.
 
-    This is what the terms of Eq. 9 weigh against each other: a weight alone says nothing of it.
-    The graph is kept and no ``.grad`` changes, so the step that follows is the same. Of several
-    processes, the norm is of the gradient of the global batch.
+    This shows how the terms of Eq. 9 compare, which their weights alone do not. The graph is kept
+    and no ``.grad`` changes, so the step that follows is the same. Of several processes, the norm
+    is that of the gradient of the global batch.
 
     Args:
         terms: scalars by name.
         weights: factor of each term; a term without one is left out.
-        module: whose parameters the gradient is taken of, such as the mapping network.
+        module: such as the mapping network.
 
     Returns:
         Scalars on the device, as ``gradient_<name of the term>``; of a frozen module none.

@@ -1,4 +1,4 @@
-"""torchreid's epoch loop as DDAN runs it: repeatable epochs, checkpoints, and signals answered."""
+"""torchreid's epoch loop as DDAN runs it: repeatable epochs, checkpoints, stops on signals."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class EpochLoop(TestingEngine):
     ``checkpoint_every_minutes`` within an epoch, and after each test with its scores. An epoch
     with a test after it is saved when the test ends, or fails.
 
-    **Signals.** SIGTERM and SIGINT let the step or test batch in progress finish, save, and end
-    with ``SystemExit``: status 0 and 130.
+    **Signals.** After SIGTERM or SIGINT the step or test batch in progress is finished, the state
+    saved, and the run ends with ``SystemExit``: status 0 and 130.
 
     Attributes:
         extra_states: what a checkpoint holds besides the registered models, by name: objects with
             ``state_dict`` and ``load_state_dict``, such as a gradient scaler.
         configuration: text of the configuration that the engine was built from, for checkpoints.
-        started: names the run in its checkpoints, in nanoseconds; a resumed run goes on with it.
+        started: names the run in its checkpoints, in nanoseconds; a resumed run keeps it.
         resumed: where a checkpoint left off, until the loop is there.
         batch_idx: step of the epoch, from 0.
     """
@@ -73,7 +73,7 @@ class EpochLoop(TestingEngine):
         self.batch_idx = 0
 
     def run(self, *args: Any, **keywords: Any) -> None:
-        """torchreid's ``Engine.run``, with L2-normalised features by default as DDAN compares them.
+        """torchreid's ``Engine.run``, comparing L2-normalised features by default.
 
         Before the first epoch, leaks and (``bad_images='skip'``) unreadable images are looked for,
         and ``central_domain='auto'`` is decided (Eq. 3).
@@ -112,11 +112,13 @@ class EpochLoop(TestingEngine):
             self.objective.set_central_domain(distributed.share(name))
 
         first, last = options["start_epoch"], options["max_epoch"]
+        position = Position(first)
         if self.resumed is not None and self.resumed.first_epoch != first:
             self.resumed = None
-        position = Position(first) if self.resumed is None else self.resumed.position
-        if self.resumed is not None and self.resumed.random is not None:
-            random_state.restore(self.resumed.random)
+        if self.resumed is not None:
+            position = self.resumed.position
+            if self.resumed.random is not None:
+                random_state.restore(self.resumed.random)
         self.keeper = Keeper(
             options["save_dir"], self.started, position, self.settings.keep_checkpoints
         )
@@ -143,14 +145,7 @@ class EpochLoop(TestingEngine):
                 self.writer.close()
 
     def train(self, print_freq: int = 10, fixbase_epoch: int = 0, open_layers: Any = None) -> None:
-        """One epoch as torchreid has it, or the rest of one that a checkpoint was written in.
-
-        Args:
-            print_freq: steps for a line, see
-                :class:`~ddan_torchreid.training.training_log.EpochLog`.
-            fixbase_epoch: number of first epochs that train the layers of ``open_layers`` only.
-            open_layers: their names.
-        """
+        """One epoch with torchreid's options, or the rest of one that a checkpoint is from."""
         resumed, self.resumed = self.resumed, None
         if resumed is not None and resumed.untested:
             return
@@ -161,12 +156,11 @@ class EpochLoop(TestingEngine):
             seed = epoch_seed(self.settings.seed, self.epoch, distributed.rank())
             torchreid.utils.set_random_seed(seed)
         batches = self.settings.accumulate_steps
-        # Of a checkpoint that was written with another number, a part of a step is done again.
+        # If the checkpoint was written with another number, a part of a step is done again.
         first = position.batch // batches
         loader = self.train_loader
         if isinstance(loader.sampler, (EpochOrder, ShardedSampler)):
-            images = first * batches * loader.batch_size
-            loader.sampler.set_epoch(self.epoch, images)
+            loader.sampler.set_epoch(self.epoch, first * batches * loader.batch_size)
         if self.pool is not None and position.batch == 0:
             self.pool.start_epoch()
 
@@ -187,7 +181,6 @@ class EpochLoop(TestingEngine):
             self._save(Position(self.epoch + 1))
 
     def _train_on(self, loader: Any, first: int, print_freq: int) -> None:
-        """The steps of an epoch, from one on."""
         log = EpochLog(self)
         self.num_batches = len(loader)
         start = time.perf_counter()
@@ -240,7 +233,7 @@ class EpochLoop(TestingEngine):
 
         Args:
             epoch: 0-based epoch that ended; N is one more.
-            rank1: not used: a checkpoint holds the scores of the last test, per target.
+            rank1: not used; the checkpoint has the scores of the last test, by target.
             save_dir: output folder.
             is_best: also write ``model-best.pth.tar``, as is done at the highest mean mAP.
         """
@@ -262,18 +255,17 @@ class EpochLoop(TestingEngine):
             return  # what follows the epoch saves and stops
         self._stop_if_asked(position)
         minutes = self.settings.checkpoint_every_minutes
-        if minutes and self.keeper:
+        if minutes and self.keeper is not None:
             late = time.monotonic() - self.keeper.last_time > 60 * minutes
             if distributed.share(late):
                 self._save(position)
 
     def _stop_if_asked(self, position: Position, untested: bool = False) -> None:
-        if not self._signals.asked():
-            return
-        assert self._signals.received is not None
-        self._save(position, untested)
-        print(f"Stopped by {self._signals.received.name} after {position}")
-        raise SystemExit(self._signals.exit_status())
+        if self._signals.asked():
+            assert self._signals.received is not None
+            self._save(position, untested)
+            print(f"Stopped by {self._signals.received.name} after {position}")
+            raise SystemExit(self._signals.exit_status())
 
     def _save(self, position: Position, untested: bool = False) -> None:
         # The first process knows what has been written.

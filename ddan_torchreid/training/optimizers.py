@@ -16,10 +16,6 @@ def optimizer_like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch
 
     The release trains the discriminator with the optimiser and rate of the newly added layers,
     which in torchreid is the last parameter group.
-
-    Args:
-        optimizer: the optimiser to follow.
-        module: the module to train.
     """
     accepted = inspect.signature(type(optimizer)).parameters
     settings = {key: value for key, value in optimizer.defaults.items() if key in accepted}
@@ -28,13 +24,9 @@ def optimizer_like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch
 
 
 class FollowingSchedule:
-    """Gives an optimiser the learning rate that another one has, whatever scheduler drives that.
+    """Gives an optimiser the rate of its leader's last parameter group, whatever drives that.
 
     Has the part of a scheduler's interface that torchreid's engine uses.
-
-    Args:
-        optimizer: the optimiser to set.
-        leader: the optimiser to read; the rate is that of its last parameter group.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer) -> None:
@@ -58,17 +50,15 @@ class FollowingSchedule:
 class WarmUp:
     """Learning rates that rise linearly over the first steps, to what their schedulers say.
 
-    The groups hold a smaller rate while the optimisers step and at no other time, so no scheduler
-    computes from it, whatever its kind, and no checkpoint holds it. PyTorch's ``LinearLR`` would
-    change the rates for good: it is undone by schedulers in closed form, such as ``LambdaLR``, and
-    leaves rounding errors to the others.
+    The groups hold the smaller rate only while the optimisers step, so no scheduler computes from
+    it and no checkpoint holds it. PyTorch's ``LinearLR`` changes the rates for good: schedulers in
+    closed form, such as ``LambdaLR``, undo it, and it leaves rounding errors to the others.
 
     Attributes:
         taken: steps so far; skipped ones do not count.
 
     Args:
-        steps: N; step n of the run has n / N of the rate, from step N on it has all. 0: all of it
-            from the first one on.
+        steps: N; step n of the run has n / N of the rate, and all of it from step N on.
     """
 
     def __init__(self, steps: int) -> None:

@@ -5,6 +5,7 @@ Every check raises a ValueError with one line that says what differs and what to
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,20 @@ _KEYS = {
     "step_size": "train.stepsize",
     "gamma": "train.gamma",
 }
-# By what only its state has.
-_OPTIMIZERS = {"alpha": "rmsprop", "nesterov": "sgd", "betas": "radam"}
-_SCHEDULES = {"T_max": "cosine", "milestones": "multi_step", "step_size": "single_step"}
+# Optimisers and schedules, by a setting that others lack: of two that hold, the first one.
+_KINDS = {
+    "alpha": "rmsprop",
+    "nesterov": "sgd",
+    "amsgrad": "adam",
+    "betas": "radam",
+    "T_max": "cosine",
+    "milestones": "multi_step",
+    "step_size": "single_step",
+}
 
 
 def check_data(path: Path, written: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuses another model or other data, where what was saved of each identity means another.
+    """Refuses another model or other data, where the rows of the identities would be others'.
 
     Args:
         path: of the checkpoint.
@@ -63,10 +71,7 @@ def check_fit(
 ) -> None:
     """Refuses networks of another size, which would fail with half of the checkpoint loaded.
 
-    Args:
-        path: of the checkpoint.
-        models: as they are now, by name. One without parameters takes what its own loading takes.
-        states: what the checkpoint has of them.
+    A module without parameters, such as the ID pool, takes what its own loading takes.
     """
     for name, state in states.items():
         module, weights = distributed.unwrapped(models[name]), unprefixed(state)
@@ -94,22 +99,22 @@ def check_options(
     warmup_steps: int = 0,
 ) -> None:
     """Refuses other training options, as the checkpoint's would silently take their place."""
-    before = written.get("optimizer")
-    changes = _optimizer_changes(before, optimizer) if before else []
+    now: dict[str, Any] = {"optimizer": optimizer.state_dict()}
+    if scheduler is not None:
+        now["scheduler"] = scheduler.state_dict()
+    before, after = _options(written), _options(now) | {"ddan.warmup_steps": warmup_steps}
+    changes = [
+        f"{key} was {_plain(before[key])}, now {_plain(after[key])}"
+        for key in before
+        if key in after and before[key] != after[key]
+    ]
+    saved = written.get("optimizer")
+    if saved and not changes and not _same_layers(saved, optimizer.param_groups):
+        changes = ["train.new_layers named other layers"]
     if changes:
         raise ValueError(
-            f"{path} was written with another optimiser: {'; '.join(changes)}; resume with the same"
-        )
-    before = written.get("scheduler")
-    changes = _schedule_changes(before, scheduler.state_dict()) if before and scheduler else []
-    steps = written.get("extra", {}).get("warmup", {}).get("steps", 0)
-    if steps != warmup_steps:
-        changes.append(f"ddan.warmup_steps was {steps}, now {warmup_steps}")
-    if changes:
-        raise ValueError(
-            f"{path} was written with another learning-rate schedule: {'; '.join(changes)}; resume "
-            "with the same train.max_epoch, train.lr, train.lr_scheduler, train.stepsize, "
-            "train.gamma and ddan.warmup_steps"
+            f"{path} was written with other training options: {'; '.join(changes)}; resume with "
+            "the same"
         )
 
 
@@ -123,62 +128,45 @@ def check_batch_size(path: Path, written: dict[str, Any], now: int) -> None:
         )
 
 
-def _optimizer_changes(written: dict[str, Any], optimizer: torch.optim.Optimizer) -> list[str]:
-    """What loading an optimiser's ``state_dict`` would replace or fail on, in words."""
-    before, after = written["param_groups"], optimizer.param_groups
-    kinds = _optimizer_kind(before[0]), _optimizer_kind(after[0])
-    if kinds[0] != kinds[1]:
-        return [f"train.optim was {kinds[0]}, now {kinds[1]}"]
-    if len(before) != len(after):
-        return [f"train.staged_lr was {len(before) > 1}, now {len(after) > 1}"]
-    for old, new in zip(before, after, strict=True):
-        saved = [written["state"].get(number, {}).values() for number in old["params"]]
-        if len(saved) != len(new["params"]) or any(
-            # A number of steps has no dimension.
-            getattr(value, "shape", ()) not in ((), parameter.shape)
-            for values, parameter in zip(saved, new["params"], strict=True)
-            for value in values
-        ):
-            return ["train.new_layers named other layers"]
-    # PyTorch's cyclic schedules, which no configuration has, change these as they go.
-    moving = ("momentum", "betas") if "max_momentum" in after[0] else ()
-    return _changed({key: value for key, value in before[0].items() if key not in moving}, after[0])
+def _options(state: dict[str, Any]) -> dict[str, Any]:
+    """What the parts of a checkpoint say of its configuration, by key."""
+    options = {"ddan.warmup_steps": state.get("extra", {}).get("warmup", {}).get("steps", 0)}
+    settings: dict[str, Any] = {}
+    if optimizer := state.get("optimizer"):
+        groups = optimizer["param_groups"]
+        options |= {"train.optim": _kind(groups[0]), "train.staged_lr": len(groups) > 1}
+        settings |= groups[0]
+        if "max_momentum" in settings:  # PyTorch's cyclic schedules change these as they go
+            settings = {k: v for k, v in settings.items() if k not in ("momentum", "betas")}
+    if schedule := state.get("scheduler"):
+        options["train.lr_scheduler"] = _kind(schedule)
+        settings |= schedule
+        # Of each parameter group before the first epoch; with train.staged_lr the last is train.lr.
+        if rates := schedule.get("base_lrs"):
+            options["train.lr"] = rates[-1]
+            if len(rates) > 1:
+                options["train.lr times train.base_lr_mult"] = rates[0]
+    return options | {key: settings[name] for name, key in _KEYS.items() if name in settings}
 
 
-def _schedule_changes(written: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What of a learning-rate schedule its saved ``state_dict`` would replace, in words."""
-    kinds = [
-        next((kind for key, kind in _SCHEDULES.items() if key in state), "another one")
-        for state in (written, now)
-    ]
-    if kinds[0] != kinds[1]:
-        return [f"train.lr_scheduler was {kinds[0]}, now {kinds[1]}"]
-    words = _changed(written, now)
-    # Of each parameter group before the first epoch; with train.staged_lr the last is train.lr.
-    before, after = (list(state.get("base_lrs", ())) for state in (written, now))
-    if before and after and before[-1] != after[-1]:
-        words.append(f"train.lr was {before[-1]}, now {after[-1]}")
-    elif before and after and before != after:
-        words.append(f"train.lr times train.base_lr_mult was {before[0]}, now {after[0]}")
-    return words
+def _kind(state: dict[str, Any]) -> str:
+    kinds = (kind for key, kind in _KINDS.items() if key in state)
+    return "amsgrad" if state.get("amsgrad") else next(kinds, "another one")
 
 
-def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [
-        f"{key} was {_plain(before[name])}, now {_plain(now[name])}"
-        for name, key in _KEYS.items()
-        if name in before and name in now and before[name] != now[name]
-    ]
-
-
-def _optimizer_kind(group: dict[str, Any]) -> str:
-    """The optimiser of ``train.optim`` whose settings these are."""
-    if "amsgrad" in group:
-        return "amsgrad" if group["amsgrad"] else "adam"
-    return next((kind for key, kind in _OPTIMIZERS.items() if key in group), "another one")
+def _same_layers(written: dict[str, Any], groups: list[dict[str, Any]]) -> bool:
+    """Whether what was saved of each parameter has the shape that the parameter has now."""
+    before, now = ([g["params"] for g in each] for each in (written["param_groups"], groups))
+    return [*map(len, before)] == [*map(len, now)] and not any(
+        # A number of steps has no dimension.
+        getattr(value, "shape", ()) not in ((), parameter.shape)
+        for number, parameter in zip(chain(*before), chain(*now), strict=True)
+        for value in written["state"].get(number, {}).values()
+    )
 
 
 def _plain(value: Any) -> Any:
+    # As configurations have it: 10 for 10.0, and [1, 2] for a Counter of milestones.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return sorted(value) if isinstance(value, dict) else value

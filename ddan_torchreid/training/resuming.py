@@ -19,26 +19,20 @@ def resume(engine: EngineState, path: str | Path) -> int:
     """Continues from a checkpoint: models, optimisers and schedulers of the whole engine.
 
     The next ``engine.run`` from the epoch that is returned goes on where the checkpoint was
-    written, within an epoch too.
+    written, within an epoch too. A checkpoint that is refused leaves the engine as it was.
 
     Args:
         engine: an engine built as it was when the checkpoint was written.
         path: the model's checkpoint, ``<save_dir>/model/model.pth.tar-N``.
 
-    Returns:
-        The epoch to start from.
-
     Raises:
-        ValueError: other sources, other identities, another central domain, another optimiser,
-            another learning rate or schedule than when the checkpoint was written, or within an
-            epoch another batch size; the message lists the differences.
-        FileNotFoundError: the checkpoint, or the discriminator's or ID pool's beside it, is
-            missing.
+        ValueError: other sources, identities, central domain, optimiser, learning rate or schedule
+            than when the checkpoint was written, or within an epoch another batch size; the
+            message lists the differences.
+        FileNotFoundError: the file of the model, the discriminator or the ID pool is missing.
         OSError: a file cannot be read now.
     """
     path = Path(path)
-    # All is read and compared before anything is loaded, so what is refused leaves the engine
-    # whole.
     # Files from before the option are of models with a neck.
     written = {"neck": "bn"} | read(path, mmap=True).get("ddan", {})
     now = checkpoint.describe(engine)
@@ -47,22 +41,18 @@ def resume(engine: EngineState, path: str | Path) -> int:
         now["central_domain"] = written.get("central_domain")
     resume_checks.check_data(path, written, now)
     states = read_set(path, engine.get_model_names())
+    state, settings = states["model"], engine.settings
     resume_checks.check_fit(path, engine._models, states)
     resume_checks.check_options(
-        path,
-        states["model"],
-        engine.optimizer,
-        engine.scheduler,
-        engine.settings.warmup_steps,
+        path, state, engine.optimizer, engine.scheduler, settings.warmup_steps
     )
-    images = checkpoint.batch_size(engine.train_loader)
-    resume_checks.check_batch_size(path, states["model"], images)
+    resume_checks.check_batch_size(path, state, checkpoint.batch_size(engine.train_loader))
+
     if undecided and written.get("central_domain"):
         engine.objective.set_central_domain(written["central_domain"])
-    for name, state in states.items():
-        _load(state, engine._models[name], engine._optims[name], engine._scheds[name])
+    for name, each in states.items():
+        _load(each, engine._models[name], engine._optims[name], engine._scheds[name])
     engine.bare_model.weights_from = str(path)
-    state = states["model"]
     for name, each in state.get("extra", {}).items():
         if name in engine.extra_states:
             engine.extra_states[name].load_state_dict(each)
@@ -79,19 +69,10 @@ def resume(engine: EngineState, path: str | Path) -> int:
 def resume_baseline(
     path: str | Path, model: nn.Module, optimizer: torch.optim.Optimizer, scheduler: Any = None
 ) -> int:
-    """Continues a run of one of torchreid's own engines, as ``resume_from_checkpoint`` did.
+    """Continues a run of one of torchreid's own engines; returns the epoch to start from.
 
-    That function cannot load torchreid's own files under a PyTorch whose ``torch.load`` runs no
-    code.
-
-    Args:
-        path: the checkpoint, with or without ``module.`` prefixes.
-        model: wrapped in ``DataParallel`` or not.
-        optimizer: its optimiser.
-        scheduler: its learning-rate scheduler, or None.
-
-    Returns:
-        The epoch to start from.
+    torchreid's ``resume_from_checkpoint`` cannot load its own files under a PyTorch whose
+    ``torch.load`` runs no code.
 
     Raises:
         ValueError: the checkpoint is of another model, of another number of identities, or of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from functools import partial
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import distributed
 from ..method.batch_losses import BatchLosses
@@ -16,20 +16,20 @@ from .acceleration import cuda_graphs
 from .acceleration.compilation import compile_encoder
 from .acceleration.cuda_graphs import RecordedStep
 from .acceleration.precision import GradientScaler, autocast_dtype
-from .engine_state import Stepping
+from .engine_state import EngineState
 from .gradients import not_finite, term_gradients
-from .non_finite import stop, terms_at_fault
+from .non_finite import stop
 from .optimizers import WarmUp
 
-# The terms of a batch, its features (B, D) and its rates, none of which has a gradient.
+# The terms of a batch, its features (B, D) and its rates, all without gradient.
 Found = tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]
 
 
 class StepRunner:
-    """Steps with the losses that an engine computes for a batch.
+    """Takes steps with the losses that an engine computes for a batch.
 
     It accumulates the gradients of several batches, scales them for float16, averages them over
-    processes, looks for numbers that are not finite before any weight changes, warms the learning
+    processes, stops at numbers that are not finite before any weight changes, warms the learning
     rate up, and records the device's part of the step as a CUDA graph where that is faster.
 
     Attributes:
@@ -43,10 +43,11 @@ class StepRunner:
             compiled encoder and the batch norms that the settings ask for.
 
     Raises:
-        ValueError: the settings ask for what there is not here; the message says what to write.
+        ValueError: the settings ask for what this machine does not have; the message says what to
+            write.
     """
 
-    def __init__(self, engine: Stepping) -> None:
+    def __init__(self, engine: EngineState) -> None:
         self._engine = engine
         settings, model = engine.settings, engine.model
         dtype = autocast_dtype(settings.amp, engine.device)
@@ -57,18 +58,28 @@ class StepRunner:
             compile_encoder(model, engine.device)
         if settings.sync_batchnorm:
             distributed.normalise_jointly(engine.bare_model)
-        self.parallel = distributed.parallel(model)
+        self.wrap_anew()
         if engine.discriminator is not None:
             distributed.send_from_first(engine.discriminator)
         self.recorded: RecordedStep | None = None
         if cuda_graphs.wanted(settings, model, engine.device):
             self.record()
 
+    def wrap_anew(self) -> None:
+        """For a model of which other layers are trained from now on."""
+        self.parallel = distributed.parallel(self._engine.model)
+
     def record(self) -> None:
         """Has the steps on single batches recorded from now on."""
         engine = self._engine
+        trained = [each for each in (engine.model, engine.discriminator) if each is not None]
         read = [] if engine.pool is None else [engine.pool]
-        self.recorded = RecordedStep(self.differentiate, self._trained(), read, self._constants)
+        self.recorded = RecordedStep(self.differentiate, trained, read, self._constants)
+
+    def forget(self) -> None:
+        """Gives the memory of recorded steps back; they are recorded anew."""
+        if self.recorded is not None:
+            self.recorded.forget()
 
     def states(self) -> dict[str, Any]:
         """What a checkpoint has to hold of it, by name."""
@@ -76,10 +87,7 @@ class StepRunner:
         return states | ({"warmup": self.warmup} if self.warmup.steps else {})
 
     def step(self, data: dict[str, Any] | list[dict[str, Any]]) -> dict[str, float]:
-        """Takes one step on a batch, or on the mean over several.
-
-        Args, Returns, Raises: see :meth:`~ddan_torchreid.engine.ImageDDANEngine.forward_backward`.
-        """
+        """See :meth:`~ddan_torchreid.engine.ImageDDANEngine.forward_backward`."""
         engine = self._engine
         batches = data if isinstance(data, list) else [data]
         optimizers = [each for each in engine._optims.values() if each is not None]
@@ -90,7 +98,9 @@ class StepRunner:
         values, seen = [], []
         for number, batch in enumerate(batches, 1):
             last = number == len(batches)
-            with distributed.averaging(self.parallel, now=last):
+            # Averaging the gradients over the processes before the last batch would be in vain.
+            apart = nullcontext() if last or self.parallel is None else self.parallel.no_sync()
+            with apart:
                 images, pids, domains = engine.parse_data_for_train(batch)
                 if self.recorded is None or watched or len(batches) > 1:
                     found = self.differentiate(images, pids, domains, 1 / len(batches), watched)
@@ -139,18 +149,16 @@ class StepRunner:
     ) -> Found:
         """Adds a batch's gradients to those of the parameters, without waiting for a GPU.
 
-        A graph may be recorded of it, which runs none of its Python code when it is replayed.
+        A graph may be recorded of it; a replay runs none of its Python code.
 
         Args:
-            images, pids, domains: as ``losses`` of the engine takes them.
             share: of this batch in the step.
             watch: also measure the gradient of each term.
         """
         found = self._engine.losses(images, pids, domains)
         if watch:
             weights = self._engine.objective.named_weights()
-            measured = term_gradients(found.terms, weights, self._engine.bare_model.mapping)
-            found.rates |= measured
+            found.rates |= term_gradients(found.terms, weights, self._engine.bare_model.mapping)
         self._add_gradients(found, share)
         terms = {name: term.detach() for name, term in found.terms.items()}
         return terms, found.features, found.rates
@@ -174,36 +182,21 @@ class StepRunner:
     def _check(
         self, batches: Sequence[dict], summaries: Sequence[dict[str, float]], names: Sequence[str]
     ) -> bool:
-        """Whether all gradients are finite; ends the run if that cannot be an overflow of float16.
+        """Whether all gradients are finite; ends the run unless float16 may have overflowed.
 
         Takes ``not_finite`` out of the summaries.
         """
-        engine, finite = self._engine, True
+        finite = True
         for batch, summary in zip(batches, summaries, strict=True):
             losses = {name: summary[name] for name in names}
             finite = summary.pop("not_finite") == 0 and finite
-            if not all(map(math.isfinite, losses.values())) or not (
-                finite or self.scaler.forgives()
-            ):
-                at_fault = partial(terms_at_fault, self._trained(), partial(self._weighted, batch))
-                folder = engine.keeper.folder if engine.keeper is not None else None
-                place = engine.epoch + 1, engine.batch_idx + 1
-                stop(*place, batch, losses, at_fault, folder)
+            forgiven = finite or self.scaler.forgives()
+            if not (forgiven and all(map(math.isfinite, losses.values()))):
+                stop(self._engine, batch, losses)
         return finite
 
-    def _weighted(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The terms of a batch, each times its weight."""
-        engine = self._engine
-        weights = engine.objective.named_weights()
-        terms = engine.losses(*engine.parse_data_for_train(batch)).terms
-        return {name: weights.get(name, 1.0) * term for name, term in terms.items()}
-
-    def _trained(self) -> list[nn.Module]:
-        discriminator = self._engine.discriminator
-        return [self._engine.model, *([] if discriminator is None else [discriminator])]
-
     def _constants(self) -> Hashable:
-        """What :meth:`differentiate` depends on besides networks and pool; None if by itself."""
+        """What :meth:`differentiate` depends on besides networks and pool; None if unknown."""
         engine = self._engine
         if engine.settings.cuda_graphs == "auto" and not cuda_graphs.familiar(engine.losses):
             return None
@@ -211,12 +204,3 @@ class StepRunner:
         terms = (engine.losses, *objective.named_weights().items(), objective.central)
         network = (model.align, model.autocast_dtype, model.dropout.p)
         return (*terms, objective.seeks(engine.epoch), *network)
-
-    def forget(self) -> None:
-        """Gives the memory of recorded steps back; they are recorded anew."""
-        if self.recorded is not None:
-            self.recorded.forget()
-
-    def wrap_anew(self) -> None:
-        """For a model of which other layers are trained from now on."""
-        self.parallel = distributed.parallel(self._engine.model)

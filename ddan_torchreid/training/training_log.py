@@ -22,11 +22,7 @@ LEGEND = (
 
 
 class EpochLog:
-    """Means over the steps of an epoch.
-
-    Args:
-        engine: torchreid's, in an epoch.
-    """
+    """Means over the steps of an engine's epoch."""
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
@@ -53,15 +49,15 @@ class EpochLog:
                 parts.append(f"({means[rate]:.0f}%)")
         if means.get("skipped"):
             parts.append(f"skipped {means['skipped']:.1f}%")
+        line = " ".join(parts)
         gradients = [
             f"{TERMS[key.removeprefix('gradient_')][0]} {value:.3g}"
             for key, value in means.items()
             if key.startswith("gradient_")
         ]
-        lines = [" ".join(parts)]
         if gradients:
-            lines.append(f"gradients on the mapping network: {' '.join(gradients)}")
-        return "\n".join(lines)
+            line += f"\ngradients on the mapping network: {' '.join(gradients)}"
+        return line
 
     def write(self, writer: Any, step: int) -> None:
         """Writes all means, and the learning rate, to TensorBoard under torchreid's names."""
@@ -71,12 +67,9 @@ class EpochLog:
 
 
 def pool_line(epoch: int, channels: int, identities: int) -> str:
-    """What the ID pool is like at the end of an epoch, with a warning when it has collapsed.
+    """What the ID pool is like at the end of an epoch (from 1), with a warning if it has collapsed.
 
-    Args:
-        epoch: 1-based.
-        channels: see `IdentityPool.distinct_largest_channels`.
-        identities: N.
+    ``channels`` is what `IdentityPool.distinct_largest_channels` counts.
     """
     channel = "channel" if channels == 1 else "channels"
     line = f"ID pool after epoch {epoch}: {channels} distinct largest {channel} over {identities} "
@@ -91,7 +84,7 @@ def pool_line(epoch: int, channels: int, identities: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes, hours = int(seconds) // 60, int(seconds) // 3600
-    if hours:
-        return f"{hours}h{minutes % 60:02d}m"
+    minutes = int(seconds) // 60
+    if minutes >= 60:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
     return f"{minutes}m{int(seconds) % 60:02d}s"

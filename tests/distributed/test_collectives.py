@@ -23,8 +23,7 @@ def test_alone_every_function_is_the_identity():
     assert distributed.gather_in_turn(values, 3) is values
     assert distributed.share("text") == "text"
     assert not distributed.differs("text")
-    assert distributed.agree(True)
-    assert not distributed.agree(False)
+    assert distributed.largest(3) == 3
     assert (distributed.rank(), distributed.size(), distributed.is_first()) == (0, 1, True)
     with distributed.process_group(), distributed.in_turn():
         assert not distributed.active()
@@ -33,17 +32,15 @@ def test_alone_every_function_is_the_identity():
 def exchange(whole):
     part = distributed.own(whole)
     number = distributed.rank()
-    turns = -(-len(whole) // distributed.size()) * distributed.size()
-    dealt = torch.arange(turns)[number :: distributed.size()] % len(whole)
     return {
         "rank": number,
         "first": distributed.is_first(),
         "joined": distributed.gather(part),
         "flags": distributed.gather(part > 0),
-        "in order": distributed.gather_in_turn(whole[dealt], len(whole)),
+        "in order": distributed.gather_in_turn(whole[number :: distributed.size()], len(whole)),
         "mean": distributed.mean(part.sum()),
         "shared": distributed.share({"from": number}),
-        "agree": [distributed.agree(number == wanted) for wanted in (0, 1, 7)],
+        "largest": distributed.largest(10 - number),
         "differs": [distributed.differs(value) for value in ("same", str(number))],
     }
 
@@ -59,21 +56,9 @@ def test_messages(processes):
         assert torch.equal(result["in order"], whole)
         assert torch.allclose(result["mean"], whole.sum() / processes)
         assert result["shared"] == {"from": 0}
-        assert result["agree"] == [True, True, False]
+        assert result["largest"] == 10
         assert result["differs"] == [False, True]
         assert result["first"] == (result["rank"] == 0)
-
-
-@pytest.mark.parametrize("total", [1, 2, 7])
-def test_rows_dealt_in_turn_come_back_in_order_whatever_their_number(total):
-    for result in run(2, exchange_in_turn, rows(1, total)):
-        assert torch.equal(result, rows(1, total))
-
-
-def exchange_in_turn(whole):
-    turns = -(-len(whole) // distributed.size()) * distributed.size()
-    dealt = torch.arange(turns)[distributed.rank() :: distributed.size()] % len(whole)
-    return distributed.gather_in_turn(whole[dealt], len(whole))
 
 
 def spread(joined):

@@ -92,17 +92,20 @@ def draw_unseeded(sampler):
     return length, drawn
 
 
-def refuse(batch_size, num_instances):
+def refuse(batch_size, num_instances, says):
     sampler = MultiDomainIdentitySampler(TRAIN, batch_size, num_instances)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match=says):
         ShardedSampler(sampler, TRAIN, batch_size)
-    return str(error.value)
 
 
-def test_a_batch_that_cannot_be_shared_out_is_refused():
-    assert "train.batch_size 8 (" in run(2, refuse, 12, 4)[1]
-    assert "train.batch_size 12 (" in run(3, refuse, 8, 4)[0]
-    assert "train.batch_size 4 (" in run(2, refuse, 2, 1)[0]
+@pytest.mark.parametrize(
+    ("processes", "batch_size", "num_instances", "possible"),
+    [(2, 12, 4, 8), (3, 8, 4, 12), (2, 2, 1, 4)],
+)
+def test_a_batch_that_cannot_be_shared_out_is_refused(
+    processes, batch_size, num_instances, possible
+):
+    run(processes, refuse, batch_size, num_instances, f"write train.batch_size {possible} ")
 
 
 def load(images):

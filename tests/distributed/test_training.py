@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,56 +18,44 @@ from ddan_torchreid.training import resuming
 from ddan_torchreid.training.checkpoint_store import find
 from tests.distributed.launch import run
 from tests.distributed.trainings import in_float64, state
+from tests.whole_runs import differences
 
 # Without what depends on the number of processes: dropout, and (below) statistics of batch norms.
 SAME = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
 SMALL = ("data.height", "32", "data.width", "16")
 
 
-def in_float64_with_fixed_statistics(engine):
-    """Makes an engine's training a function of its batches but for tiny rounding."""
+def prepared(make_config, *options, exactly=True):
+    """A configuration with its engine; exactly: one whose training depends on its batches alone."""
+    config = make_config(*SMALL, *SAME, *options)
+    engine = build(config)
 
-    def fix():
+    def fix_statistics():
         for module in engine.model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
 
-    in_float64(engine, before=fix)
+    if exactly:
+        in_float64(engine, before=fix_statistics)
+    return config, engine
 
 
 def train(make_config, *options, exactly=True, resume=None):
-    config = make_config(*SMALL, *SAME, *options)
-    engine = build(config)
-    if exactly:
-        in_float64_with_fixed_statistics(engine)
+    config, engine = prepared(make_config, *options, exactly=exactly)
     if resume is not None:
         config.train.start_epoch = resuming.resume(engine, find(str(resume), ""))
     engine.run(**arguments(config, "run"))
     return state(engine)
 
 
-def assert_close(found, expected):
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(found[name], value, rtol=1e-7, atol=1e-9, msg=name)
-
-
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def interrupt(make_config, step, *options, exactly=True):
-    """Trains until the process with the highest number gets a signal in a step of epoch 2."""
-    config = make_config(*SMALL, *SAME, *options)
-    engine = build(config)
-    if exactly:
-        in_float64_with_fixed_statistics(engine)
+def interrupt(make_config, *options, exactly=True):
+    """Trains until the last process gets a signal in the second step of epoch 2."""
+    config, engine = prepared(make_config, *options, exactly=exactly)
     forward_backward, steps, per_epoch = engine.forward_backward, [], len(engine.train_loader)
 
     def counted(data):
         steps.append(data)
-        if len(steps) == per_epoch + step and distributed.rank() == distributed.size() - 1:
+        if len(steps) == per_epoch + 2 and distributed.rank() == distributed.size() - 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return forward_backward(data)
 
@@ -76,23 +65,25 @@ def interrupt(make_config, step, *options, exactly=True):
     return stop.value.code, len(steps) - per_epoch
 
 
-def resume_sharded(make_config, folder):
-    options = ("data.save_dir", str(folder), "ddan.pool_sharding", "True")
-    return train(make_config, *options, resume=folder)
+def assert_close(found, expected):
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-7, atol=1e-9, msg=name)
 
 
 def test_training_goes_on_with_other_numbers_of_processes(small_config, tmp_path):
     # The second epoch, which is the first with L_SE, is stopped after its second batch.
     expected = train(small_config)
-    folder = tmp_path / "stopped"
-    assert run(2, interrupt, small_config, 2, "data.save_dir", str(folder)) == [(0, 2), (0, 2)]
-    names = {path.name for path in (folder / "model").iterdir()}
+    into = ("data.save_dir", str(tmp_path / "stopped"))
+    assert run(2, interrupt, small_config, *into) == [(0, 2), (0, 2)]
+    names = {path.name for path in (tmp_path / "stopped" / "model").iterdir()}
     assert names == {"model.pth.tar-1", "model.pth.tar-1+2"}
-    first, *others = run(3, resume_sharded, small_config, folder)
+    resumed = partial(train, resume=tmp_path / "stopped")
+    first, *others = run(3, resumed, small_config, *into, "ddan.pool_sharding", "True")
     assert_close(first, expected)
     for other in others:
         # A sharded pool is saved by the first process.
-        assert_equal(other, {name: first[name] for name in first if not name.startswith("pool")})
+        assert not differences(other, {n: first[n] for n in first if not n.startswith("pool")})
 
 
 @pytest.mark.parametrize(
@@ -102,39 +93,25 @@ def test_two_processes_train_what_one_trains(small_config, options):
     expected = train(small_config, *options)
     first, second = run(2, train, small_config, *options)
     assert_close(first, expected)
-    assert_equal(second, first)
-
-
-DROPOUT = ("ddan.dropout", "0.5", "train.optim", "adam")
-
-
-def train_as_it_is(make_config, *options, resume=None):
-    return train(make_config, *DROPOUT, *options, exactly=False, resume=resume)
-
-
-def resume_as_it_is(make_config, folder):
-    return train_as_it_is(make_config, "data.save_dir", str(folder), resume=folder)
-
-
-def interrupt_as_it_is(make_config, step, *options):
-    return interrupt(make_config, step, *DROPOUT, *options, exactly=False)
+    assert not differences(second, first)
 
 
 @pytest.mark.slow
 def test_two_processes_resume_bit_by_bit(small_config, tmp_path):
-    expected, other = run(2, train_as_it_is, small_config)
-    parameters = [name for name in expected if "running" not in name]
-    assert_equal({name: other[name] for name in parameters}, {n: expected[n] for n in parameters})
-    folder = tmp_path / "stopped"
-    run(2, interrupt_as_it_is, small_config, 2, "data.save_dir", str(folder))
-    assert_equal(run(2, resume_as_it_is, small_config, folder)[0], expected)
+    into = ("ddan.dropout", "0.5", "train.optim", "adam", "data.save_dir", str(tmp_path))
+    expected, other = run(2, partial(train, exactly=False), small_config, *into[:-2])
+    apart = differences(other, expected)
+    assert all("running" in name for name in apart), apart
+    run(2, partial(interrupt, exactly=False), small_config, *into)
+    resumed = run(2, partial(train, exactly=False, resume=tmp_path), small_config, *into)
+    assert not differences(resumed[0], expected)
 
 
 def evaluate(make_config, *options):
-    # A batch that the processes could not share out is no matter.
+    # Of a batch size that the processes could not share out.
     config = make_config(*SMALL, "test.evaluate", "True", "train.batch_size", "16", *options)
     engine = build(config)
-    # Running statistics of its own, which only the first process's should take part with.
+    # Each process has running statistics of its own; the first one's are to be used.
     with torch.no_grad():
         engine.model.neck.running_mean += distributed.rank()
     engine.run(**arguments(config, "run"))
@@ -146,16 +123,13 @@ def evaluate(make_config, *options):
 def test_processes_share_the_test_images(small_config, options):
     expected, shapes = evaluate(small_config, *options)
     results = run(3, evaluate, small_config, *options)
-    for rows, distances in results:
+    for rows, _ in results:
         assert rows.keys() == expected.keys()
         for target, row in rows.items():
-            np.testing.assert_allclose(
-                list(row.values()), list(expected[target].values()), atol=1e-6
-            )
-        if rows is results[0][0]:
-            assert distances == shapes
-        else:
-            assert set(distances.values()) == {(0, 0)}
+            np.testing.assert_allclose([*row.values()], [*expected[target].values()], atol=1e-6)
+    first, *others = (distances for _, distances in results)
+    assert first == shapes
+    assert all(set(distances.values()) == {(0, 0)} for distances in others)
 
 
 def meet_nan(make_config, save_dir):

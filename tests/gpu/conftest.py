@@ -14,3 +14,17 @@ import torch
 def few_algorithms(monkeypatch):
     """cuDNN tries one algorithm for each convolution: on small images the trials take longest."""
     monkeypatch.setattr(torch.backends.cudnn, "benchmark_limit", 1)
+
+
+@pytest.fixture
+def deterministic():
+    """PyTorch's own switch, which some of its kernels need to give the same bits twice."""
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def full_precision(monkeypatch):
+    """Convolutions in float32 proper; PyTorch computes them in TF32 otherwise."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)

@@ -13,16 +13,8 @@ from tests.engines import first_batch, prepared
 NETWORKS = ["mobilenetv2_in_bn_x0_35", "resnet50_ibn_a", "resnet50_fc512", "osnet_ain_x0_25"]
 
 
-@pytest.fixture
-def same_bits():
-    """PyTorch's own switch for kernels that give the same bits twice."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 @pytest.mark.parametrize("network", NETWORKS)
-def test_every_kind_of_network_is_replayed_as_it_runs(small_engine, same_bits, network):
+def test_every_kind_of_network_is_replayed_as_it_runs(small_engine, deterministic, network):
     found = []
     for graphs in ("off", "auto"):
         words = ("model.name", f"ddan_{network}", "ddan.cuda_graphs", graphs, "train.lr", "0.001")
@@ -58,7 +50,7 @@ def test_another_thread_may_pin_memory_meanwhile(small_engine):
     assert not errors
 
 
-def test_a_moved_model_is_recorded_anew(small_engine, same_bits):
+def test_a_moved_model_is_recorded_anew(small_engine, deterministic):
     found = []
     for moved in (False, True):
         engine = prepared(small_engine("ddan.dropout", "0.0"))

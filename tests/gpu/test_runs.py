@@ -12,14 +12,6 @@ from ddan_torchreid.integration import builder
 from tests.engines import all_state, first_batch, prepared, trained
 
 
-@pytest.fixture
-def deterministic():
-    """PyTorch's own switch, which some of its kernels need to give the same bits twice."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
 @pytest.mark.parametrize("amp", ["off", "bf16", "fp16"])
 def test_two_epochs_are_one_and_one_resumed(
     small_config, small_engine, tmp_path, deterministic, amp
@@ -34,8 +26,7 @@ def test_two_epochs_are_one_and_one_resumed(
     assert resumed.runner.scaler.state_dict() == whole.runner.scaler.state_dict()
 
 
-def test_scores_are_those_of_a_cpu(small_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+def test_scores_are_those_of_a_cpu(small_config, tmp_path, full_precision):
     rows = []
     for use_gpu in ("True", "False"):
         engine = builder.build(small_config("use_gpu", use_gpu, "train.max_epoch", "1"))
@@ -46,8 +37,7 @@ def test_scores_are_those_of_a_cpu(small_config, tmp_path, monkeypatch):
         np.testing.assert_allclose(list(row.values()), list(rows[1][name].values()), atol=0.02)
 
 
-def test_a_checkpoint_of_a_gpu_works_on_a_cpu(words, small_root, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+def test_a_checkpoint_of_a_gpu_works_on_a_cpu(words, small_root, tmp_path, full_precision):
     assert main([*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "1"]) == 0
     weights = tmp_path / "log" / "model" / "model.pth.tar-1"
     images = [str(path) for path in sorted(small_root.rglob("*.jpg"))[:8]]
@@ -76,8 +66,7 @@ def test_a_recorded_run_is_that_without_graphs(small_engine, tmp_path, determini
 
 
 @pytest.mark.parametrize("graphs", ["off", "auto"])
-def test_a_compiled_encoder_trains_and_tests_as_the_other(small_engine, monkeypatch, graphs):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+def test_a_compiled_encoder_trains_and_tests_as_the_other(small_engine, full_precision, graphs):
     same = ("ddan.dropout", "0.0", "ddan.amp", "off", "train.optim", "sgd", "train.lr", "1e-7")
     summaries, gradients, features = [], [], []
     for words in (

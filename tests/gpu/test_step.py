@@ -13,12 +13,6 @@ SGD = ("ddan.dropout", "0.0", "train.optim", "sgd", "train.lr", "0.01")
 TERMS = ("loss_id", "loss_triplet", "loss_confusion", "loss_domain")
 
 
-@pytest.fixture
-def full_precision(monkeypatch):
-    """Convolutions in float32 proper; PyTorch computes them in TF32 otherwise."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-
-
 def on(device, small_engine, *options):
     engine = small_engine("use_gpu", str(device == "cuda"), *SGD, *options)
     engine = prepared(engine)

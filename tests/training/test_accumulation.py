@@ -1,6 +1,5 @@
 """Several batches for a step: the gradient of the global batch, and the loop around it."""
 
-import json
 import signal
 
 import pytest
@@ -8,11 +7,10 @@ import torch
 from torch import nn
 
 from ddan_torchreid import distributed
-from ddan_torchreid.config import schema
 from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
 from tests.distributed import launch
-from tests.engines import first_batch, prepared, spoil_gradient, weights_and_pool
+from tests.engines import first_batch, prepared, weights_and_pool
 from tests.whole_runs import differences, names, send, state_of
 
 PLAIN = (
@@ -21,15 +19,11 @@ PLAIN = (
 )
 
 
-def part(batch, start, stop):
-    return {key: value[start:stop] for key, value in batch.items()}
-
-
 def parted(batch, pieces):
     """Batches for this process that are, of all processes together, the whole batch."""
     size = len(batch["pid"]) // (pieces * distributed.size())
     starts = [(piece * distributed.size() + distributed.rank()) * size for piece in range(pieces)]
-    return [part(batch, start, start + size) for start in starts]
+    return [{key: each[at : at + size] for key, each in batch.items()} for at in starts]
 
 
 def step(settings, batch, pieces):
@@ -65,22 +59,6 @@ def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine,
     assert len(differences(start, expected)) > 150  # the step was no small matter
 
 
-def test_a_weight_and_a_share_are_rounded_together(small_engine):
-    """As if each term began its backward pass with their product: 0.18 / 3 is no float32."""
-    engine = prepared(small_engine("ddan.dropout", "0.0"))
-    data = engine.parse_data_for_train(first_batch(engine))
-    parameters = [*engine.model.parameters(), *engine.discriminator.parameters()]
-    terms = engine.losses(*data).terms
-    weights = engine.objective.named_weights() | {"loss_domain": 1.0}
-    seeds = [term.new_full((), weights[name] * (1 / 3)) for name, term in terms.items()]
-    torch.autograd.backward(list(terms.values()), seeds)
-    expected = [parameter.grad for parameter in parameters]
-    for parameter in parameters:
-        parameter.grad = None
-    engine.runner.differentiate(*data, share=1 / 3)
-    assert all(map(torch.equal, (parameter.grad for parameter in parameters), expected))
-
-
 def test_the_pool_is_read_by_all_batches_before_it_is_updated(small_engine, monkeypatch):
     engine = prepared(small_engine())
     calls = []
@@ -114,29 +92,3 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
     # Of the steps, not of the batches, the optimiser has taken one each.
     (taken,) = {int(each["step"]) for each in whole.optimizer.state.values()}
     assert taken == 3 * ((batches + 2) // 3)
-
-
-@pytest.mark.parametrize("what", ["loss", "gradient"])
-def test_a_batch_that_is_not_finite_leaves_the_weights(small_config, tmp_path, monkeypatch, what):
-    settings = small_config("ddan.accumulate_steps", "3", "train.batch_size", "12")
-    engine = builder.build(settings)
-    seen, original, before = [], engine.losses, []
-
-    def spoil_second(*arguments):
-        seen.append(arguments[1].tolist())
-        if len(seen) == 1:
-            before.extend(weights_and_pool(engine))
-        if len(seen) == 2 and what == "loss":
-            arguments = (arguments[0] * float("inf"), *arguments[1:])
-        with monkeypatch.context() as spoilt:
-            if len(seen) in (2, 4) and what == "gradient":  # again when looked for
-                spoil_gradient(spoilt, engine, "loss_id")
-            return original(*arguments)
-
-    engine.losses = spoil_second
-    says = "loss_id is nan" if what == "loss" else "the gradient of loss_id is not finite"
-    with pytest.raises(FloatingPointError, match=f"{says}.* in epoch 1, batch 1"):
-        engine.run(**schema.arguments(settings, "run"))
-    assert not differences(weights_and_pool(engine), before)
-    record = json.loads((tmp_path / "log" / "non-finite-epoch-1-batch-1.json").read_text())
-    assert [image["pid"] for image in record["images"]] == seen[1]

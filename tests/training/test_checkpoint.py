@@ -1,7 +1,5 @@
 """What is saved of a run, and what reads it."""
 
-import errno
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,6 @@ import torch
 import torchreid
 from torch import nn
 
-from ddan_torchreid.cli import main
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import checkpoint
 from tests.engines import trained
@@ -49,43 +46,9 @@ def test_weights_load_with_and_without_prefix_and_for_other_identities(
     assert "without classifier.bias, classifier.weight" in capsys.readouterr().out
 
 
-def test_weights_of_another_architecture_are_refused(small_engine, tmp_path):
-    trained(small_engine, tmp_path, 1)
-    wide = torchreid.models.build_model("ddan_mobilenetv2_x0_5", 30, pretrained=False)
-    before = {key: value.clone() for key, value in wide.state_dict().items()}
-    with pytest.raises(ValueError, match=r"does not fit the model: .*write model.name ddan_mobile"):
-        checkpoint.load_weights(wide, tmp_path / "model" / "model.pth.tar-1")
-    torch.testing.assert_close(wide.state_dict(), before, rtol=0, atol=0)
-
-
-def test_a_checkpoint_that_cannot_be_read_is_one_line(words, tmp_path, capsys, monkeypatch):
-    path = tmp_path / "model" / "model.pth.tar-1"
-    state_files.write({"epoch": 1}, path)
-
-    def fail(*_, **__):
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(state_files.torch, "load", fail)
-    assert main([*words, "data.save_dir", str(tmp_path), "--resume"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("ddan-torchreid: failed: ")
-    assert f"{path} cannot be read: Input/output error; it may be whole" in line
-
-
-def test_a_failed_write_keeps_the_old_file(tmp_path):
-    path = tmp_path / "model.pth.tar-1"
-    state_files.write({"epoch": 1}, path)
-    with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
-        state_files.write({"epoch": lambda: None}, path)
-    assert state_files.read(path) == {"epoch": 1}
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
 def test_torchreids_numpy_rank_is_read(tmp_path):
     torch.save({"rank1": np.float64(0.5), "epoch": 3}, tmp_path / "old")
     assert state_files.read(tmp_path / "old") == {"rank1": 0.5, "epoch": 3}
-    torch.save({"rank1": np.float32(0.25)}, tmp_path / "old")
-    assert state_files.read(tmp_path / "old") == {"rank1": 0.25}
 
 
 class Malicious:
@@ -96,18 +59,14 @@ class Malicious:
         return Path.touch, (self.path,)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path):
-    torch.save({"state_dict": Malicious(tmp_path / "ran")}, tmp_path / "bad")
-    with pytest.raises(ValueError, match="bad cannot be loaded") as error:
-        state_files.read(tmp_path / "bad")
-    assert "\n" not in str(error.value)
+def test_a_file_that_would_run_code_or_is_no_checkpoint_is_refused(tmp_path):
+    torch.save({"state_dict": Malicious(tmp_path / "ran")}, tmp_path / "code")
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("no checkpoint")
+    for name in ("code", "empty", "text"):
+        with pytest.raises(ValueError, match=f"{name} cannot be loaded") as error:
+            state_files.read(tmp_path / name)
+        assert "\n" not in str(error.value)
     assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
-    (tmp_path / "bad").write_bytes(content)
-    with pytest.raises(ValueError, match="bad cannot be loaded"):
-        state_files.read(tmp_path / "bad")
     with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
         state_files.read(tmp_path / "nowhere")

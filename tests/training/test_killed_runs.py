@@ -32,23 +32,17 @@ def python(*words):
     )  # fmt: skip
 
 
-def kill(root, folder, seed, kills):
-    done = python("-m", "tests.killed_runs", root, folder, seed, kills)
+@pytest.mark.parametrize(
+    ("seed", "kills", "hit"),
+    [
+        (1, 3, "{'step': 1, 'file': 1, 'time': 1}"),
+        pytest.param(2, 50, "{'step': 17, 'file': 17, 'time': 16}", marks=pytest.mark.slow),
+    ],
+)
+def test_killed_within_a_step_within_a_write_and_at_a_time(small_root, tmp_path, seed, kills, hit):
+    done = python("-m", "tests.killed_runs", small_root, tmp_path, seed, kills)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    print(done.stdout)
-    return done.stdout.splitlines()[-1]
-
-
-def test_three_kills(small_root, tmp_path):
-    """One within a step, one within a write, one at a time."""
-    summary = kill(small_root, tmp_path, seed=1, kills=3)
-    assert summary.startswith("{'step': 1, 'file': 1, 'time': 1}")
-
-
-@pytest.mark.slow
-def test_fifty_kills(small_root, tmp_path):
-    summary = kill(small_root, tmp_path, seed=2, kills=50)
-    assert summary.startswith("{'step': 17, 'file': 17, 'time': 16}")
+    assert done.stdout.splitlines()[-1].startswith(hit)
 
 
 def test_on_a_full_disk_the_checkpoint_before_is_whole(words, tmp_path):

@@ -4,7 +4,6 @@ import gc
 import math
 import os
 import resource
-import signal
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,8 @@ from ddan_torchreid.integration import builder
 from ddan_torchreid.system.folder_lock import holds
 from ddan_torchreid.system.state_files import read
 from ddan_torchreid.training import checkpoint
-from ddan_torchreid.training.checkpoint_store import Keeper
 from tests.other_run import OtherRun
-from tests.whole_runs import differences, names, send, state_of
+from tests.whole_runs import differences, names, state_of
 
 
 def test_a_checkpoint_each_epoch_of_which_the_last_stay(run, tmp_path):
@@ -37,10 +35,7 @@ def test_a_tested_epoch_is_written_once_and_stays(run, tmp_path, monkeypatch):
         checkpoint, "write", lambda state, path: (written.append(path), write(state, path))
     )
     run("log", "ddan.keep_checkpoints", "1", "test.eval_freq", "1", "test.start_eval", "2")
-    assert sorted(path.name for path in written if path.parent.name == "model") == [
-        f"model.pth.tar-{n}" for n in (1, 2, 3)
-    ]
-    assert len(set(written)) == len(written) == 9
+    assert len(set(written)) == len(written) == 9  # three parts in each of three epochs
     assert names(tmp_path / "log") == ["model-best.pth.tar", "model.pth.tar-2", "model.pth.tar-3"]
     tested = read(tmp_path / "log" / "model" / "model.pth.tar-2")
     targets = tested["ddan"]["scores"]
@@ -48,26 +43,6 @@ def test_a_tested_epoch_is_written_once_and_stays(run, tmp_path, monkeypatch):
     mean = sum(scores["mAP"] for scores in targets.values()) / 2
     assert tested["ddan"]["mean_ap"] == pytest.approx(mean)
     assert tested["rank1"] == pytest.approx(sum(s["rank-1"] for s in targets.values()) / 2)
-
-
-def test_the_best_by_mean_map_is_kept_over_a_restart(run, tmp_path, monkeypatch):
-    figures = iter([0.3, 0.5, 0.4])
-    means = checkpoint.mean_scores
-    monkeypatch.setattr(
-        checkpoint, "mean_scores", lambda scores: means(scores) | {"mAP": next(figures)}
-    )
-    options = ("test.eval_freq", "1")
-    with pytest.raises(SystemExit):
-        # In the first step of the third epoch: 0.3 and 0.5 are known.
-        run("log", *options, epochs=2, after=1, action=send(signal.SIGTERM))
-    folder = tmp_path / "log" / "model"
-    assert read(folder / "model-best.pth.tar")["epoch"] == 2
-    run("log", *options, "model.resume", "auto")
-    assert read(folder / "model-best.pth.tar")["epoch"] == 2
-    assert read(folder / "model.pth.tar-3")["ddan"]["mean_ap"] == 0.4
-    best = read(folder / "model-best.pth.tar")
-    assert not differences(best, read(folder / "model.pth.tar-2"))
-    assert Keeper(tmp_path / "log", best["run"], checkpoint.Position(3), 3).best == 0.5
 
 
 def test_minutes_save_within_an_epoch(run, tmp_path):
@@ -120,10 +95,6 @@ def test_more_epochs_can_be_added_where_the_schedule_allows(run):
     ):
         with pytest.raises(ValueError, match=says):
             run("log", *steps, key, value, "model.resume", "auto")
-    cosine = ("train.lr_scheduler", "cosine", "train.max_epoch")
-    run("cosine", *cosine, "1")
-    with pytest.raises(ValueError, match=r"ends, was 1, now 3; resume with the same train.max"):
-        run("cosine", *cosine, "3", "model.resume", "auto")
 
 
 def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch):
@@ -141,38 +112,27 @@ def test_a_run_from_python_holds_its_folder(small_engine, tmp_path, monkeypatch)
 STATM, DESCRIPTORS = Path("/proc/self/statm"), Path("/proc/self/fd")
 
 
-FIRST, LAST = 500, 2000
-
-
-def memory() -> float:
-    """Resident memory of this process in MiB."""
-    return int(STATM.read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not STATM.exists(), reason="needs Linux's /proc")
 def test_neither_memory_nor_open_files_grow(small_config):
     options = ("train.batch_size", "16", "data.workers", "1", "train.print_freq", "1000000")
     configuration = small_config(*options)
     engine = builder.build(configuration)
-    configuration.train.max_epoch = math.ceil(LAST / len(engine.train_loader))
-    figures = {}
-    step, steps = engine.forward_backward, 0
+    configuration.train.max_epoch = math.ceil(2000 / len(engine.train_loader))
+    step, used = engine.forward_backward, []
 
-    def counted(data):
-        nonlocal steps
+    def measured(data):
         summary = step(data)
-        steps += 1
-        if steps % 250 == 0:
+        if engine.batch_idx == 0:
             gc.collect()
-            figures[steps] = memory(), len(os.listdir(DESCRIPTORS))
+            pages = int(STATM.read_text().split()[1])
+            mebibytes = pages * resource.getpagesize() / 2**20
+            used.append((mebibytes, len(os.listdir(DESCRIPTORS))))
         return summary
 
-    engine.forward_backward = counted
+    engine.forward_backward = measured
     engine.run(**schema.arguments(configuration, "run"))
-
-    for taken, (mebibytes, files) in figures.items():
-        print(f"step {taken}: {mebibytes:.1f} MiB, {files} open files")
-    # Keeping no more than the features of each batch would be 117 MiB by the end.
-    assert figures[LAST][0] - figures[FIRST][0] < 32
-    assert abs(figures[LAST][1] - figures[FIRST][1]) <= 2
+    # From a quarter of the run on. Keeping no more than each batch's features would be 117 MiB.
+    (before, files), (after, files_after) = used[len(used) // 4], used[-1]
+    assert after - before < 32
+    assert abs(files_after - files) <= 2

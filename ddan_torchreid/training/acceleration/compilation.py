@@ -11,16 +11,12 @@ from ...distributed import unwrapped
 def compile_encoder(model: nn.Module, device: torch.device) -> None:
     """Lets the encoder train with a pass that is compiled when it is first called.
 
-    The encoder is nearly all of the work. The mapping network stays as it is, because one graph of
-    it is walked through twice (:func:`~ddan_torchreid.models.ddan_model.map_and_align`). Features
-    of test images are computed as ever, and the keys of the ``state_dict`` stay.
-
-    Args:
-        model: a :class:`~ddan_torchreid.models.DDANModel`, wrapped in ``DataParallel`` or not.
-        device: of the model.
+    The encoder is nearly all of the work. The mapping network stays as it is: its graph is walked
+    through twice (:func:`~ddan_torchreid.models.ddan_model.map_and_align`). Features of test images
+    do not come from the compiled pass, and the keys of the ``state_dict`` stay.
 
     Raises:
-        ValueError: nothing can be compiled for this device here; the message says why.
+        ValueError: nothing can be compiled here for this device; the message says why.
     """
     if isinstance(model, nn.DataParallel) and len(model.device_ids) > 1:
         raise ValueError(
@@ -38,9 +34,8 @@ def compile_encoder(model: nn.Module, device: torch.device) -> None:
         ) from error
     encoder = unwrapped(model).encoder
     plain = encoder.forward
-    # Through a function of this file: TorchDynamo does not begin in a file of torch.nn, so that
-    # Module.compile makes a graph for each kind of block, up to eight, and leaves all further ones
-    # uncompiled.
+    # Through a function of this file: TorchDynamo does not begin in a file of torch.nn, so
+    # Module.compile would make a graph for each of eight kinds of block, and none for the others.
     compiled = torch.compile(lambda images: plain(images))
 
     def chosen(images: Tensor) -> Tensor:

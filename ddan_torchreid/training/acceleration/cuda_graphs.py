@@ -1,13 +1,13 @@
 """The device's part of a training step as one CUDA graph, for GPUs that would wait for the host.
 
-A step of MobileNetV2 starts thousands of kernels, and a fast GPU is done with most of them before
-the host has started the next. A graph starts all of them at once.
+A step of MobileNetV2 starts thousands of kernels, and a fast GPU ends most of them before the host
+has started the next. A graph starts all of them at once.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cache
 from typing import Any
 
@@ -27,7 +27,7 @@ FAMILIAR = {"torch", "torchvision", "torchreid", __name__.partition(".")[0]}
 
 
 def wanted(settings: DDANSettings, model: nn.Module, device: torch.device) -> bool:
-    """Whether ``cuda_graphs`` and where the model is ask for steps that are recorded.
+    """Whether steps are to be recorded, by the settings, the model and its device.
 
     Raises:
         ValueError: ``'on'`` where there can be no graphs; the message says why.
@@ -46,7 +46,7 @@ def wanted(settings: DDANSettings, model: nn.Module, device: torch.device) -> bo
         torch.version.cuda is not None
         and settings.accumulate_steps == 1
         and settings.pool_device == "model"
-        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # somebody looks for an error
+        and os.environ.get("CUDA_LAUNCH_BLOCKING", "0") == "0"  # set to look for an error
         and all(map(familiar, model.modules()))
     )
 
@@ -60,13 +60,13 @@ class RecordedStep:
     """A function that is recorded when it is first called, and replayed from then on.
 
     A replay starts the same kernels on the same memory, so it gives what the function would give,
-    random numbers included. There is a new recording when something has changed that one holds
-    fast: where tensors of the modules lie, which of them are trained, the modes of the layers, what
-    ``constants`` returns. The function is called as it is with hooks on a layer or a parameter,
-    which no replay would call, under autocast of the caller, which keeps converted weights, and
-    while PyTorch looks for anomalies.
+    random numbers included. What a recording depends on is compared at each call, and a change
+    makes a new one: where tensors of the modules lie, which of them are trained, the modes of the
+    layers, what ``constants`` returns. The function is called as it is while a layer or a parameter
+    has hooks, which no replay would call, under autocast of the caller, which keeps converted
+    weights, and while PyTorch looks for anomalies.
 
-    Results and gradients lie in memory that the next call writes to.
+    The next call overwrites the memory of results and gradients.
 
     Args:
         step: takes tensors, adds gradients to those parameters of ``trained`` that require them,
@@ -87,46 +87,39 @@ class RecordedStep:
         self._trained = list(trained)
         self._read = list(read)
         self._constants = constants
-        self._held: Any = None
+        self._basis: list | None = None
         self._recordings: dict[Any, Recording] = {}
 
     def __call__(self, *inputs: Tensor) -> Any:
-        held = self._holds_fast()
+        basis: list = [self._constants()]
+        recordable = basis[0] is not None and all(
+            _add_basis(module, basis) for module in (*self._trained, *self._read)
+        )
         autocast = torch.is_autocast_enabled(inputs[0].device.type)
-        if held is None or autocast or torch.is_anomaly_enabled():
+        if not recordable or autocast or torch.is_anomaly_enabled():
             return self._step(*inputs)
-        if held != self._held:
+        if basis != self._basis:
             self._recordings.clear()
-            self._held = held
+            self._basis = basis
         sizes = tuple((each.shape, each.stride(), each.dtype) for each in inputs)
         if sizes not in self._recordings:
             if len(self._recordings) == MOST_SIZES:
                 return self._step(*inputs)
             # Only one is replayed at a time, so they share their memory.
-            memory = next((each.memory() for each in self._recordings.values()), None)
-            parameters = self._parameters()
+            memory = next((each.graph.pool() for each in self._recordings.values()), None)
             with without_trace(*self._trained):
-                self._recordings[sizes] = Recording(self._step, inputs, parameters, memory)
+                self._recordings[sizes] = Recording(self._step, inputs, self._trained, memory)
         return self._recordings[sizes].replay(inputs)
 
     def forget(self) -> None:
         """Gives the memory of the recordings and of the gradients back; they are made anew."""
         self._recordings.clear()
-        _forget_gradients(self._parameters())
-
-    def _parameters(self) -> list[nn.Parameter]:
-        return [each for module in self._trained for each in module.parameters()]
-
-    def _holds_fast(self) -> list | None:
-        held: list = [self._constants()]
-        free = held[0] is not None
-        for module in (*self._trained, *self._read):
-            free = free and _held_of(module, held)
-        return held if free else None
+        for module in self._trained:
+            module.zero_grad()
 
 
-def _held_of(module: nn.Module, held: list) -> bool:
-    """Adds what a recording holds fast of a module; False if Python code waits in it to be called.
+def _add_basis(module: nn.Module, basis: list) -> bool:
+    """Adds what a recording depends on of a module; False if it has hooks.
 
     Not through ``module.modules()``, which takes twice as long, and a GPU waits meanwhile.
     """
@@ -134,27 +127,25 @@ def _held_of(module: nn.Module, held: list) -> bool:
         return False
     if module._backward_hooks or module._backward_pre_hooks:
         return False
-    held.append(module.training)
+    basis.append(module.training)
     for buffer in module._buffers.values():
         if buffer is not None:
-            held.append(buffer.data_ptr())
+            basis.append(buffer.data_ptr())
     for parameter in module._parameters.values():
         if parameter is not None:
             if parameter._backward_hooks or parameter._post_accumulate_grad_hooks:
                 return False
-            held.append(parameter.data_ptr())
-            held.append(parameter.requires_grad)
-    return all(part is None or _held_of(part, held) for part in module._modules.values())
+            basis.append(parameter.data_ptr())
+            basis.append(parameter.requires_grad)
+    return all(part is None or _add_basis(part, basis) for part in module._modules.values())
 
 
 class Recording:
-    """One graph, with the tensors that it reads and those that it writes.
+    """One graph of a step, with the tensors that it reads and those that it writes.
 
     Args:
-        step: what is recorded.
-        inputs: tensors like those of every replay.
-        parameters: those that the step may add gradients to.
-        memory: of another recording, to be shared; None for its own.
+        trained: modules whose parameters the step may add gradients to.
+        memory: ``graph.pool()`` of another recording, to be shared; None for its own.
 
     Raises:
         ValueError: the step does something that cannot be recorded.
@@ -164,23 +155,24 @@ class Recording:
         self,
         step: Callable[..., Any],
         inputs: Sequence[Tensor],
-        parameters: Sequence[nn.Parameter],
+        trained: Sequence[nn.Module],
         memory: Any,
     ) -> None:
         self._inputs = [each.clone() for each in inputs]
-        self._graph = torch.cuda.CUDAGraph()
+        self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(inputs[0].device):
             stream = _stream(inputs[0].device)
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UPS):
                     step(*self._inputs)
-                    _forget_gradients(parameters)
-            # Otherwise the thread that copies batches to pinned memory meanwhile would be refused
-            # its memory, and the recording spoilt.
+                    for module in trained:
+                        module.zero_grad()
+            # Otherwise a thread that copies batches to pinned memory meanwhile would be refused
+            # its memory, and the recording would fail.
             mode = "thread_local"
             try:
-                with torch.cuda.graph(self._graph, memory, stream, capture_error_mode=mode):
+                with torch.cuda.graph(self.graph, memory, stream, capture_error_mode=mode):
                     self._outputs = step(*self._inputs)
             except torch.OutOfMemoryError:
                 raise
@@ -189,18 +181,16 @@ class Recording:
                     f"the training step cannot be recorded ({str(error).splitlines()[0]}); write "
                     "cuda_graphs 'off'"
                 ) from error
+        parameters = [each for module in trained for each in module.parameters()]
         self._gradients = [(each, each.grad) for each in parameters if each.grad is not None]
-        _forget_gradients(parameters)
-
-    def memory(self) -> Any:
-        """What :func:`torch.cuda.graph` takes as its pool."""
-        return self._graph.pool()
+        for module in trained:
+            module.zero_grad()
 
     def replay(self, inputs: Sequence[Tensor]) -> Any:
         """Outputs for other inputs; the parameters have their gradients then."""
         for own, given in zip(self._inputs, inputs, strict=True):
             own.copy_(given)
-        self._graph.replay()
+        self.graph.replay()
         for parameter, gradient in self._gradients:
             parameter.grad = gradient
         return self._outputs
@@ -208,10 +198,5 @@ class Recording:
 
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
-    # One for all: libraries keep memory of their own for each stream that they have worked on.
+    # One for all: libraries keep memory of their own for each stream.
     return torch.cuda.Stream(device)
-
-
-def _forget_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None

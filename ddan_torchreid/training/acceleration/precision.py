@@ -1,9 +1,8 @@
 """Mixed precision: in which type the network computes, and the scale of float16's gradients.
 
-Only the forward pass of the encoder and the classifier, and with it their backward pass, is in half
-precision, and only in training. What they return is float32 again, and so are the mapping network,
-the losses, the discriminator, the ID pool, all weights and the optimisers' states; test-time
-features are computed in float32.
+Only the passes of the encoder and the classifier in training are in half precision. What they
+return is float32 again, as are the mapping network, the losses, the discriminator, the ID pool, all
+weights, the optimisers' states and test-time features.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import warnings
 
 import torch
 
-# Each overflow halves the scale; it begins at 2**16, so the gradient is at fault long before this.
+# Each overflow halves the scale, which begins at 2**16: after so many the gradient is at fault.
 MOST_OVERFLOWS = 50
-# Seen in PyTorch 2.14 on a CPU: its bfloat16 gradients of strided depthwise convolutions of maps
-# one pixel wide are wrong, and images of so few pixels in width have such maps.
+# In PyTorch 2.14 on a CPU, bfloat16 gradients of strided depthwise convolutions are wrong for maps
+# one pixel wide, which images of so few pixels in width have.
 TOO_NARROW_ON_CPU = 16
 
 
@@ -23,9 +22,9 @@ def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
     """The type that the model computes in, None for that of its weights.
 
     Args:
-        amp: ``'auto'``, bfloat16 on GPUs that compute in it and nothing elsewhere: a CPU without
-            such instructions takes nine times as long. ``'bf16'``, ``'fp16'``, which takes many
-            times as long on a CPU too, of which it warns, or ``'off'``.
+        amp: ``'auto'``, which is bfloat16 on GPUs that compute in it and off elsewhere (a CPU
+            without such instructions takes nine times as long); ``'bf16'``; ``'fp16'``, with a
+            warning on a CPU; or ``'off'``.
         device: of the model.
 
     Raises:
@@ -51,19 +50,14 @@ def autocast_dtype(amp: str, device: torch.device) -> torch.dtype | None:
 
 
 class GradientScaler(torch.amp.GradScaler):
-    """PyTorch's scaler of float16's gradients, for a loop that knows itself whether they overflow.
+    """PyTorch's scaler of float16's gradients, for a loop that finds out itself if they overflow.
 
-    ``GradScaler.step`` waits for the device to decide whether to skip the step. The engine
-    tells the host anyway whether a gradient is not finite, together with the losses, so
-    :meth:`end_step` takes it from there and a step waits no more often than without a scaler. For
-    other types than float16 every method leaves things as they are.
+    ``GradScaler.step`` waits for the device to decide whether to skip the step. The step's runner
+    learns that together with the losses and tells :meth:`end_step`, so that a step waits no more
+    often than without a scaler. For other types than float16 every method changes nothing.
 
     Attributes:
         overflows: steps in a row that were skipped.
-
-    Args:
-        dtype: that the model computes in.
-        device: of the model.
     """
 
     def __init__(self, dtype: torch.dtype | None, device: torch.device) -> None:
@@ -75,6 +69,6 @@ class GradientScaler(torch.amp.GradScaler):
         return self.is_enabled() and self.overflows < MOST_OVERFLOWS
 
     def end_step(self, finite: bool) -> None:
-        """Adapts the scale, after ``unscale_``: halves it on overflow, doubles it now and then."""
+        """Adapts the scale after ``unscale_``: halves it on overflow, doubles it now and then."""
         self.overflows = 0 if finite else self.overflows + 1
         self.update()

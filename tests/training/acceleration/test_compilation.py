@@ -26,13 +26,10 @@ def test_without_a_compiler_it_is_one_line(small_config, monkeypatch, tmp_path, 
 
 
 def test_one_process_with_two_gpus_is_refused():
-    class OnTwoGPUs(nn.DataParallel):
-        def __init__(self, module):
-            super().__init__(module)
-            self.device_ids = [0, 1]
-
+    model = nn.DataParallel(nn.Linear(1, 1))
+    model.device_ids = [0, 1]
     with pytest.raises(ValueError, match=r"compile True needs a process for each GPU; .*torchrun"):
-        compile_encoder(OnTwoGPUs(nn.Linear(1, 1)), torch.device("cuda"))
+        compile_encoder(model, torch.device("cuda"))
 
 
 @pytest.mark.slow

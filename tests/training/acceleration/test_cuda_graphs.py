@@ -3,7 +3,7 @@
 tests/gpu records and replays real ones.
 """
 
-import copy
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -22,17 +22,15 @@ class Recording:
 
     made: ClassVar[list["Recording"]] = []
 
-    def __init__(self, step, inputs, parameters, memory):
-        assert all(each.grad is None for each in parameters)
+    def __init__(self, step, inputs, trained, memory):
+        assert all(each.grad is None for module in trained for each in module.parameters())
         for _ in range(cuda_graphs.WARM_UPS + 1):
             step(*inputs)
-            for each in parameters:
-                each.grad = None
+            for module in trained:
+                module.zero_grad()
         self.step, self.replays, self.shared = step, 0, memory
+        self.graph = SimpleNamespace(pool=lambda: "memory")
         self.made.append(self)
-
-    def memory(self):
-        return "memory"
 
     def replay(self, inputs):
         self.replays += 1
@@ -90,20 +88,19 @@ def test_it_is_recorded_anew_when_what_it_holds_has_changed(small_engine, made):
             engine.forward_backward(batch)
         return len(made) - before
 
-    assert (recorded_now(), recorded_now()) == (1, 0)
-    engine.objective.weights.triplet = 0.5
-    assert (recorded_now(), recorded_now()) == (1, 0)
-    next(engine.bare_model.encoder.parameters()).requires_grad_(False)
-    assert (recorded_now(), recorded_now()) == (1, 0)
-    engine.bare_model.dropout.p = 0.25
-    assert (recorded_now(), recorded_now()) == (1, 0)
-    engine.bare_model.neck.eval()
-    assert (recorded_now(), recorded_now()) == (1, 0)
+    changes = [
+        lambda: None,
+        lambda: setattr(engine.objective.weights, "triplet", 0.5),
+        lambda: next(engine.bare_model.encoder.parameters()).requires_grad_(False),
+        lambda: setattr(engine.bare_model.dropout, "p", 0.25),
+        lambda: engine.bare_model.neck.eval(),
+        lambda: setattr(bias, "data", bias.data.clone()),
+        lambda: setattr(engine, "epoch", 0),  # L_SE begins later
+    ]
     bias = engine.bare_model.classifier.bias
-    bias.data = bias.data.clone()
-    assert (recorded_now(), recorded_now()) == (1, 0)
-    engine.epoch = 0  # L_SE begins later
-    assert (recorded_now(), recorded_now()) == (1, 0)
+    for change in changes:
+        change()
+        assert (recorded_now(), recorded_now()) == (1, 0)
     assert all(each.shared is None for each in made)
 
 
@@ -152,7 +149,7 @@ def test_measured_gradients_are_measured(small_engine, made):
     batch = first_batch(engine)
     summaries = []
     for engine.batch_idx in range(4):
-        summaries.append(engine.forward_backward(copy.copy(batch)))
+        summaries.append(engine.forward_backward(batch))
     assert ["gradient_loss_id" in each for each in summaries] == [True, False, True, False]
     assert [each.replays for each in made] == [2]
 
@@ -174,30 +171,20 @@ def test_auto_records_where_it_fits(small_engine, on_a_gpu, monkeypatch):
     engine.bare_model.encoder.append(Own())
     assert not on_a_gpu(engine)
     assert on_a_gpu(engine, cuda_graphs="on")
-
-
-@pytest.mark.parametrize("name", sorted(FACTORIES))
-def test_all_our_networks_are_known_to_be_recorded(name):
-    model = FACTORIES[name](4, loss="ddan", pretrained=False)
-    assert all(map(cuda_graphs.familiar, model.modules()))
+    for factory in FACTORIES.values():  # all layers of our networks are known
+        model = factory(4, loss="ddan", pretrained=False)
+        assert all(map(cuda_graphs.familiar, model.modules()))
 
 
 def test_what_is_refused(small_engine, on_a_gpu):
-    class OnTwoGPUs(nn.DataParallel):
-        def __init__(self, module):
-            super().__init__(module)
-            self.device_ids = [0, 1]
-
     with pytest.raises(ValueError, match="'on' needs a GPU; write ddan.cuda_graphs 'auto'"):
         small_engine("ddan.cuda_graphs", "on")
     engine = small_engine()
-    engine.model = OnTwoGPUs(engine.model)
+    engine.model = nn.DataParallel(engine.model)
+    engine.model.device_ids = [0, 1]
     assert not on_a_gpu(engine)
     with pytest.raises(ValueError, match="'on' is for one GPU; write cuda_graphs 'auto'"):
         on_a_gpu(engine, cuda_graphs="on")
-    with pytest.raises(ValueError, match="accumulate_steps=2 and cuda_graphs 'on' exclude"):
-        DDANSettings(cuda_graphs="on", accumulate_steps=2)
-    with pytest.raises(ValueError, match="pool_device 'cpu' and cuda_graphs 'on' exclude"):
-        DDANSettings(cuda_graphs="on", pool_device="cpu")
-    with pytest.raises(ValueError, match="cuda_graphs=True must be text, such as 'auto'"):
-        DDANSettings(cuda_graphs=True)
+    for other in ({"accumulate_steps": 2}, {"pool_device": "cpu"}):
+        with pytest.raises(ValueError, match=f"{next(iter(other))}.* and cuda_graphs 'on' exclude"):
+            DDANSettings(cuda_graphs="on", **other)
