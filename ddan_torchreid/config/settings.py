@@ -39,8 +39,10 @@ class DDANSettings:
         margin: of L_Triplet.
         normalize_triplet: compute L_Triplet on L2-normalised features, as the release does.
         neck: a batch-norm neck (``'bn'``) before the classifier, whose output is the test-time
-            feature, or ``'none'``: both are of the features m themselves. In the paper the neck
-            comes with L_Triplet (Sec. 4.5), so Table 5's first row has none.
+            feature; ``'bnneck'``, the same without training the neck's shift and the classifier's
+            bias, and with a classifier that begins near zero (Luo et al., CVPRW 2019); or
+            ``'none'``: both are of the features m themselves. In the paper the neck comes with
+            L_Triplet (Sec. 4.5), so Table 5's first row has none.
         confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
             (the paper's words) or cross-entropy to the ``'central'`` class.
         hidden_dim: width of the domain discriminator's hidden layer.
@@ -122,7 +124,7 @@ class DDANSettings:
     label_smoothing: float = _option(0.0, least=0, below=1)
     margin: float = _option(0.3, least=0)
     normalize_triplet: bool = _option(True)
-    neck: str = _option("bn", words=("bn", "none"))
+    neck: str = _option("bn", words=("bn", "bnneck", "none"))
     confusion: str = _option("uniform", words=("uniform", "entropy", "central"))
     hidden_dim: int = _option(128, least=1)
     top_k: int = _option(8, least=1)

@@ -71,9 +71,10 @@ DIFFERENCES = {
     "ddan_in_bn": {"model.name": "ddan_mobilenetv2_in_bn_x1_0"},
     "ddan_no_duke": {"data.sources": ["cuhk02", "cuhk03", "market1501", "cuhksysu"]},
 }
+RECIPES = [path.stem for path in SHIPPED if path.stem != "ddan_strong"]
 
 
-@pytest.mark.parametrize("name", [path.stem for path in SHIPPED])
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_row_of_the_tables_differs_from_the_recipe_only_in_what_it_says(name):
     recipe, row = shipped("ddan"), shipped(name)
     schema.settings_of(row)

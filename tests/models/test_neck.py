@@ -68,8 +68,32 @@ def test_models_that_do_not_fit_the_option_are_refused():
     model.drop_neck()
     with pytest.raises(ValueError, match="the model has no neck; write neck 'none'"):
         apply_neck("bn", model)
-    with pytest.raises(ValueError, match=r"Linear cannot leave its neck out.*write neck 'bn'"):
+    with pytest.raises(ValueError, match="the model has no neck; write neck 'none'"):
+        apply_neck("bnneck", model)
+    with pytest.raises(ValueError, match=r"Linear cannot change its neck.*write neck 'bn'"):
         apply_neck("none", nn.Linear(2, 2))
+
+
+def test_bnneck_trains_neither_shift_nor_bias(run):
+    options = ("ddan.neck", "bnneck", "ddan.weight_similarity", "0.0")
+    whole = run("whole", *options)
+    model = whole.bare_model
+    assert not model.neck.bias.any()
+    assert not model.classifier.bias.any()
+    assert model.neck.weight.ne(1).any()
+    trained = {id(each) for group in whole.optimizer.param_groups for each in group["params"]}
+    left_out = {name for name, each in model.named_parameters() if id(each) not in trained}
+    assert left_out == {"neck.bias", "classifier.bias"}
+    learnt = copy.deepcopy(model.state_dict())
+    apply_neck("bnneck", model)
+    assert not differences(model.state_dict(), learnt)
+    new = new_model()
+    apply_neck("bnneck", new)
+    assert 0.0005 < new.classifier.weight.std() < 0.0015
+    with pytest.raises(SystemExit):
+        run("stopped", *options, after=2, action=send(15))
+    resumed = run("stopped", *options, "model.resume", "auto")
+    assert not differences(state_of(resumed), state_of(whole))
 
 
 @pytest.mark.parametrize("options", [ROW_1, ("ddan.neck", "none")], ids=["L_IDE", "DDAN"])

@@ -107,6 +107,10 @@ class Study:
         """See :func:`.tables.held_out`."""
         return tables.held_out(self._chosen(keys))
 
+    def validation(self, keys: Sequence[str] = ()) -> str:
+        """See :func:`.tables.validation`."""
+        return tables.validation(self._chosen(keys))
+
     def provenance(self) -> str:
         """See :func:`.tables.provenance`."""
         return tables.provenance(self.rows)

@@ -177,6 +177,20 @@ def held_out(rows: Rows, metric: str = "rank-1") -> str:
     return markdown(header, lines)
 
 
+def validation(rows: Rows) -> str:
+    """A line for each row of a search: scores on the domains that it chose by, and its cost."""
+    names = list(next(iter(rows.values()))[0]["validation"])
+    lines = []
+    for records in rows.values():
+        found = [list(r["validation"].values()) for r in records if "failed" not in r]
+        both = [100 * np.array([[each[m] for each in r] for r in found]) for m in ("mAP", "rank-1")]
+        columns = [*both[0].T, both[0].mean(1), both[1].mean(1)] if found else []
+        scored = [mean_std(column) for column in columns] or ["failed"] * (len(names) + 2)
+        minutes = np.mean([record["seconds"] for record in records]) / 60
+        lines.append([records[0]["label"], *scored, str(len(records)), f"{minutes:.0f}"])
+    return markdown(["mAP", *names, "mean", "mean rank-1", "seeds", "minutes"], lines)
+
+
 def provenance(rows: Rows) -> str:
     """What was run, where and with what: a line for each kind of value."""
     records = [record for each in rows.values() for record in each]
