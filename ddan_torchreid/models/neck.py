@@ -1,4 +1,4 @@
-"""The neck between features and classifier: batch norm, BNNeck, or none as in Table 5's first row."""
+"""The neck between features and classifier: batch norm, BNNeck, or none (Table 5, first row)."""
 
 from __future__ import annotations
 
