@@ -61,6 +61,8 @@ SETTINGS: dict[str, Changes] = {
     "gem": GEM,
     "lr .1 x.3": rate(0.1, 0.3),
     "lr .02 x1": rate(0.02, 1.0),
+    "lr .01 x1": rate(0.01, 1.0),
+    "lr adam": rate(3.5e-4, 1.0) | {"train.optim": "adam"},
     "dropout": {"ddan.dropout": 0.5},
     "no smoothing": {"ddan.label_smoothing": 0.0},
 }
