@@ -65,6 +65,7 @@ SETTINGS: dict[str, Changes] = {
     "lr adam": rate(3.5e-4, 1.0) | {"train.optim": "adam"},
     "dropout": {"ddan.dropout": 0.5},
     "no smoothing": {"ddan.label_smoothing": 0.0},
+    "plain head": {"ddan.head": "published"},
 }
 APART = ("in_bn",)
 """Measured, but not part of the recipe: the proof has a row of its own for it."""
