@@ -126,7 +126,7 @@ def rows(known: Known) -> list[tuple[Row, Sequence[int]]]:
     good = [name for name in good if name not in APART]
     rates = [name for name in good if name.startswith("lr")][1:]  # one of them at the most
     good = [name for name in good if name not in rates]
-    pairs = [(good[0], other) for other in good[1:3]]
+    pairs = [(good[0], other) for other in (*good[1:3], "plain head")]
     together = {" + ".join(names): names for names in [good, *pairs]}
     found += [
         _row("recipe", label, _merged(STRONG, *(SETTINGS[name] for name in names)))
