@@ -65,7 +65,8 @@ def change(model: Any, options: Any) -> None:
         for name, child in model.mapping.named_children():
             if isinstance(child, GlobalAveragePool):
                 setattr(model.mapping, name, GeM())
-    if options.head == "bnneck":
+    if options.head in ("bnneck", "default init"):
         model.neck.register_parameter("bias", None)
         model.classifier = nn.Linear(model.feature_dim, model.num_classes, bias=False)
-        nn.init.normal_(model.classifier.weight, std=0.001)
+        if options.head == "bnneck":
+            nn.init.normal_(model.classifier.weight, std=0.001)

@@ -47,6 +47,8 @@ def rate(all_layers: float, backbone: float = 0.1) -> Changes:
     return {"train.lr": all_layers, "train.base_lr_mult": backbone}
 
 
+ADAM: Changes = rate(3.5e-4, 1.0) | {"train.optim": "adam"}
+
 STRONG: Changes = BASELINE | WARM | HEAD | SMOOTH | COSINE | LESS_DROPOUT
 """What strong baselines have in common; each setting of the first stage changes one thing of it."""
 
@@ -61,7 +63,8 @@ SETTINGS: dict[str, Changes] = {
     "lr .1 x.3": rate(0.1, 0.3),
     "lr .02 x1": rate(0.02, 1.0),
     "lr .01 x1": rate(0.01, 1.0),
-    "lr adam": rate(3.5e-4, 1.0) | {"train.optim": "adam"},
+    "lr adam": ADAM,
+    "lr adam, default init": ADAM | {"ddan.head": "default init"},
     "dropout": {"ddan.dropout": 0.5},
     "no smoothing": {"ddan.label_smoothing": 0.0},
     "plain head": {"ddan.head": "published"},
@@ -123,7 +126,7 @@ def rows(known: Known) -> list[tuple[Row, Sequence[int]]]:
         return found
     gains = {name: scored[f"recipe/{name}"] - scored["recipe/strong"] for name in SETTINGS}
     good = [name for name in sorted(gains, key=gains.get, reverse=True) if gains[name] > 0]
-    good = [name for name in good if name not in APART]
+    good = [name for name in good if name not in (*APART, "lr adam, default init")]
     rates = [name for name in good if name.startswith("lr")][1:]  # one of them at the most
     good = [name for name in good if name not in rates]
     pairs = [(good[0], other) for other in (*good[1:3], "plain head")]
