@@ -95,6 +95,8 @@ FORMS: dict[str, Changes] = {
     "cameras, encoder, 1.0": CAMERAS | ENCODER | {"ddan.weight_adversarial": 1.0},
     "moments, encoder, x5": MOMENTS | ENCODER | {"ddan.weight_camera": 5.0},
     "similarity across cameras, encoder": ACROSS | ENCODER,
+    "cameras, encoder, 3.0": CAMERAS | ENCODER | {"ddan.weight_adversarial": 3.0},
+    "moments, encoder, x0.2": MOMENTS | ENCODER | {"ddan.weight_camera": 0.2},
     "S-way, encoder, 1.0": PAIRWISE | ENCODER | {"ddan.weight_adversarial": 1.0},
     "as published": PUBLISHED,
     "moments": MOMENTS,
