@@ -92,6 +92,7 @@ ACROSS: Changes = STANDARDISED | {"ddan.similarity_cameras": True}
 MOMENTS: Changes = {"ddan.weight_camera": 1.0}
 
 FORMS: dict[str, Changes] = {
+    "none, IN/BN": IN_BN,
     "cameras, encoder, 1.0": CAMERAS | ENCODER | {"ddan.weight_adversarial": 1.0},
     "moments, encoder, x5": MOMENTS | ENCODER | {"ddan.weight_camera": 5.0},
     "similarity across cameras, encoder": ACROSS | ENCODER,
@@ -146,7 +147,8 @@ def rows(known: Known) -> list[tuple[Row, Sequence[int]]]:
     found += [_row("form", name, recipe | changes) for name, changes in FORMS.items()]
     if (scored := _scores(found, known)) is None:
         return found
-    forms = sorted(FORMS, key=lambda name: scored[f"form/{name}"], reverse=True)[:FINALISTS]
+    ranked = sorted(FORMS, key=lambda name: scored[f"form/{name}"], reverse=True)
+    forms = [name for name in ranked if name != "none, IN/BN"][:FINALISTS]
     finalists = {"none": recipe} | {name: recipe | FORMS[name] for name in forms}
     found += [_row("final", name, changes, SEEDS) for name, changes in finalists.items()]
     if (scored := _scores(found, known)) is None:
