@@ -70,3 +70,6 @@ def change(model: Any, options: Any) -> None:
         model.classifier = nn.Linear(model.feature_dim, model.num_classes, bias=False)
         if options.head == "bnneck":
             nn.init.normal_(model.classifier.weight, std=0.001)
+    if options.head == "small init":
+        nn.init.normal_(model.classifier.weight, std=0.001)
+        nn.init.zeros_(model.classifier.bias)

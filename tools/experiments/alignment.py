@@ -93,6 +93,7 @@ MOMENTS: Changes = {"ddan.weight_camera": 1.0}
 
 FORMS: dict[str, Changes] = {
     "none, IN/BN": IN_BN,
+    "none, plain head with a small init": {"ddan.head": "small init"},
     "cameras, encoder, 1.0": CAMERAS | ENCODER | {"ddan.weight_adversarial": 1.0},
     "moments, encoder, x5": MOMENTS | ENCODER | {"ddan.weight_camera": 5.0},
     "similarity across cameras, encoder": ACROSS | ENCODER,
@@ -148,7 +149,7 @@ def rows(known: Known) -> list[tuple[Row, Sequence[int]]]:
     if (scored := _scores(found, known)) is None:
         return found
     ranked = sorted(FORMS, key=lambda name: scored[f"form/{name}"], reverse=True)
-    forms = [name for name in ranked if name != "none, IN/BN"][:FINALISTS]
+    forms = [name for name in ranked if not name.startswith("none")][:FINALISTS]
     finalists = {"none": recipe} | {name: recipe | FORMS[name] for name in forms}
     found += [_row("final", name, changes, SEEDS) for name, changes in finalists.items()]
     if (scored := _scores(found, known)) is None:
