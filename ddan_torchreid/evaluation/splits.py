@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ..data.loose_images import printable
@@ -138,6 +138,8 @@ def read_splits(file: Path, dataset: str, folder: Path) -> SplitSet:
             Split(split["name"], *(_images(split[part]) for part in ("query", "gallery")))
             for split in content["splits"]
         )
+        if not splits:
+            raise ValueError("it holds no split")
         found = SplitSet(content["dataset"], folder, content["origin"], splits)
         if content["sha256"] != found.sha256:
             raise ValueError("its images are not those that its hash was made of")
@@ -154,8 +156,17 @@ def read_splits(file: Path, dataset: str, folder: Path) -> SplitSet:
     return found
 
 
-def _images(rows: list[list[Any]]) -> tuple[LabelledImage, ...]:
-    return tuple(LabelledImage(*row) for row in rows)
+def _images(rows: Any) -> tuple[LabelledImage, ...]:
+    images = []
+    for path, pid, camid in rows:
+        pure = PurePosixPath(path)
+        inside = not pure.is_absolute() and ".." not in pure.parts
+        if not inside or type(pid) is not int or type(camid) is not int:
+            raise ValueError(f"{[path, pid, camid]} is no path below the dataset with two numbers")
+        images.append(LabelledImage(path, pid, camid))
+    if not images:
+        raise ValueError("a split has no query or no gallery")
+    return tuple(images)
 
 
 def own_split(dataset: str, query: Sequence[Any], gallery: Sequence[Any]) -> SplitSet:

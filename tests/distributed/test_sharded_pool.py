@@ -120,3 +120,14 @@ def test_the_pool_is_bit_identical_to_that_of_one_process():
         pool.update(images, identities)
     for state in run(3, gathered_update, features, pids):
         assert not differences(state, pool.state_dict())
+
+
+def load_other_size(state):
+    with pytest.raises(RuntimeError) as error:
+        make(ShardedIdentityPool).load_state_dict(state)
+    return str(error.value)
+
+
+def test_a_pool_of_another_size_is_refused():
+    other = IdentityPool(torch.arange(9) % 3, DIMENSION, 1)
+    assert all("size mismatch" in text for text in run(2, load_other_size, other.state_dict()))

@@ -92,3 +92,19 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
     # Of the steps, not of the batches, the optimiser has taken one each.
     (taken,) = {int(each["step"]) for each in whole.optimizer.state.values()}
     assert taken == 3 * ((batches + 2) // 3)
+
+
+def test_a_weight_and_a_share_are_rounded_together(small_engine):
+    """As if each term began its backward pass with their product: 0.18 / 3 is no float32."""
+    engine = prepared(small_engine("ddan.dropout", "0.0"))
+    data = engine.parse_data_for_train(first_batch(engine))
+    parameters = [*engine.model.parameters(), *engine.discriminator.parameters()]
+    terms = engine.losses(*data).terms
+    weights = engine.objective.named_weights() | {"loss_domain": 1.0}
+    seeds = [term.new_full((), weights[name] * (1 / 3)) for name, term in terms.items()]
+    torch.autograd.backward(list(terms.values()), seeds)
+    expected = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    engine.runner.differentiate(*data, share=1 / 3)
+    assert all(map(torch.equal, (parameter.grad for parameter in parameters), expected))

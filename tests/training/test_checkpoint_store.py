@@ -1,22 +1,25 @@
 """Sets of files: which one is the newest complete one, which stay, and what a failure leaves."""
 
+import contextlib
 import errno
 import os
 
 import pytest
 
-from ddan_torchreid.system import state_files
+from ddan_torchreid.system import files, state_files
 from ddan_torchreid.system.folder_lock import locked
+from ddan_torchreid.training import checkpoint_store
 from ddan_torchreid.training.checkpoint_store import BEST, Keeper, Position, find, newest, read_set
 
 PARTS = ["model", "discriminator", "identity_pool"]
 START = Position(0)
 
 
-def write_set(keeper, position, mean_ap=None):
+def write_set(keeper, position, mean_ap=None, content=0):
     """What `checkpoint.save` does, with states of a few bytes."""
     for name, path in keeper.paths(PARTS, position).items():
         state = {"epoch": position.epoch, "batch": position.batch, "run": keeper.run}
+        state["content"] = content
         if name == "model":
             state["ddan"] = {"parts": PARTS}
             if mean_ap is not None:
@@ -27,6 +30,13 @@ def write_set(keeper, position, mean_ap=None):
 
 def left(folder, part="model"):
     return sorted(path.name.removeprefix("model.pth.tar-") for path in (folder / part).iterdir())
+
+
+def test_names_are_torchreids_and_say_the_batches_of_an_epoch():
+    assert Position(12).file_name == "model.pth.tar-12"
+    assert Position(12, 3).file_name == "model.pth.tar-12+3"
+    assert str(Position(12, 3)) == "epoch 12 and 3 batches"
+    assert sorted([Position(10), Position(9, 200), Position(9)])[-1] == Position(10)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +108,12 @@ def test_an_incomplete_set_is_passed_over(tmp_path, damage, capsys):
     "error",
     [
         PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.EMFILE, "Too many open files"),
         OSError(errno.EIO, "Input/output error"),
         # What torch makes of it when it maps the file into memory.
         RuntimeError("unable to open file </x> in read-only mode: Too many open files (24)"),
         RuntimeError("unable to mmap 4096 bytes from file </x>: Cannot allocate memory (12)"),
+        MemoryError(),
     ],
 )
 def test_what_cannot_be_read_now_is_not_passed_over_as_damaged(tmp_path, monkeypatch, error):
@@ -112,9 +124,24 @@ def test_what_cannot_be_read_now_is_not_passed_over_as_damaged(tmp_path, monkeyp
 
     monkeypatch.setattr(state_files.torch, "load", fail)
     for search in (lambda: newest(tmp_path), lambda: Keeper(tmp_path, 7, Position(1), 0)):
-        with pytest.raises(OSError, match=r"model.pth.tar-1 cannot be read: .*$") as raised:
+        with pytest.raises(MemoryError if isinstance(error, MemoryError) else OSError) as raised:
             search()
         assert not isinstance(raised.value, FileNotFoundError)
+        if not isinstance(error, MemoryError):
+            assert "model.pth.tar-1 cannot be read: " in str(raised.value)
+            assert "\n" not in str(raised.value)
+    if "(24)" in str(error):
+        assert raised.value.errno == errno.EMFILE
+
+
+def test_a_file_that_has_gone_in_between_is_none(tmp_path, monkeypatch):
+    write_set(Keeper(tmp_path, 7, START, 0), Position(1))
+
+    def fail(*_, **__):
+        raise RuntimeError("unable to open file </x> in read-only mode: No such file (2)")
+
+    monkeypatch.setattr(state_files.torch, "load", fail)
+    assert newest(tmp_path) is None
 
 
 def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path, monkeypatch):
@@ -151,3 +178,65 @@ def test_what_a_killed_process_left_is_deleted_and_what_a_living_one_writes_is_n
     with locked(tmp_path):
         Keeper(tmp_path, 7, Position(1), 2)
     assert left(tmp_path) == ["1", BEST]
+
+
+class Failure:
+    """Lets the n-th operation on files fail, as a full or broken disk would."""
+
+    def __init__(self, monkeypatch, at):
+        self.count, self.at = 0, at
+        for module, name in (
+            (files.os, "fsync"),
+            (files.Path, "replace"),
+            (files.Path, "touch"),
+            (files.Path, "open"),
+            (files.Path, "mkdir"),
+            (state_files._RememberingFile, "write"),
+            (checkpoint_store.shutil, "copyfile"),
+        ):
+            monkeypatch.setattr(module, name, self.wrap(getattr(module, name)))
+
+    def wrap(self, original):
+        def operation(*arguments, **keywords):
+            self.count += 1
+            if self.count == self.at:
+                file = getattr(arguments[0], "_file", None)
+                if file is not None:  # half of what was to be written is on the disk
+                    data = bytes(arguments[1])
+                    file.write(data[: len(data) // 2])
+                    arguments[0].error = OSError(errno.ENOSPC, "No space left on device")
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return original(*arguments, **keywords)
+
+        return operation
+
+
+def test_whatever_fails_in_writing_the_set_before_it_is_whole(tmp_path, monkeypatch):
+    at, outcomes = 0, set()
+    while True:
+        at += 1
+        folder = tmp_path / str(at)
+        keeper = Keeper(folder, 7, START, 1)
+        write_set(keeper, Position(1), content=1)
+        with monkeypatch.context() as patch:
+            failure = Failure(patch, at)
+            with contextlib.suppress(OSError):
+                write_set(keeper, Position(2), mean_ap=0.5, content=2)
+        if failure.count < at:
+            break
+        found = newest(folder)
+        epoch = int(found.name[-1])
+        outcomes.add(epoch)
+        assert [each["content"] for each in read_set(found).values()] == [epoch] * 3
+        assert list(folder.rglob(".*")) == []
+    # Twelve files' worth of operations or more, before and after the set was whole.
+    assert at > 60
+    assert outcomes == {1, 2}
+
+
+def test_the_reason_for_a_failed_write_is_said_in_one_line(tmp_path, monkeypatch):
+    Failure(monkeypatch, 9)
+    with pytest.raises(OSError, match="cannot be written: No space left on device") as error:
+        state_files.write({"a": list(range(1000))}, tmp_path / "model" / "model.pth.tar-1")
+    assert error.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path / "model") == []

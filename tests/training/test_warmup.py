@@ -83,3 +83,16 @@ def test_steps_that_float16_skips_do_not_count(small_engine):
     assert engine.runner.scaler.overflows == 0  # a sound step forgets those before it
     rate = engine.optimizer.param_groups[-1]["lr"]
     assert engine.get_current_lr() == rate * min(1.0, engine.runner.warmup.taken / STEPS)
+
+
+def test_a_step_that_fails_leaves_the_rate(small_engine, monkeypatch):
+    engine = prepared(small_engine(*RATE, *WARM_UP))
+
+    def fail():
+        raise MemoryError
+
+    monkeypatch.setattr(engine.optimizer_d, "step", fail)
+    with pytest.raises(MemoryError):
+        engine.forward_backward(first_batch(engine))
+    assert engine.optimizer.param_groups[0]["lr"] == 0.1
+    assert engine.runner.warmup.taken == 0
