@@ -49,7 +49,10 @@ setup(
         "ddan_torchreid.configs",
     ],
     package_dir={"ddan_torchreid.configs": "configs"},
-    package_data={"ddan_torchreid": ["py.typed"], "ddan_torchreid.configs": ["*.yaml"]},
+    package_data={
+        "ddan_torchreid": ["py.typed", "weights/*.pth"],
+        "ddan_torchreid.configs": ["*.yaml"],
+    },
     install_requires=REQUIREMENTS,
     extras_require={"cuhk03": CUHK03, "export": EXPORT, "tools": TOOLS, "test": TEST},
     entry_points={"console_scripts": ["ddan-torchreid = ddan_torchreid.cli:main"]},

@@ -19,7 +19,9 @@ from tests import github_layout, miniatures
 from tests.models.released import Release
 
 REPOSITORY = Path(__file__).parent.parent
-NAMES = ("training", "evaluation", "data", "gpus_and_speed", "experiments", "departures")
+NAMES = (
+    "training", "evaluation", "data", "gpus_and_speed", "experiments", "departures", "model_card",
+)  # fmt: skip
 PAGES = [
     REPOSITORY / name
     for name in ("README.md", *(f"docs/{name}.md" for name in NAMES), "CONTRIBUTING.md")
@@ -88,6 +90,8 @@ def quick(words):
     if words[0] not in TAKE_QUICK:
         return [*words]
     pairs = [QUICK[i : i + 2] for i in range(0, len(QUICK), 2)]
+    if "ddan" in words or (words[0] == "evaluate" and "--weights" not in words):
+        pairs = pairs[1:]  # the weights of the package are of a wider model
     if words[0] == "train" and "--resume" not in words:
         # Not where another model is, such as that from a day before: a plain run overwrites none.
         pairs.append(["data.save_dir", f"log/{next(RUNS)}"])

@@ -1,4 +1,4 @@
-"""Trains two steps, evaluates and extracts with the installed package; see `make test-wheel`.
+"""Trains, evaluates and extracts, also with the shipped weights, as installed by `make test-wheel`.
 
     python -I wheel_check.py FOLDER
 
@@ -44,7 +44,7 @@ def run(*words: str) -> str:
 
 
 def main(folder: Path) -> None:
-    """Runs the three commands and checks what they leave."""
+    """Runs the commands and checks what they leave."""
     place = Path(ddan_torchreid.__file__).parent
     assert place.parent.name == "site-packages", f"imported from {place}"
     domains = ("north", "south", "east")
@@ -63,20 +63,14 @@ def main(folder: Path) -> None:
     assert "[1/1][2/2]" in log, log
     weights = str(folder / "log" / "model" / "model.pth.tar-1")
     assert "Rank-1" in run("evaluate", *config, "--weights", weights)
-    features = folder / "features.npz"
-    run(
-        "extract",
-        str(folder / "east"),
-        "--weights",
-        weights,
-        "-o",
-        str(features),
-        "--device",
-        "cpu",
-    )
-    with np.load(features) as table:
-        assert table["features"].shape == (32, 1280)
-        np.testing.assert_allclose(np.linalg.norm(table["features"], axis=1), 1, rtol=1e-4)
+    for named, height in ((["--weights", weights], SIZE[0]), ([], 128)):
+        features = folder / "features.npz"
+        extract = ["extract", str(folder / "east"), *named, "-o", str(features), "--device", "cpu"]
+        assert run(*extract).startswith("Weights: ") is not bool(named)
+        with np.load(features) as table:
+            assert table["features"].shape == (32, 1280)
+            assert table["height"] == height
+            np.testing.assert_allclose(np.linalg.norm(table["features"], axis=1), 1, rtol=1e-4)
     print(f"The wheel in {place} trains, evaluates and extracts.")
 
 

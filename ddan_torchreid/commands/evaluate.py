@@ -14,6 +14,7 @@ from ..config.schema import forget_training, settings_of
 from ..config.settings import DDANSettings
 from ..evaluation import evaluate_configured
 from ..integration import builder, checks, flags, registry
+from ..models import shipped
 from ..system import state_files
 from ..system.progress import with_test_bar
 
@@ -34,7 +35,9 @@ PAPER_SPLITS = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
     flags.add_arguments(parser)
-    parser.add_argument("--weights", default="", help="checkpoint to score")
+    parser.add_argument(
+        "--weights", default="", help="checkpoint to score; without one, the weights of the package"
+    )
     parser.add_argument(
         "--splits",
         type=int,
@@ -70,13 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Tests on the targets, without the sources, which need not be at hand.
 
     Raises:
-        ValueError: no weights are named, a target is unknown, or options do not fit each other.
+        ValueError: a target is unknown, or options do not fit each other.
     """
+    if not (arguments.config_file or arguments.weights or "model.load_weights" in arguments.rest):
+        arguments.config_file = "ddan_strong.yaml"  # that of the shipped weights
     config = flags.load(arguments, only="targets")
     config.test.evaluate = True
-    config.model.load_weights = arguments.weights or config.model.load_weights
-    if not config.model.load_weights:
-        raise ValueError("nothing to evaluate; give --weights FILE, such as model.pth.tar-100")
+    config.model.load_weights = arguments.weights or config.model.load_weights or shipped.NAME
+    shipped.announce(config.model.load_weights)
     forget_training(config)
     settings = _settings(config, arguments)
     # The weights are all that is needed: neither ImageNet's nor what else a resumed run has.

@@ -8,13 +8,15 @@ from pathlib import Path
 from ..data.loose_images import find_images
 from ..inference import export as exporting
 from ..inference.trained_model import load_trained_model
+from ..models import shipped
+from .extract import add_weights_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
-    parser.add_argument("weights", help="checkpoint, such as model.pth.tar-100")
+    add_weights_argument(parser, "weights", nargs="?")
     parser.add_argument("--format", choices=exporting.SUFFIXES, default="onnx")
-    parser.add_argument("-o", "--output", help="file to write; by default beside the weights")
+    parser.add_argument("-o", "--output", help="file to write; by default beside the checkpoint")
     parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
     parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
     parser.add_argument(
@@ -43,8 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
     suffix = exporting.SUFFIXES[arguments.format]
     if arguments.dtype != "fp32":
         suffix = f".{arguments.dtype}{suffix}"
-    out = Path(arguments.output or f"{arguments.weights}{suffix}")
+    beside = shipped.FILE.stem if arguments.weights == shipped.NAME else arguments.weights
+    out = Path(arguments.output or f"{beside}{suffix}")
     images = find_images(arguments.images) if arguments.images else []
+    shipped.announce(arguments.weights)
     trained = load_trained_model(arguments.weights, arguments.height, arguments.width)
     exporting.export(
         trained,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..data.loose_images import find_images
 from ..inference.features import extract
 from ..inference.trained_model import TrainedModel, load_trained_model
+from ..models import shipped
 from ..system.files import replacing
 
 
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what every command that extracts features takes."""
-    parser.add_argument("--weights", required=True, help="checkpoint, such as model.pth.tar-100")
+    add_weights_argument(parser, "--weights")
     parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
     parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
     parser.add_argument("--batch-size", type=int, default=64)
@@ -36,8 +38,15 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; a GPU where there is one")
 
 
+def add_weights_argument(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """Adds the checkpoint, by default the weights that come with the package."""
+    text = "checkpoint, such as model.pth.tar-100; without one, the weights of the package"
+    parser.add_argument(name, default=shipped.NAME, help=text, **options)
+
+
 def load(arguments: argparse.Namespace) -> TrainedModel:
     """The model that the flags name."""
+    shipped.announce(arguments.weights)
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     return load_trained_model(arguments.weights, arguments.height, arguments.width, device)
 

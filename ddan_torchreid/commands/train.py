@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fine-tune",
         metavar="PATH",
-        help="start from a checkpoint's weights with a new identity head, for other identities",
+        help="start from a checkpoint's weights with a new identity head, for other identities; "
+        "'ddan' names the weights of the package",
     )
 
 

@@ -14,6 +14,7 @@ from torchvision import transforms as T
 
 from ..data.transforms import IMAGENET_MEAN, IMAGENET_STD, ddan_transforms
 from ..models import DDANModel, load_model
+from ..models.shipped import NAME, weights_file
 from ..system.files import expanded
 from ..system.state_files import details, read
 
@@ -60,7 +61,7 @@ class TrainedModel:
 
 
 def load_trained_model(
-    weights: str | Path,
+    weights: str | Path = NAME,
     height: int | None = None,
     width: int | None = None,
     device: torch.device | str = "cpu",
@@ -87,6 +88,7 @@ def load_trained_model(
         raise ValueError(
             f"device {str(device)!r} cannot be used here: {reason}; write cpu, or cuda for a GPU"
         ) from None
+    weights = weights_file(weights)
     images = details(read(weights))
     height = images.get("height", DEFAULT_SIZE[0]) if height is None else height
     width = images.get("width", DEFAULT_SIZE[1]) if width is None else width

@@ -23,6 +23,7 @@ from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
 from ..evaluation.scores import check_memory
 from ..models.neck import apply_neck
+from ..models.shipped import weights_file
 from ..system.files import unshared
 from ..system.folder_lock import make_folder
 from ..system.streams import ESCAPED, Tee
@@ -93,6 +94,7 @@ def find_weights(config: CfgNode) -> None:
     if config.model.resume:
         config.model.resume = find(config.model.resume, config.data.save_dir)
     key = "resume" if config.model.resume else "load_weights"
+    config.model.load_weights = str(weights_file(config.model.load_weights))
     if path := config.model[key]:
         if Path(path).is_dir():
             found = newest(path)

@@ -1,10 +1,11 @@
 """Networks: the DDAN model on MobileNetV2 and torchreid's backbones, their weights and files."""
 
 from .backbones import BACKBONES, SPLITS, ddan_backbone
-from .ddan_model import LOSSES, DDANModel, build_named
+from .ddan_model import LOSSES, DDANModel
 from .loading import load_model
 from .mobilenetv2 import FACTORIES, ddan_mobilenetv2
 from .official import ConversionSummary, convert_official
+from .shipped import build_named
 from .split import Split, split_backbone
 from .weights import LoadSummary, load_imagenet_weights
 

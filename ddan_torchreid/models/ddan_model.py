@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -193,12 +192,3 @@ def check_aligned(model: Any) -> None:
             "torchreid.models.build_model('ddan_mobilenetv2_x1_0', ..., loss='ddan'), or in a "
             "configuration write model.name ddan_mobilenetv2_x1_0"
         )
-
-
-def build_named(
-    name: str, factory: Callable[..., DDANModel], *args: Any, **keywords: Any
-) -> DDANModel:
-    """Builds a model that knows its registered name, which its checkpoints then carry."""
-    model = factory(*args, **keywords)
-    model.name = name
-    return model

@@ -12,24 +12,26 @@ from torch import Tensor
 
 from ..system.state_files import details, read
 from .backbones import BACKBONES, SPLITS
-from .ddan_model import DDANModel, build_named
+from .ddan_model import DDANModel
 from .mobilenetv2 import FACTORIES
 from .neck import apply_neck
 from .official import RELEASE_PARTS
+from .shipped import NAME, build_named, weights_file
 
 
-def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANModel:
+def load_model(path: str | Path = NAME, device: torch.device | str = "cpu") -> DDANModel:
     """Builds the model that a checkpoint is of, with its weights, in eval mode.
 
     The architecture is the one named in the checkpoint (``ddan`` / ``model``). Where none is named,
     it is the one of :data:`FACTORIES` and :data:`BACKBONES` whose tensors have the names and shapes
-    of the file's. The number of identities is the number of classifier rows, and the model has a
-    neck if the file has one. It is built with ``loss='ddan'`` and can be trained further; random
-    state is not touched.
+    of the file's. The number of identities is the number of classifier rows, or 1 with a new
+    classifier where the file has none, and the model has a neck if the file has one. It is built
+    with ``loss='ddan'`` and can be trained further; random state is not touched.
 
     Args:
         path: A model checkpoint of DDAN's engine, of :func:`convert_official`, of torchreid's
-            engines, or a bare state dict, with or without ``module.`` prefixes.
+            engines, or a bare state dict, with or without ``module.`` prefixes. By default the
+            weights that come with the package, which are for research only.
         device: Where the model is put.
 
     Returns:
@@ -39,6 +41,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
         FileNotFoundError: There is no such file.
         ValueError: The file is no checkpoint of a DDAN model, or of one that is not known here.
     """
+    path = weights_file(path)
     state = read(path)
     weights = _model_weights(state, path)
     name = details(state).get("model")
@@ -51,7 +54,7 @@ def load_model(path: str | Path, device: torch.device | str = "cpu") -> DDANMode
                 raise ValueError(
                     f"{path} says that it is of {name}, whose tensors have other names or shapes"
                 )
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=_has_classifier(weights))
     model.weights_from = str(path)
     return model.to(device).eval()
 
@@ -66,15 +69,16 @@ def _model_weights(state: dict[str, Any], path: str | Path) -> dict[str, Tensor]
         for key, value in content.items()
         if isinstance(value, Tensor)
     }
-    parts = ("encoder.", "mapping.")
-    if "classifier.weight" not in weights or not all(
-        any(key.startswith(part) for key in weights) for part in parts
-    ):
+    if not all(any(key.startswith(part) for key in weights) for part in ("encoder.", "mapping.")):
         raise ValueError(
-            f"{path} is not of a DDAN model, which has encoder, mapping and classifier; give the "
+            f"{path} is not of a DDAN model, which has an encoder and a mapping; give the "
             "file of the folder 'model', not that of the discriminator or the identity pool"
         )
     return weights
+
+
+def _has_classifier(weights: dict[str, Tensor]) -> bool:
+    return "classifier.weight" in weights
 
 
 def _build(name: str, weights: dict[str, Tensor], path: str | Path) -> DDANModel:
@@ -84,7 +88,7 @@ def _build(name: str, weights: dict[str, Tensor], path: str | Path) -> DDANModel
         model = build_named(
             name,
             factory,
-            num_classes=len(weights["classifier.weight"]),
+            num_classes=len(weights["classifier.weight"]) if _has_classifier(weights) else 1,
             loss="ddan",
             pretrained=False,
             use_gpu=False,
@@ -116,4 +120,6 @@ def _recognise(weights: dict[str, Tensor], path: str | Path) -> DDANModel:
 
 def _fits(model: DDANModel, weights: dict[str, Tensor]) -> bool:
     own = model.state_dict()
+    if not _has_classifier(weights):
+        own = {key: value for key, value in own.items() if not key.startswith("classifier.")}
     return own.keys() == weights.keys() and all(own[k].shape == weights[k].shape for k in own)

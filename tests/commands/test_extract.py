@@ -133,7 +133,6 @@ def test_bad_input_is_one_line(weights, crops, tmp_path, capsys):
         ([*good, "--device", "abacus"], "device 'abacus' cannot be used here"),
         (["nowhere/*.png", *good[1:]], "nowhere/*.png"),
         ([str(tmp_path / "empty"), *good[1:]], "there is no image in"),
-        (good[:1], "--weights"),
     ):
         assert main(["extract", *words]) == 2
         error = capsys.readouterr().err

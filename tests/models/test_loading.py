@@ -141,6 +141,16 @@ def test_network_registered_with_torchreid_only(tmp_path, monkeypatch):
     assert torch.equal(features(load_model(tmp_path / "file")), features(model))
 
 
+@pytest.mark.parametrize("metadata", [{}, {"model": "ddan_mobilenetv2_x0_35"}])
+def test_a_file_without_a_classifier_gets_a_new_one(metadata, tmp_path):
+    model = trained("ddan_mobilenetv2_x0_35")
+    kept = {k: v for k, v in model.state_dict().items() if not k.startswith("classifier.")}
+    torch.save({"state_dict": kept, "ddan": metadata}, tmp_path / "file")
+    loaded = load_model(tmp_path / "file")
+    assert loaded.num_classes == 1
+    assert torch.equal(features(loaded), features(model))
+
+
 def test_files_of_something_else(tmp_path):
     model = trained("ddan_mobilenetv2_x0_35")
     weights = model.state_dict()
@@ -150,7 +160,7 @@ def test_files_of_something_else(tmp_path):
     cases = {
         "is not of a DDAN model": {"state_dict": DomainDiscriminator(8).state_dict()},
         "give the file of the folder 'model'": osnet.state_dict(),
-        "which has encoder, mapping and classifier": no_mapping,
+        "which has an encoder and a mapping": no_mapping,
         "fits none of ddan_mobilenetv2_x0_35, ": wide,
         "says that it is of ddan_mobilenetv2_x0_5, whose tensors": {
             "state_dict": weights,

@@ -1,0 +1,120 @@
+"""The weights of the package: what they compute, and every way to start from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import release_weights
+import torch
+import torchreid
+
+from ddan_torchreid import load_model
+from ddan_torchreid.cli import main
+from ddan_torchreid.inference.features import FeatureTable
+from ddan_torchreid.inference.trained_model import load_trained_model
+from ddan_torchreid.models import shipped
+from ddan_torchreid.system.state_files import details, read
+
+NAME = "ddan_mobilenetv2_in_bn_x1_0"
+CARD = Path(__file__).parents[2] / "docs" / "model_card.md"
+SAYS = f"Weights: {shipped.FILE.name}, which comes with the package; for research only\n"
+
+# Every 128th number of features of `release_weights.pedestrians`, on the machine that made them.
+SOME_FEATURES = []
+
+
+@pytest.fixture
+def crops(tmp_path):
+    """Pedestrians that may be shown."""
+    release_weights.pedestrians(load_trained_model(), tmp_path / "drawn")
+    return tmp_path / "drawn" / "snow" / "bounding_box_train"
+
+
+def test_features_are_those_of_the_machine_that_made_them(tmp_path):
+    trained = load_trained_model()
+    found = release_weights.features(trained, release_weights.pedestrians(trained, tmp_path))
+    np.testing.assert_allclose(found[:, ::128], SOME_FEATURES, rtol=0, atol=1e-3)
+
+
+def test_the_file_is_that_of_the_model_card_and_knows_no_persons():
+    assert load_trained_model().sha256 in CARD.read_text(encoding="utf-8")
+    state = read(shipped.FILE)
+    assert state.keys() == {"state_dict", "ddan"}
+    assert {key.split(".")[0] for key in state["state_dict"]} == {"encoder", "mapping", "neck"}
+    assert {value.dtype for value in state["state_dict"].values()} == {torch.float16, torch.int64}
+    assert details(state).keys() == set(release_weights.KEPT)
+    assert shipped.FILE.stat().st_size < 6 * 2**20
+
+
+def test_a_checkpoint_becomes_a_release(small_engine, tmp_path, capsys):
+    engine = small_engine("ddan.neck", "bnneck")
+    engine.save_model(0, 0.0, str(tmp_path))
+    out = tmp_path / "new" / "weights.pth"
+    assert release_weights.main([str(tmp_path / "model/model.pth.tar-1"), "-o", str(out)]) == 0
+    assert load_trained_model(out).sha256 in capsys.readouterr().out
+    images = torch.randn(4, 3, 64, 32)
+    with torch.no_grad():
+        found = load_model(out)(images)
+        expected = engine.model.eval()(images)
+    torch.testing.assert_close(found, expected, rtol=0.01, atol=0.01)
+    wide = {"neck.weight": torch.tensor([1e6])}
+    with pytest.raises(ValueError, match=r"neck\.weight has numbers that float16 cannot hold"):
+        release_weights.half(wide)
+
+
+def test_commands_use_them_where_none_are_named(crops, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    reading = ("--workers", "0", "--device", "cpu")
+    assert main(["extract", str(crops), *reading]) == 0
+    assert capsys.readouterr().out.startswith(SAYS)
+    table = FeatureTable.load("features.npz")
+    assert (table.model, table.height, table.width) == (NAME, 128, 64)
+    assert main(["search", str(next(crops.iterdir())), "features.npz", *reading]) == 0
+    assert capsys.readouterr().out.startswith(SAYS)
+    assert main(["export", "--format", "torch"]) == 0
+    assert capsys.readouterr().out.startswith(SAYS)
+    assert Path("ddan_strong.pt2").is_file()
+
+
+@pytest.mark.parametrize("words", [[], ["--config-file", "ddan_strong.yaml"]])
+def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, capsys):
+    data = ("--root", str(real_root), "-t", "ilids", "data.workers", "0")
+    assert main(["evaluate", *words, *data, "data.save_dir", str(tmp_path / "log")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(SAYS)
+    assert "tested at" not in printed  # at the size that they were trained for
+    assert "Rank-1" in printed
+    assert main(["evaluate", "--config-file", "ddan.yaml", *data]) == 2
+    assert f"write model.name {NAME}, which it is of" in capsys.readouterr().err
+
+
+def test_a_training_starts_from_them(small_config, capsys):
+    from ddan_torchreid.integration import builder
+
+    wanted = load_model().state_dict()
+    for fine_tune in ("True", "False"):
+        config = small_config(
+            "model.name", NAME, "model.load_weights", "ddan", "ddan.fine_tune", fine_tune
+        )
+        engine = builder.build(config)
+        found = engine.model.state_dict()
+        for key, value in wanted.items():
+            if not key.startswith("classifier."):
+                assert torch.equal(found[key], value), key
+        assert found["classifier.weight"].shape[0] == engine.datamanager.num_train_pids
+    assert "ddan_strong.pth" in capsys.readouterr().out
+
+
+def test_a_model_is_built_with_them():
+    built = torchreid.models.build_model(NAME, 5, loss="ddan", pretrained="ddan")
+    assert built.classifier.weight.shape[0] == 5
+    assert built.weights_from == str(shipped.FILE)
+    images = torch.randn(2, 3, 128, 64)
+    with torch.no_grad():
+        assert torch.equal(built.eval()(images), load_model()(images))
+
+
+@pytest.mark.parametrize("name", ["ddan_mobilenetv2_x1_0", "ddan_osnet_x0_25"])
+def test_another_network_cannot_start_from_them(name):
+    with pytest.raises(ValueError, match=f"the weights 'ddan' are of {NAME}, not of {name}; build"):
+        torchreid.models.build_model(name, 5, loss="ddan", pretrained="ddan")
