@@ -141,8 +141,9 @@ def _scores(engine: Any, config: CfgNode, run: Run) -> dict[str, Any]:
     }
     if not config.data.combineall and (held_out := held_out_scores(engine, config)):
         found["held_out"] = held_out
-    if set(engine.datamanager.targets) <= set(VALIDATION):
+    if any(dataset.startswith(VALIDATION) for dataset in run.datasets):
         found["validation"] = validation_scores(engine, config)
+    if set(engine.datamanager.targets) <= set(VALIDATION):
         return found
     sample = features.take(engine)
     features.write(sample, run.folder)

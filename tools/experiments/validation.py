@@ -14,19 +14,21 @@ from yacs.config import CfgNode
 from ddan_torchreid.data.reading import SafeImageDataset
 from ddan_torchreid.evaluation import extract_features
 
+from .photographs import VALIDATION
+
 
 def validation_scores(engine: Any, config: CfgNode) -> dict[str, dict[str, float]]:
-    """``validation`` of a record: rank-1 and mAP as fractions for each target.
+    """``validation`` of a record: rank-1 and mAP as fractions for each validation domain.
 
     As on the paper's targets, a gallery has no image of the query's own camera: neither of its
     person nor of others. An image of a person that no other camera has seen is no query.
 
     Args:
-        engine: with a trained model, whose targets are sets of one's own without a split.
+        engine: with a trained model.
         config: of the run.
     """
     found = {}
-    for name in engine.datamanager.targets:
+    for name in VALIDATION:
         items = torchreid.data.datasets.init_image_dataset(
             name, root=config.data.root, mode="train", verbose=False
         ).train
