@@ -9,6 +9,7 @@ from pathlib import Path
 from ..config.options import nearest
 from ..data.datasets import check, split_files
 from ..data.datasets.published import DATASETS
+from ..data.loose_images import printable
 
 SHOWN = 3  # details of a problem; those of a note, and more, are for --all-files
 
@@ -93,6 +94,6 @@ def _print_finding(kind: str, finding: check.Finding, place: Path, all_files: bo
     few = SHOWN if kind == "problem" else 0
     shown = finding.details if all_files else finding.details[:few]
     for detail in shown:
-        print(f"      {detail.replace(f'{place}{os.sep}', '')}")
+        print(f"      {printable(detail.replace(f'{place}{os.sep}', ''))}")
     if shown and (more := len(finding.details) - len(shown)):
         print(f"      and {more:,} more (--all-files lists them)")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from ..system.signals import WorkerSignals
+from ..system.signals import WorkerSignals, unheard
 from .labels import stabilise
 from .order import EpochOrder
 from .reading import SafeImageDataset
@@ -88,7 +88,8 @@ class EndingLoader(DataLoader):
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        batches: Any = super().__iter__()
+        with unheard():  # until worker_init_fn has set what the workers do with a signal
+            batches: Any = super().__iter__()
         try:
             yield from batches
         finally:

@@ -5,6 +5,7 @@ torchreid's own reader tries again for ever on a file that is truncated, empty o
 
 from __future__ import annotations
 
+import os
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Container, Sequence
@@ -68,6 +69,22 @@ def read_safely(datamanager: Any) -> None:
         dataset = loader.dataset
         if type(dataset).__getitem__ is torchreid.data.ImageDataset.__getitem__:
             dataset.__class__ = SafeImageDataset
+
+
+def check_present(datamanager: Any) -> None:
+    """Looks whether the images that the sets list are there: some lists are not made of files.
+
+    Raises:
+        ValueError: some are not; one line with their number and one of them.
+    """
+    loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
+    paths = (item[0] for each in (datamanager.train_loader, *loaders) for item in each.dataset.data)
+    if absent := [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]:
+        raise ValueError(
+            f"{len(absent)} images are not there, such as {printable(absent[0])}; get the whole "
+            "dataset (ddan-torchreid check-data shows what is missing), or write ddan.bad_images "
+            "skip to do without them"
+        )
 
 
 def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:

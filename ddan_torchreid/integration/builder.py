@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from yacs.config import CfgNode
 from .. import distributed
 from ..config.options import nearest
 from ..config.schema import arguments, changes, known_keys, options_named_as_keys, value_of
-from ..data.reading import read_safely
+from ..data.reading import check_present, read_safely
 from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
@@ -57,6 +58,8 @@ def build(config: CfgNode) -> Any:
         torch.backends.cudnn.benchmark = True
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
+    if config.loss.name != "ddan" or config.ddan.bad_images != "skip":
+        check_present(datamanager)
     if not config.test.evaluate:
         if len(datamanager.train_loader) == 0:
             raise ValueError(
@@ -115,7 +118,14 @@ def build_datamanager(config: CfgNode) -> Any:
     """
     try:
         datamanager = torchreid.data.ImageDataManager(**arguments(config, "data"))
-    except (RuntimeError, IndexError, AssertionError, OSError, ImportError) as error:
+    except (
+        RuntimeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        OSError,
+        ImportError,
+    ) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"the datasets under {config.data.root} cannot be loaded: {reason}; "
@@ -245,6 +255,8 @@ def log_file(config: CfgNode) -> Iterator[None]:
     kind = "test" if config.test.evaluate else "train"
     path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     make_folder(path.parent)
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"data.save_dir {path.parent} cannot be written to; write another one")
     file = unshared(path).open("w", encoding="utf-8", errors=ESCAPED)
     with file, contextlib.redirect_stdout(Tee(sys.stdout, file)):
         print(f"Configuration, where it is not the default\n{changes(config)}\n")

@@ -14,7 +14,7 @@ from ..config.options import check_word
 from ..config.schema import forget_training, settings_of, value_of
 from ..data.datasets.layouts import missing
 from ..data.datasets.published import DATASETS
-from ..data.datasets.ready import obstacles
+from ..data.datasets.ready import obstacles, unglobbable
 from ..data.loose_images import printable
 from ..system.files import expanded
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU
@@ -179,6 +179,10 @@ def _check_published(config: CfgNode, root: Path) -> None:
             left_out = config.loss.name == "ddan" and config.ddan.bad_images == "skip"
             for obstacle in obstacles(name, root, files, absent=not left_out):
                 raise ValueError(obstacle.text)
+        elif registry.datasets()[name].__module__.startswith("torchreid.") and (
+            problem := unglobbable(name, root.absolute())
+        ):
+            raise ValueError(problem)
 
 
 def _missing(name: str, root: Path) -> list[str]:

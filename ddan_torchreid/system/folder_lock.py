@@ -19,6 +19,9 @@ LOCK, HOLDER = ".run.lock", ".run.holder"
 # Loading workers see that their main process was killed after five seconds. Where the lock is
 # inherited by them, it is theirs for so long.
 WORKERS_END = 20
+_UNUSABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOENT, errno.ENOTDIR
+)  # fmt: skip
 _NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 # Folders that this process holds; a forked child holds none of its parent's.
 _held: set[tuple[int, str]] = set()
@@ -65,7 +68,9 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            raise
         raise ValueError(
             f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
         ) from error
@@ -109,6 +114,11 @@ def _acquired(place: Path, folder: str | Path) -> FileLock | None:
         except FileNotFoundError:  # its former holder has deleted the folder in between
             continue
         except (NotImplementedError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _UNUSABLE:
+                raise ValueError(
+                    f"data.save_dir {folder} cannot be written to: {error.strerror}; write another"
+                    " one"
+                ) from error
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise
             print(f"{folder} cannot be locked ({error}): start no other run in it", file=sys.stderr)

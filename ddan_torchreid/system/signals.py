@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -66,6 +68,24 @@ class StopSignals:
         return EXIT_STATUS[self.received]
 
 
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Lets SIGINT and SIGTERM wait until the block ends; processes that it starts wait as well.
+
+    Those of :class:`WorkerSignals` hear signals again when they have their handlers.
+    """
+    former = _mask(signal.SIG_BLOCK, EXIT_STATUS)
+    try:
+        yield
+    finally:
+        _mask(signal.SIG_SETMASK, former)
+
+
+def _mask(how: int, signals: Iterable[int]) -> Iterable[int]:
+    # Windows has no masks, and there no process group is signalled either.
+    return signal.pthread_sigmask(how, signals) if hasattr(signal, "pthread_sigmask") else ()
+
+
 class WorkerSignals:
     """A ``worker_init_fn`` that leaves the first signal of a process group to the main process.
 
@@ -83,5 +103,6 @@ class WorkerSignals:
     def __call__(self, worker: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+        _mask(signal.SIG_UNBLOCK, EXIT_STATUS)
         if self.following is not None:
             self.following(worker)

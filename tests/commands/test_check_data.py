@@ -48,6 +48,9 @@ def test_a_few_files_are_named_and_the_others_counted(tmp_path, capsys):
     assert "      Dataset/P1/cam1/001_01.png (it is empty)\n" in output
     _, everything, _ = check(capsys, "--root", tmp_path, "--all-files")
     assert everything.count("(it is empty)") == len(broken)
+    broken[0].rename(broken[0].with_name("a\nb\x1b[31m.png"))
+    _, everything, _ = check(capsys, "--root", tmp_path, "--all-files")
+    assert "cam1/a\\nb\\x1b[31m.png" in everything
 
 
 @pytest.mark.parametrize(

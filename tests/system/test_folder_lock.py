@@ -1,6 +1,7 @@
 """The lock of an output folder: who gets it, who is refused, and what stays behind."""
 
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -134,3 +135,18 @@ def test_no_two_runs_share_a_log(small_config, tmp_path, monkeypatch):
     for log in (one, two):
         assert log.read_text().startswith("Configuration, where it is not the default\n")
         assert log.read_text().endswith("both\n")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_cannot_be_written_to_is_refused(number, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(folder_lock.FileLock, "acquire", refuse)
+    with (
+        pytest.raises(
+            ValueError, match=r"data\.save_dir .* cannot be written to: .*; write another"
+        ),
+        locked(tmp_path),
+    ):
+        pass

@@ -10,7 +10,9 @@ import threading
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from ddan_torchreid.data.loader import with_sampler
 from ddan_torchreid.system import random_state, state_files
 from ddan_torchreid.system.signals import StopSignals, WorkerSignals
 
@@ -75,6 +77,21 @@ def test_a_worker_leaves_the_first_signal_to_the_main_process():
     os.kill(os.getpid(), signal.SIGINT)
     os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # the second one ends it
+
+
+class Late(WorkerSignals):
+    """A signal to the process group comes before the worker has its handlers."""
+
+    def __call__(self, worker):
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().__call__(worker)
+
+
+def test_a_worker_that_is_being_started_leaves_it_too():
+    loader = DataLoader(range(8), num_workers=2, worker_init_fn=Late())
+    batches = list(with_sampler(loader, range(8)))
+    assert torch.cat(batches).tolist() == [*range(8)]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_random_state_goes_through_a_file(tmp_path):

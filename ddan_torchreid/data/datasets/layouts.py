@@ -68,7 +68,8 @@ def missing(name: str, root: Path) -> list[str]:
     dataset = DATASETS[name]
     base = root / dataset.folder
     needed = [*dataset.required, *(part.folder for part in dataset.parts)]
-    return [str(base / path) for path in needed if not any(base.glob(path))]
+    absent = [str(base / path) for path in needed if not any(base.glob(path))]
+    return [] if name == "cuhk01" and (base / "CUHK01.zip").is_file() else absent
 
 
 def list_images(name: str, root: Path) -> Listing:
@@ -83,7 +84,8 @@ def list_images(name: str, root: Path) -> Listing:
         _list_cuhk03(base, listing)
     if name == "msmt17" and not listing.missing:
         _list_msmt17(base, listing)
-    for part in dataset.parts:
+    listing.packed |= name == "cuhk01" and not listing.missing and not (base / "campus").is_dir()
+    for part in () if listing.packed else dataset.parts:
         folders = sorted(folder for folder in base.glob(part.folder) if folder.is_dir())
         shots = [shot for folder in folders for shot in _list_folder(folder, part, listing)]
         listing.add(part.name, shots, (part.images, part.persons))

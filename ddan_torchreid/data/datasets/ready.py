@@ -6,6 +6,7 @@ derived itself: split files and unpacked folders.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shlex
@@ -20,6 +21,8 @@ from ...system.files import expanded
 from .layouts import list_images, missing
 from .published import DATASETS
 from .split_files import SPLIT_FILES, UNPACKED, coverage
+
+_VIEWS = ("cam_a", "cam_b")
 
 
 class Finding(NamedTuple):
@@ -75,30 +78,40 @@ def obstacles(
             )
 
 
+def unglobbable(name: str, root: Path) -> str:
+    """Why torchreid finds no image of a dataset of its own below a root; empty where it does."""
+    if glob.escape(str(root)) == str(root):
+        return ""
+    return (
+        f"torchreid cannot load {name} from below a folder with [, * or ? in its name; rename "
+        f"{root}, or give --root a link to it"
+    )
+
+
 def _unreadable(name: str, root: Path) -> str:
     """Why torchreid cannot read the files, which are there; empty where it can."""
-    if glob.escape(str(root)) != str(root):
-        return (
-            f"torchreid cannot load {name} from below a folder with [, * or ? in its name; rename "
-            f"{root}, or give --root a link to it"
-        )
+    if problem := unglobbable(name, root):
+        return problem
     folder = root / DATASETS[name].folder
     derived = (*SPLIT_FILES.get(name, ()), *UNPACKED.get(name, ()))
-    if not all((folder / path).exists() for path in derived):  # torchreid will derive them
+    derives = not all((folder / path).exists() for path in derived)
+    if derives:
         if not os.access(folder, os.W_OK):
             return (
                 f"torchreid writes {SPLIT_FILES[name][0]} when it first loads {name}, and {folder} "
                 "cannot be written to; make it writable, or put the file there"
             )
         for file in DATASETS[name].required:
-            if file.endswith(".mat") and not _is_matlab(folder / file):
+            if file.endswith(".mat") and not _is_matlab(name, folder / file):
                 return f"{folder / file} is not {name}'s MATLAB file; download it again"
-    if name == "msmt17":
-        try:
-            list_images(name, root)
-        except ValueError as error:
-            return str(error)
+    # Without files of its own torchreid looks at every name.
+    if (derives or not derived) and (problem := _unlistable(name, root)):
+        return problem
     archive = folder / "CUHK01.zip"
+    if derives and name == "cuhk01" and not (folder / "campus").is_dir():
+        if not zipfile.is_zipfile(archive):
+            return f"{archive} is no whole ZIP file; download it again"
+        return ""
     if name == "cuhk01" and zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             images = [each for each in packed.namelist() if each.endswith(".png")]
@@ -111,11 +124,42 @@ def _unreadable(name: str, root: Path) -> str:
     return ""
 
 
-def _is_matlab(file: Path) -> bool:
+def _unlistable(name: str, root: Path) -> str:
+    """What torchreid would fail on, or pair wrongly, while it lists the images."""
     try:
-        whosmat(str(file))
+        found = list_images(name, root)
+    except ValueError as error:
+        return str(error)
+    if found.misnamed and name != "prid":  # whose names torchreid makes itself
+        return (
+            f"{len(found.misnamed)} images of {name} have a name that torchreid cannot read, such "
+            f"as {found.misnamed[0]}; rename or delete them"
+        )
+    if empty := [part.part for part in found.counts if not part.images]:
+        return f"{name} has no image in {', '.join(empty)}; get the whole dataset"
+    if name == "viper":
+        sides = [{shot.pid for shot in found.shots if shot.camera == each} for each in _VIEWS]
+        if odd := sides[0] ^ sides[1]:
+            return (
+                f"{len(odd)} persons of viper, such as {min(odd)}, have an image in one of "
+                f"{' and '.join(_VIEWS)} only, and torchreid would pair different persons; get the "
+                "whole dataset"
+            )
+    return ""
+
+
+def _is_matlab(name: str, file: Path) -> bool:
+    try:
+        variables = {each for each, _, _ in whosmat(str(file))}
+        return name != "grid" or "trainIdxAll" in variables
     except NotImplementedError:  # MATLAB 7.3, which is HDF5: its header is as it should be
-        pass
+        with contextlib.suppress(ImportError):
+            import h5py  # optional, and takes long to import
+
+            try:
+                h5py.File(file, "r").close()
+            except OSError:  # its end is missing
+                return False
+        return True
     except Exception:  # a damaged file may raise anything from the reader
         return False
-    return True

@@ -111,6 +111,14 @@ def mend(name: str, root: Path) -> Iterator[str]:
         a line for each file: what was done, or why it is left as it is.
     """
     folder = root / DATASETS[name].folder
+    try:
+        yield from _mended(name, root, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        yield f"{folder} is left as it is: {reason}; repeat this when it can be written to"
+
+
+def _mended(name: str, root: Path, folder: Path) -> Iterator[str]:
     for file in (folder / each for each in SPLIT_FILES.get(name, ())):
         try:
             whole = not file.is_file() or not coverage(name, root, file).unlisted
@@ -155,9 +163,15 @@ def _read(name: str, file: Path) -> tuple[list[dict[str, Any]], set[str]]:
         else:
             rows = [row for split in splits for key in _LISTS for row in split[key]]
             images = set(rows) if name == "ilids" else {path for path, _, _ in rows}
+        if name == "viper":  # torchreid pairs the two folders by the order of their names
+            for split in splits:
+                for rows in (split["train"], [*split["query"], *split["gallery"]]):
+                    named = {(pid, re.split(r"[\\/_]", path)[-2]) for path, pid, _ in rows}
+                    if len(named) > len({pid for pid, _ in named}):
+                        raise ValueError("images of different persons are paired")
         if not images or not all(isinstance(image, str) for image in images):
             raise ValueError("no images")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ValueError(
             f"{file} is not a split file of torchreid ({error}); restore it, or delete it to have "
             "torchreid draw new splits"

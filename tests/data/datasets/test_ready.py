@@ -1,13 +1,17 @@
 """Whether torchreid can load a dataset, and what is left behind where it cannot."""
 
+import errno
 import os
+import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.data.datasets import check, ready
+from ddan_torchreid.data.datasets import check, ready, split_files
 from ddan_torchreid.data.datasets.published import DATASETS
+from ddan_torchreid.integration import builder
 from tests.data.datasets.roots import manager, tree, write
 
 PAGE = b"<!DOCTYPE html>\n<html><body>Sign in to download</body></html>\n" * 40
@@ -102,6 +106,91 @@ def test_a_folder_that_was_unpacked_in_part(tmp_path):
         image.unlink()
     (obstacle,) = ready.obstacles("cuhk01", tmp_path)
     assert "campus holds 12 of the 24 images of" in obstacle.text
+
+
+def texts(name, root):
+    return " ".join(obstacle.text for obstacle in ready.obstacles(name, root))
+
+
+def test_viper_with_persons_of_one_camera_is_refused_and_pairs_of_them_too(tmp_path):
+    write("viper", tmp_path)
+    images = tmp_path / "viper" / "VIPeR"
+    for camera, image in (("cam_a", 0), ("cam_b", -1)):
+        sorted((images / camera).iterdir())[image].unlink()
+    assert "would pair different persons" in texts("viper", tmp_path)
+    manager(tmp_path, ["viper"])  # plain torchreid pairs them
+    assert "images of different persons are paired" in texts("viper", tmp_path)
+    assert "splits.json.old" in " ".join(split_files.mend("viper", tmp_path))
+
+
+def test_names_and_empty_folders_that_torchreid_fails_on(tmp_path):
+    write("market1501", tmp_path)
+    query = tmp_path / "market1501" / "Market-1501-v15.09.15" / "query"
+    image = next(query.iterdir())
+    copy = image.rename(query / "0003_copy.jpg")
+    assert "a name that torchreid cannot read, such as" in texts("market1501", tmp_path)
+    assert copy.name in texts("market1501", tmp_path)
+    for image in query.iterdir():
+        image.unlink()
+    assert "market1501 has no image in query; get the whole dataset" in texts(
+        "market1501", tmp_path
+    )
+
+
+def test_matlab_files_of_something_else_or_without_their_end(tmp_path):
+    write("grid", tmp_path)
+    write("cuhk03", tmp_path)
+    partitions = tmp_path / "grid" / DATASETS["grid"].required[0]
+    shutil.copy(tmp_path / "cuhk03" / "cuhk03_new_protocol_config_labeled.mat", partitions)
+    assert f"{partitions} is not grid's MATLAB file" in texts("grid", tmp_path)
+    packed = tmp_path / "cuhk03" / "cuhk03_release" / "cuhk-03.mat"
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    assert f"{packed} is not cuhk03's MATLAB file" in texts("cuhk03", tmp_path)
+
+
+def test_cuhk01_as_it_is_downloaded(tmp_path):
+    write("cuhk01", tmp_path)
+    folder = tmp_path / "cuhk01"
+    packed = Path(shutil.make_archive(str(folder / "CUHK01"), "zip", folder, "campus"))
+    shutil.rmtree(folder / "campus")
+    assert not texts("cuhk01", tmp_path)
+    assert len(manager(tmp_path, ["cuhk01"]).train_loader.dataset) > 0
+    shutil.rmtree(folder)
+    folder.mkdir()
+    packed.write_bytes(PAGE)
+    assert f"{packed} is no whole ZIP file; download it again" in texts("cuhk01", tmp_path)
+
+
+def test_splits_that_cannot_be_mended_are_left(tmp_path, monkeypatch):
+    write("viper", tmp_path)
+    file = tmp_path / "viper" / "splits.json"
+    file.write_text("[]")
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    (said,) = split_files.mend("viper", tmp_path)
+    assert said.startswith(f"{file.parent} is left as it is: Permission denied; repeat this when")
+
+
+def test_images_that_a_list_names_and_nobody_has_stop_a_run_before_it_trains(
+    small_config, tmp_path
+):
+    root = tmp_path / "data"
+    write("prid", root)
+    for image in sorted((root / "prid2011" / "prid_2011" / "single_shot" / "cam_b").iterdir())[:9]:
+        image.unlink()
+    options = ("data.root", str(root), "data.targets", "['prid']")
+    with pytest.raises(ValueError, match=r"\d images are not there, such as .*cam_b.*; get the"):
+        builder.build(small_config(*options))
+
+
+def test_torchreids_other_datasets_below_such_a_root(small_config, tmp_path):
+    root = tmp_path / "data[1]"
+    (root / "sensereid").mkdir(parents=True)
+    with pytest.raises(ValueError, match="torchreid cannot load sensereid from below a folder"):
+        builder.build(small_config("data.root", str(root), "data.targets", "['sensereid']"))
 
 
 def test_a_page_instead_of_a_list_of_msmt17(tmp_path):
