@@ -13,6 +13,9 @@ TERMS = ("loss_id", "loss_triplet", "loss_confusion", "loss_similarity")
 def test_each_norm_is_that_of_a_backward_pass_of_its_own(small_engine):
     engine = prepared(small_engine("ddan.weight_adversarial", "3.0"))
     batch = first_batch(engine)
+    for module in engine.model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.momentum = 1.0  # with the statistics of a new one all features are alike
     engine.forward_backward(batch)  # fills the pool
     engine.model.eval()  # the second pass must not find other batch-norm statistics
     engine.model.training = True

@@ -7,10 +7,10 @@ from tests import miniatures
 
 
 def write(name, root):
-    getattr(miniatures, f"write_{name}", _write_cuhk01)(root)
+    getattr(miniatures, f"write_{name}", write_cuhk01)(root)
 
 
-def _write_cuhk01(root):
+def write_cuhk01(root):
     """Four images of each of six persons."""
     folder = root / "cuhk01" / "campus"
     folder.mkdir(parents=True)

@@ -8,6 +8,7 @@ from experiments import conditions, photographs, plan
 
 from ddan_torchreid.integration import builder
 from tests import miniatures, msmt17
+from tests.data.datasets import roots
 from tests.tools.experiments.conftest import TINY
 
 
@@ -119,10 +120,9 @@ def photographs_root(tmp_path):
     root = tmp_path / "photographs"
     for write in (
         miniatures.write_market1501, miniatures.write_viper, miniatures.write_prid,
-        miniatures.write_grid, miniatures.write_ilids,
+        miniatures.write_grid, miniatures.write_ilids, roots.write_cuhk01,
     ):  # fmt: skip
         write(root)
-    (root / "cuhk01" / "campus").mkdir(parents=True)
     for name in photographs.OWN:
         (root / "own").mkdir(exist_ok=True)
         images = sorted((root / "market1501").rglob("bounding_box_train/*.jpg"))
