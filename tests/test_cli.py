@@ -68,7 +68,6 @@ def test_help_and_version(capsys):
         (["train", "-t", "viper", "--dataset", "a=x", "-t", "a", "b=y.csv"], "--dataset b=y.csv"),
         (["train", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
         (["train", "-t", "viper", "ddan.topk", "3"], "did you mean 'ddan.top_k'?"),
-        (["evaluate", "--config-file", CONFIG], "give --weights FILE"),
         (["central-domain", "--samples", "1"], "--samples 1 is too few"),
         (["central-domain", "--samples", "many"], "invalid int value"),
         (["doctor", "extra"], "unknown argument 'extra'"),
