@@ -20,7 +20,6 @@ from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import flags
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
-from tests.small_data import CONFIG
 
 
 @pytest.mark.parametrize("name", COMMANDS)
