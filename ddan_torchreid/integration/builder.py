@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -58,7 +57,7 @@ def build(config: CfgNode) -> Any:
         torch.backends.cudnn.benchmark = True
     with distributed.in_turn():  # reading a dataset for the first time may write its splits
         datamanager = build_datamanager(config)
-    if config.loss.name != "ddan" or config.ddan.bad_images != "skip":
+    if not checks.skips_bad_images(config):
         check_present(datamanager)
     if not config.test.evaluate:
         if len(datamanager.train_loader) == 0:
@@ -255,8 +254,6 @@ def log_file(config: CfgNode) -> Iterator[None]:
     kind = "test" if config.test.evaluate else "train"
     path = Path(config.data.save_dir) / f"{kind}.log-{time.strftime('%Y-%m-%d-%H-%M-%S')}"
     make_folder(path.parent)
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"data.save_dir {path.parent} cannot be written to; write another one")
     file = unshared(path).open("w", encoding="utf-8", errors=ESCAPED)
     with file, contextlib.redirect_stdout(Tee(sys.stdout, file)):
         print(f"Configuration, where it is not the default\n{changes(config)}\n")

@@ -170,14 +170,18 @@ def _check_ddan(config: CfgNode) -> None:
         )
 
 
+def skips_bad_images(config: CfgNode) -> bool:
+    """Whether images that are not there or cannot be read are left out."""
+    return config.loss.name == "ddan" and config.ddan.bad_images == "skip"
+
+
 def _check_published(config: CfgNode, root: Path) -> None:
     protocol = "classic" if config.cuhk03.classic_split else "new"
     boxes = "labeled" if config.cuhk03.labeled_images else "detected"
     for name in [*([] if config.test.evaluate else config.data.sources), *config.data.targets]:
         if name in DATASETS:
             files = [f"splits_{protocol}_{boxes}.json"] if name == "cuhk03" else []
-            left_out = config.loss.name == "ddan" and config.ddan.bad_images == "skip"
-            for obstacle in obstacles(name, root, files, absent=not left_out):
+            for obstacle in obstacles(name, root, files, absent=not skips_bad_images(config)):
                 raise ValueError(obstacle.text)
         elif registry.datasets()[name].__module__.startswith("torchreid.") and (
             problem := unglobbable(name, root.absolute())

@@ -64,7 +64,7 @@ def make_folder(folder: Path) -> None:
     """Makes an output folder with all above it.
 
     Raises:
-        ValueError: it cannot be made.
+        ValueError: it cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +74,8 @@ def make_folder(folder: Path) -> None:
         raise ValueError(
             f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
         ) from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"data.save_dir {folder} cannot be written to; write another one")
 
 
 @contextlib.contextmanager
@@ -114,11 +116,6 @@ def _acquired(place: Path, folder: str | Path) -> FileLock | None:
         except FileNotFoundError:  # its former holder has deleted the folder in between
             continue
         except (NotImplementedError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _UNUSABLE:
-                raise ValueError(
-                    f"data.save_dir {folder} cannot be written to: {error.strerror}; write another"
-                    " one"
-                ) from error
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise
             print(f"{folder} cannot be locked ({error}): start no other run in it", file=sys.stderr)

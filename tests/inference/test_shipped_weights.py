@@ -12,6 +12,7 @@ from ddan_torchreid import load_model
 from ddan_torchreid.cli import main
 from ddan_torchreid.inference.features import FeatureTable
 from ddan_torchreid.inference.trained_model import load_trained_model
+from ddan_torchreid.integration import builder
 from ddan_torchreid.models import shipped
 from ddan_torchreid.system.state_files import details, read
 
@@ -98,8 +99,6 @@ def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, cap
 
 
 def test_a_training_starts_from_them(small_config, capsys):
-    from ddan_torchreid.integration import builder
-
     wanted = load_model().state_dict()
     for fine_tune in ("True", "False"):
         config = small_config(
