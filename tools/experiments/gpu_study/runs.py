@@ -71,12 +71,16 @@ def photographs_jobs(known: Known) -> list[Job]:
 
 
 def alignment_jobs(known: Known) -> list[Job]:
-    """The search on validation domains, stage by stage, and the proof on the targets."""
-    return [
+    """The search on validation domains, stage by stage, and the proof on the targets.
+
+    Seed by seed, so that pairs come early.
+    """
+    found = [
         Job(row, place, seed)
         for place, (row, seeds) in enumerate(alignment.rows(known))
         for seed in seeds
     ]
+    return sorted(found, key=lambda job: job.seed)
 
 
 STUDIES = {
