@@ -1,16 +1,11 @@
 """What a checkpoint says of its images, and that features and exports follow it."""
 
-import json
-
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from torch.nn import functional as F
 
 from ddan_torchreid.evaluation import extract_features
-from ddan_torchreid.inference import export as exporting
-from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.system.state_files import read
@@ -56,17 +51,6 @@ def test_the_transform_is_the_papers_where_the_checkpoint_says_nothing(tmp_path)
         resized = Image.fromarray(pixels).resize((trained.width, trained.height), filter)
         expected = ((np.asarray(resized) / 255 - mean) / std).transpose(2, 0, 1)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-
-
-def test_an_exported_model_says_what_its_images_are(tmp_path):
-    metadata = {"norm_mean": list(MEAN), "norm_std": list(STD), "interpolation": "bilinear"}
-    weights = checkpoint(tmp_path / "weights", "ddan_mobilenetv2_x0_35", **metadata)
-    export(load_trained_model(weights), tmp_path / "model.pt2", "torch")
-    files = {exporting.METADATA_FILE: ""}
-    torch.export.load(tmp_path / "model.pt2", extra_files=files)
-    written = json.loads(files[exporting.METADATA_FILE])
-    assert (written["mean"], written["std"]) == (list(MEAN), list(STD))
-    assert written["interpolation"] == "bilinear"
 
 
 # 'meta' takes tensors without computing; PyTorch looks for a module of 'hpu'; some reasons are long
