@@ -122,23 +122,18 @@ def near_the_bounds(key):
     return st.integers(low - 1, 24)
 
 
+OF_DDAN = (
+    *("alignment", "neck", "confusion", "similarity_reduction", "similarity_log", "top_k"),
+    *("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"),
+    *("label_smoothing", "temperature", "update_rate", "exclude_own_identity", "dropout"),
+    *("hidden_dim", "warmup_steps", "accumulate_steps"),
+)
+OTHERS = (
+    *("sampler.num_instances", "train.batch_size", "train.lr", "train.seed", "data.k_tfm"),
+    *("sgd.nesterov", "sgd.momentum", "adam.beta1", "train.print_freq", "train.staged_lr"),
+)
 CHOICES = {
-    **{
-        f"ddan.{name}": near_the_bounds(f"ddan.{name}")
-        for name in (
-            *("alignment", "neck", "confusion", "similarity_reduction", "similarity_log", "top_k"),
-            *("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"),
-            *("label_smoothing", "temperature", "update_rate", "exclude_own_identity", "dropout"),
-            *("hidden_dim", "warmup_steps", "accumulate_steps"),
-        )
-    },
-    **{
-        key: near_the_bounds(key)
-        for key in (
-            *("sampler.num_instances", "train.batch_size", "train.lr", "train.seed", "data.k_tfm"),
-            *("sgd.nesterov", "sgd.momentum", "adam.beta1", "train.print_freq", "train.staged_lr"),
-        )
-    },
+    **{key: near_the_bounds(key) for key in (*(f"ddan.{name}" for name in OF_DDAN), *OTHERS)},
     "ddan.central_domain": st.sampled_from(["film", "mall", "x"]),
     "sampler.train_sampler": st.sampled_from(
         ["MultiDomainIdentitySampler", "RandomIdentitySampler", "RandomSampler"]
@@ -228,8 +223,7 @@ def outcome(words) -> int | None:
             status = main(words)
     except DataLoadingError:
         return None
-    except SystemExit as stop:
-        # argparse prints help and stops.
+    except SystemExit as stop:  # argparse prints help and stops
         status = stop.code
     said = errors.getvalue()
     if status == 0:
