@@ -15,6 +15,7 @@ from ddan_torchreid.config import schema
 from ddan_torchreid.config.keys import SCHEMA
 from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder, checks
+from tests.commands.refused import refused
 from tests.small_data import CONFIG
 
 SMALL = settings(
@@ -215,14 +216,14 @@ def nothing_is_loaded(monkeypatch):
     monkeypatch.setattr(builder, "build_datamanager", stop)
 
 
-def outcome(words) -> int | None:
-    """Exit status of a command line, None if it got as far as the data."""
+def check_outcome(words) -> None:
+    """A command line is refused in one line, or does its work, or gets as far as the data."""
     errors = io.StringIO()
     try:
         with redirect_stderr(errors), redirect_stdout(io.StringIO()):
             status = main(words)
     except DataLoadingError:
-        return None
+        return
     except SystemExit as stop:  # argparse prints help and stops
         status = stop.code
     said = errors.getvalue()
@@ -233,7 +234,6 @@ def outcome(words) -> int | None:
         assert len(said.splitlines()) == 1, said
         assert said.startswith("ddan-torchreid: error: ")
         assert len(said) > len("ddan-torchreid: error: \n"), "it does not say why"
-    return status
 
 
 @pytest.mark.usefixtures("nothing_is_loaded")
@@ -241,7 +241,7 @@ def outcome(words) -> int | None:
 @given(command=st.sampled_from(NEED_CONFIGURATION), flags=FLAGS, pairs=PAIRS, data=st.data())
 def test_random_flags_and_pairs(command, flags, pairs, data, small_root):
     words = data.draw(st.permutations([*flags, *pairs, ("--root", str(small_root))]))
-    outcome([command, *(word for part in words for word in part)])
+    check_outcome([command, *(word for part in words for word in part)])
 
 
 @pytest.mark.usefixtures("nothing_is_loaded")
@@ -266,10 +266,10 @@ def test_random_words(words, tmp_path, monkeypatch):
     if words and words[0] in set(COMMANDS) - set(NEED_CONFIGURATION):
         words = ["--version", *words]  # these do real work when the words happen to be right
     monkeypatch.chdir(tmp_path)
-    outcome(words)
+    check_outcome(words)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"!!python/none", b"{", b"\t- a"])
-def test_files_that_are_no_yaml(content, tmp_path):
+def test_files_that_are_no_yaml(content, tmp_path, capsys):
     (tmp_path / "bad.yaml").write_bytes(content)
-    assert outcome(["train", "--config-file", str(tmp_path / "bad.yaml")]) == 2
+    assert refused(["train", "--config-file", tmp_path / "bad.yaml"], capsys)
