@@ -20,6 +20,7 @@ from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import flags
 from ddan_torchreid.models import load_model
 from ddan_torchreid.system import state_files
+from tests.commands.refused import refused
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -30,14 +31,10 @@ def test_every_command_has_help(name, capsys):
     assert f"ddan-torchreid {name}" in capsys.readouterr().out
 
 
-def test_every_module_is_a_command_and_has_its_two_functions():
+def test_every_module_is_a_command():
     folder = Path(cli.__file__).parent / "commands"
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     assert {name.replace("-", "_") for name in COMMANDS} == modules
-    for module in modules:
-        command = importlib.import_module(f"ddan_torchreid.commands.{module}")
-        command.add_arguments(argparse.ArgumentParser())
-        assert callable(command.run)
 
 
 def test_help_and_version(capsys):
@@ -73,11 +70,7 @@ def test_help_and_version(capsys):
     ],
 )
 def test_bad_input_is_one_line_and_status_2(words, says, capsys):
-    assert main(words) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith("ddan-torchreid: error: ")
-    assert says in captured.err
-    assert captured.err.count("\n") == 1
+    assert says in refused(words, capsys)
 
 
 @pytest.mark.parametrize(

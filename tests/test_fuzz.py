@@ -15,6 +15,7 @@ from ddan_torchreid.config import schema
 from ddan_torchreid.config.keys import SCHEMA
 from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder, checks
+from tests.commands.refused import refused
 from tests.small_data import CONFIG
 
 SMALL = settings(
@@ -122,23 +123,18 @@ def near_the_bounds(key):
     return st.integers(low - 1, 24)
 
 
+OF_DDAN = (
+    *("alignment", "neck", "confusion", "similarity_reduction", "similarity_log", "top_k"),
+    *("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"),
+    *("label_smoothing", "temperature", "update_rate", "exclude_own_identity", "dropout"),
+    *("hidden_dim", "warmup_steps", "accumulate_steps"),
+)
+OTHERS = (
+    *("sampler.num_instances", "train.batch_size", "train.lr", "train.seed", "data.k_tfm"),
+    *("sgd.nesterov", "sgd.momentum", "adam.beta1", "train.print_freq", "train.staged_lr"),
+)
 CHOICES = {
-    **{
-        f"ddan.{name}": near_the_bounds(f"ddan.{name}")
-        for name in (
-            *("alignment", "neck", "confusion", "similarity_reduction", "similarity_log", "top_k"),
-            *("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"),
-            *("label_smoothing", "temperature", "update_rate", "exclude_own_identity", "dropout"),
-            *("hidden_dim", "warmup_steps", "accumulate_steps"),
-        )
-    },
-    **{
-        key: near_the_bounds(key)
-        for key in (
-            *("sampler.num_instances", "train.batch_size", "train.lr", "train.seed", "data.k_tfm"),
-            *("sgd.nesterov", "sgd.momentum", "adam.beta1", "train.print_freq", "train.staged_lr"),
-        )
-    },
+    **{key: near_the_bounds(key) for key in (*(f"ddan.{name}" for name in OF_DDAN), *OTHERS)},
     "ddan.central_domain": st.sampled_from(["film", "mall", "x"]),
     "sampler.train_sampler": st.sampled_from(
         ["MultiDomainIdentitySampler", "RandomIdentitySampler", "RandomSampler"]
@@ -220,16 +216,15 @@ def nothing_is_loaded(monkeypatch):
     monkeypatch.setattr(builder, "build_datamanager", stop)
 
 
-def outcome(words) -> int | None:
-    """Exit status of a command line, None if it got as far as the data."""
+def check_outcome(words) -> None:
+    """A command line is refused in one line, or does its work, or gets as far as the data."""
     errors = io.StringIO()
     try:
         with redirect_stderr(errors), redirect_stdout(io.StringIO()):
             status = main(words)
     except DataLoadingError:
-        return None
-    except SystemExit as stop:
-        # argparse prints help and stops.
+        return
+    except SystemExit as stop:  # argparse prints help and stops
         status = stop.code
     said = errors.getvalue()
     if status == 0:
@@ -239,7 +234,6 @@ def outcome(words) -> int | None:
         assert len(said.splitlines()) == 1, said
         assert said.startswith("ddan-torchreid: error: ")
         assert len(said) > len("ddan-torchreid: error: \n"), "it does not say why"
-    return status
 
 
 @pytest.mark.usefixtures("nothing_is_loaded")
@@ -247,7 +241,7 @@ def outcome(words) -> int | None:
 @given(command=st.sampled_from(NEED_CONFIGURATION), flags=FLAGS, pairs=PAIRS, data=st.data())
 def test_random_flags_and_pairs(command, flags, pairs, data, small_root):
     words = data.draw(st.permutations([*flags, *pairs, ("--root", str(small_root))]))
-    outcome([command, *(word for part in words for word in part)])
+    check_outcome([command, *(word for part in words for word in part)])
 
 
 @pytest.mark.usefixtures("nothing_is_loaded")
@@ -272,10 +266,10 @@ def test_random_words(words, tmp_path, monkeypatch):
     if words and words[0] in set(COMMANDS) - set(NEED_CONFIGURATION):
         words = ["--version", *words]  # these do real work when the words happen to be right
     monkeypatch.chdir(tmp_path)
-    outcome(words)
+    check_outcome(words)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00", b"!!python/none", b"{", b"\t- a"])
-def test_files_that_are_no_yaml(content, tmp_path):
+def test_files_that_are_no_yaml(content, tmp_path, capsys):
     (tmp_path / "bad.yaml").write_bytes(content)
-    assert outcome(["train", "--config-file", str(tmp_path / "bad.yaml")]) == 2
+    assert refused(["train", "--config-file", tmp_path / "bad.yaml"], capsys)

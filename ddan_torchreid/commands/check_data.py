@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         ValueError: a name is unknown, or own data is not valid.
         FileNotFoundError: there is nothing to check.
     """
-    root = Path(os.path.abspath(os.path.expanduser(arguments.root)))
+    root = Path(os.path.abspath(arguments.root))
     names = arguments.names or [
         name for name, dataset in DATASETS.items() if (root / dataset.folder).exists()
     ]

@@ -146,7 +146,7 @@ def _line(name: str, text: str) -> None:
 
 
 def _datasets(asked: str | None) -> Iterator[str]:
-    root = Path(os.path.abspath(os.path.expanduser(asked or DEFAULT_ROOT)))
+    root = Path(os.path.abspath(asked or DEFAULT_ROOT))
     print(f"\ndatasets under {root}{'' if root.is_dir() else ' (no such folder)'}")
     found = []
     for name, dataset in DATASETS.items():

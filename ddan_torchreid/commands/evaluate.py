@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import functools
 from pathlib import Path
 
 from yacs.config import CfgNode
 
-from .. import distributed
 from ..config.schema import arguments as arguments_of
 from ..config.schema import forget_training, settings_of
 from ..config.settings import DDANSettings
@@ -16,19 +14,12 @@ from ..evaluation import evaluate_configured
 from ..integration import builder, checks, flags, registry
 from ..models import shipped
 from ..system import state_files
-from ..system.progress import with_test_bar
 
 TAKES_OPTIONS = True
 IN_SEVERAL_PROCESSES = True
 
-# Flag -> the key under ddan: that it sets.
-KEYS = {
-    "splits": "evaluation_splits",
-    "splits_from": "splits_from",
-    "splits_seed": "splits_seed",
-    "a_to_b": "viper_a_to_b",
-    "legacy_metrics": "legacy_metrics",
-}
+# What flags set under ddan:, by the same names.
+KEYS = ("evaluation_splits", "splits_from", "splits_seed", "viper_a_to_b", "legacy_metrics")
 PAPER_SPLITS = 10
 
 
@@ -40,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--splits",
+        dest="evaluation_splits",
         type=int,
         metavar="N",
         help="score VIPeR, PRID, GRID and i-LIDS on N single-shot splits; the paper's number is 10",
@@ -52,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--splits-seed", type=int, metavar="S", help="draw other splits; usually 0")
     parser.add_argument(
         "--a-to-b",
+        dest="viper_a_to_b",
         action="store_true",
         default=None,
         help="VIPeR with camera A's images as queries only, not in both directions",
@@ -97,22 +90,19 @@ def run(arguments: argparse.Namespace) -> None:
     # torchreid prints for each target whether it is one of the sources.
     config.data.sources = engine.datamanager.sources = sources
     options = arguments_of(config, "run")
-    if not settings.follows_protocol:
-        with builder.log_file(config):
-            engine.run(**options)
-        return
-    # Not through the engine, so that models of torchreid's own engines are scored alike.
     output = arguments.output or Path(config.data.save_dir) / "evaluation"
-    shown = settings.progress == "auto" and distributed.is_first()
-    options["watched"] = functools.partial(with_test_bar, shown=shown)
     with builder.log_file(config):
-        evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
+        if settings.follows_protocol:
+            # Not through the engine, so that models of torchreid's own engines are scored alike.
+            evaluate_configured(engine.model, engine.datamanager, settings, output, **options)
+        else:
+            engine.run(**options)
 
 
 def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
-    for flag, key in KEYS.items():
-        if getattr(arguments, flag) is not None:
-            config.ddan[key] = getattr(arguments, flag)
+    for key in KEYS:
+        if getattr(arguments, key) is not None:
+            config.ddan[key] = getattr(arguments, key)
     if arguments.splits_from and not config.ddan.evaluation_splits:
         config.ddan.evaluation_splits = PAPER_SPLITS
     settings = settings_of(config)

@@ -9,16 +9,14 @@ from ..data.loose_images import find_images
 from ..inference import export as exporting
 from ..inference.trained_model import load_trained_model
 from ..models import shipped
-from .extract import add_weights_argument
+from .extract import add_weights_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
-    add_weights_argument(parser, "weights", nargs="?")
+    add_weights_arguments(parser, "weights", nargs="?")
     parser.add_argument("--format", choices=exporting.SUFFIXES, default="onnx")
     parser.add_argument("-o", "--output", help="file to write; by default beside the checkpoint")
-    parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
-    parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
     parser.add_argument(
         "--dtype", choices=exporting.DTYPES, default="fp32", help="of the weights; bf16: torch only"
     )

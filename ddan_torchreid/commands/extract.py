@@ -30,18 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what every command that extracts features takes."""
-    add_weights_argument(parser, "--weights")
-    parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
-    parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
+    add_weights_arguments(parser, "--weights")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=4, help="processes that read images")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; a GPU where there is one")
 
 
-def add_weights_argument(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
-    """Adds the checkpoint, by default the weights that come with the package."""
+def add_weights_arguments(parser: argparse.ArgumentParser, name: str, **options: Any) -> None:
+    """Adds the checkpoint, by default that of the package, and the size of its images."""
     text = "checkpoint, such as model.pth.tar-100; without one, the weights of the package"
     parser.add_argument(name, default=shipped.NAME, help=text, **options)
+    parser.add_argument("--height", type=int, help="of the images; the checkpoint's, or 256")
+    parser.add_argument("--width", type=int, help="of the images; the checkpoint's, or 128")
 
 
 def load(arguments: argparse.Namespace) -> TrainedModel:

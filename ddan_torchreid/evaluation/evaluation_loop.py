@@ -1,18 +1,79 @@
-"""Testing within torchreid's loop: DDAN's scores on every target, and their means."""
+"""Testing as a configuration asks for: within torchreid's loop, on one split or on several."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torchreid
+from torch import nn
 
 from .. import distributed
+from ..config.settings import DDANSettings
 from ..system.progress import with_test_bar
-from . import Scores, evaluate_configured, extract_features, mean_scores, print_scores, score_once
+from .features import extract_features
+from .protocol import ProtocolResult, evaluate_protocol
 from .ranked_pictures import draw_ranked_lists
+from .scores import Scores, mean_scores, print_scores, score_once
+from .tables import format_table, write_results
+
+_USED = ("ranks", "dist_metric", "normalize_feature", "rerank", "use_metric_cuhk03")
+
+
+def evaluate_configured(
+    model: nn.Module,
+    datamanager: Any,
+    settings: DDANSettings,
+    output: str | Path,
+    watched: Callable[[Any], Any] | None = None,
+    **arguments: Any,
+) -> ProtocolResult:
+    """:func:`~ddan_torchreid.evaluation.evaluate_protocol` with the options of a configuration.
+
+    Args:
+        model, datamanager, watched: as there; by default a bar on a terminal watches.
+        settings: ``evaluation_splits``, ``splits_from``, ``splits_seed``, ``viper_a_to_b``,
+            ``legacy_metrics``, ``evaluator``, ``bad_images`` and ``progress`` say what is done.
+        output: folder for the tables and the splits; what is there is replaced.
+        **arguments: of torchreid's ``Engine.run`` or ``Engine.test``, of which those that say how
+            to score are used.
+
+    Raises:
+        ValueError, FileNotFoundError, FloatingPointError: as there; ValueError also for torchreid's
+            ``visrank``, whose pictures are of one split.
+        OSError: the folder cannot be written to.
+    """
+    if arguments.get("visrank"):
+        raise ValueError(
+            "visrank draws a target's own query and gallery; write evaluation_splits 0 and "
+            "legacy_metrics False, or visrank False"
+        )
+    result = evaluate_protocol(
+        model,
+        datamanager,
+        splits=settings.evaluation_splits,
+        seed=settings.splits_seed,
+        a_to_b=settings.viper_a_to_b,
+        splits_from=settings.splits_from,
+        skip_bad_images=settings.bad_images == "skip",
+        legacy_metrics=settings.legacy_metrics,
+        evaluator=settings.evaluator,
+        watched=watched or functools.partial(_with_bar, settings),
+        **{name: arguments[name] for name in _USED if name in arguments},
+    )
+    if distributed.is_first():
+        write_results(result, output)
+    print(f"\n{format_table(result)}\n\nTables and splits are in {output}")
+    return result
+
+
+def _with_bar(settings: DDANSettings, loader: Any) -> Any:
+    return with_test_bar(loader, settings.progress == "auto" and distributed.is_first())
 
 
 class TestingEngine(torchreid.engine.Engine):
@@ -24,11 +85,8 @@ class TestingEngine(torchreid.engine.Engine):
 
     # Set by the engine that derives from this.
     model: Any
-    train_loader: Any
     device: Any
     settings: Any
-    objective: Any
-    pool: Any
 
     def __init__(self, datamanager: Any, use_gpu: bool = True) -> None:
         super().__init__(datamanager, use_gpu)
@@ -64,7 +122,7 @@ class TestingEngine(torchreid.engine.Engine):
 
     def watched(self, loader: Any) -> Any:
         """The batches of a test loader, with a bar on a terminal."""
-        return with_test_bar(loader, self.settings.progress == "auto" and distributed.is_first())
+        return _with_bar(self.settings, loader)
 
     def _evaluate(
         self,

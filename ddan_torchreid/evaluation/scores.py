@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +22,6 @@ BYTES_A_PAIR = 24
 and neighbour weights in 4 bytes, and the order of the neighbours in 8 and in 4."""
 
 
-_NONE = np.empty((0, 0))
-
-
 @dataclasses.dataclass
 class Scores:
     """Figures of a target, all of them fractions.
@@ -41,8 +37,8 @@ class Scores:
     ranks: dict[int, float]
     mean_ap: float
     distances: np.ndarray
-    mean_inp: float = math.nan
-    legacy: dict[str, float] = dataclasses.field(default_factory=dict)
+    mean_inp: float
+    legacy: dict[str, float]
 
     @property
     def rank1(self) -> float:
@@ -113,9 +109,10 @@ def score(
 
 def score_once(query: FeatureSet, gallery: FeatureSet, **options: Any) -> Scores:
     """:func:`score` by the first process for all of them; the others get no distances."""
-    scores = score(query, gallery, **options) if distributed.is_first() else Scores({}, 0, _NONE)
-    shared = distributed.share(dataclasses.replace(scores, distances=_NONE))
-    return scores if distributed.is_first() else shared
+    scores = score(query, gallery, **options) if distributed.is_first() else None
+    without = scores and dataclasses.replace(scores, distances=np.empty((0, 0)))
+    shared: Any = distributed.share(without)  # by all processes
+    return scores or shared
 
 
 def check_memory(queries: int, gallery: int, target: str = "") -> None:

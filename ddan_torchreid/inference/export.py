@@ -66,8 +66,7 @@ class Comparison:
     Attributes:
         images: number of images.
         max_difference: largest absolute difference of an element.
-        min_cosine: lowest cosine similarity of the two features of an image.
-        mean_cosine: mean over the images.
+        min_cosine, mean_cosine: of the cosine similarities of the two features of each image.
     """
 
     images: int
@@ -85,12 +84,10 @@ def check_format(format: str, dtype: str) -> None:
     for value, known in ((format, SUFFIXES), (dtype, DTYPES)):
         if value not in known:
             raise ValueError(f"{value!r} is unknown; write one of {', '.join(known)}")
-    if format != "onnx":
-        return
-    if dtype == "bf16":
+    if format == "onnx" and dtype == "bf16":
         raise ValueError("onnxruntime cannot run bf16 everywhere; write --format torch, or fp16")
     missing = [name for name in ("onnx", "onnxruntime") if not importlib.util.find_spec(name)]
-    if missing:
+    if format == "onnx" and missing:
         raise ValueError(
             f'ONNX needs {" and ".join(missing)}: pip install "ddan_torchreid[export]"'
         )
@@ -133,31 +130,30 @@ def export(
     network = ExportedNetwork(trained.model, DTYPES[dtype], normalize).eval()
     reference = ExportedNetwork(trained.model, torch.float32, normalize).eval()
     write, load = (_write_onnx, _load_onnx) if format == "onnx" else (_write_torch, _load_torch)
-    sets = {"noise": _noise(trained.height, trained.width)}
+    size = (3, trained.height, trained.width)
+    noise = torch.randn(12, *size, generator=torch.Generator().manual_seed(0))
+    sets: dict[str, Iterable[Tensor]] = {"noise": noise}
     if images:
         sets["given images"] = map(trained.transform, map(read_image, images))
     comparisons = {}
     with replacing(out) as unfinished:
-        write(network, unfinished, _metadata(trained, dtype, normalize))
+        write(network, torch.zeros(2, *size), unfinished, _metadata(trained, dtype, normalize))
         run = load(unfinished)
         for name, tensors in sets.items():
             comparison = comparisons[name] = compare(run, reference, tensors)
-            print(f"{name} ({comparison.images}): {_described(comparison, dtype)}")
+            cosine = f"cosine similarity min {comparison.min_cosine:.7f}"
+            described = f"{cosine}, mean {comparison.mean_cosine:.7f} to fp32"
+            if dtype == "fp32":
+                described = f"max difference {comparison.max_difference:.2e}, {cosine}"
+            print(f"{name} ({comparison.images}): {described}")
             lacking = max(comparison.max_difference, 1 - comparison.min_cosine)
             if dtype == "fp32" and not lacking <= tolerance:
                 raise FloatingPointError(
                     f"on {name}, features of the exported model differ from PyTorch's: "
-                    f"{_described(comparison, dtype)}; more than {tolerance:g} is not accepted, so "
+                    f"{described}; more than {tolerance:g} is not accepted, so "
                     f"{out} was not written"
                 )
     return comparisons
-
-
-def _described(comparison: Comparison, dtype: str) -> str:
-    cosine = f"cosine similarity min {comparison.min_cosine:.7f}"
-    if dtype == "fp32":
-        return f"max difference {comparison.max_difference:.2e}, {cosine}"
-    return f"{cosine}, mean {comparison.mean_cosine:.7f} to fp32"
 
 
 @torch.no_grad()
@@ -193,10 +189,6 @@ def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
         size = 8
 
 
-def _noise(height: int, width: int) -> Iterable[Tensor]:
-    return torch.randn(12, 3, height, width, generator=torch.Generator().manual_seed(0))
-
-
 def _metadata(trained: TrainedModel, dtype: str, normalize: bool) -> dict[str, Any]:
     return {
         "model": trained.model.name or "",
@@ -213,11 +205,7 @@ def _metadata(trained: TrainedModel, dtype: str, normalize: bool) -> dict[str, A
     }
 
 
-def _example(metadata: dict[str, Any]) -> Tensor:
-    return torch.zeros(2, 3, metadata["height"], metadata["width"])
-
-
-def _write_onnx(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
+def _write_onnx(network: nn.Module, example: Tensor, path: Path, metadata: dict[str, Any]) -> None:
     import onnx
 
     with warnings.catch_warnings():
@@ -227,7 +215,7 @@ def _write_onnx(network: nn.Module, path: Path, metadata: dict[str, Any]) -> Non
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (_example(metadata),),
+            (example,),
             path,
             input_names=["images"],
             output_names=["features"],
@@ -249,9 +237,9 @@ def _load_onnx(path: Path) -> Callable[[Tensor], Tensor]:
     return lambda images: torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
-def _write_torch(network: nn.Module, path: Path, metadata: dict[str, Any]) -> None:
+def _write_torch(network: nn.Module, example: Tensor, path: Path, metadata: dict[str, Any]) -> None:
     batch = ({0: torch.export.Dim("batch")},)
-    program = torch.export.export(network, (_example(metadata),), dynamic_shapes=batch)
+    program = torch.export.export(network, (example,), dynamic_shapes=batch)
     # Open files, because a name that is no valid text would end the process in C.
     with path.open("wb") as file:
         torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(metadata)})

@@ -98,12 +98,6 @@ class _Files(Dataset):
             return path, str(error)
 
 
-def _collate(items: list[tuple[str, Tensor | str]]) -> tuple[list[str], list[Tensor], list[str]]:
-    paths = [path for path, content in items if not isinstance(content, str)]
-    images = [content for _, content in items if not isinstance(content, str)]
-    return paths, images, [content for _, content in items if isinstance(content, str)]
-
-
 @torch.no_grad()
 def extract(
     trained: TrainedModel,
@@ -138,19 +132,23 @@ def extract(
         batch_size=batch_size,
         # Starting a process takes longer than reading a batch.
         num_workers=workers if len(paths) > batch_size else 0,
-        collate_fn=_collate,
+        collate_fn=list,  # as they are
     )
     kept: list[str] = []
     features: list[Tensor] = []
     with tqdm(total=len(paths), desc="Extracting", unit="image", disable=None) as bar:
-        for readable, images, reasons in loader:
-            for reason in reasons:
-                tqdm.write(f"skipped: {reason}", file=sys.stderr)
+        for items in loader:
+            images = []
+            for path, content in items:
+                if isinstance(content, str):
+                    tqdm.write(f"skipped: {content}", file=sys.stderr)
+                else:
+                    kept.append(path)
+                    images.append(content)
             if images:
                 output = trained.model(torch.stack(images).to(trained.device)).float()
                 features.append((F.normalize(output) if normalize else output).cpu())
-            kept += readable
-            bar.update(len(images) + len(reasons))
+            bar.update(len(items))
     if not kept:
         raise OSError(f"no image could be read; files tried: {len(paths)}")
     matrix = torch.cat(features).numpy()

@@ -8,6 +8,7 @@ import pytest
 
 from ddan_torchreid import cli
 from ddan_torchreid.integration import main_script
+from tests.commands.refused import refused
 
 SCRIPT = """
 import json, sys
@@ -59,7 +60,5 @@ def test_an_error_of_the_script_is_shown_whole(script, capsys):
 
 
 def test_a_missing_script_is_named(tmp_path, capsys):
-    assert cli.main(["run", str(tmp_path / "main.py")]) == 2
-    assert "there is no script" in capsys.readouterr().err
-    assert cli.main(["run"]) == 2
-    assert capsys.readouterr().err.endswith("arguments are required: script\n")
+    assert "there is no script" in refused(["run", tmp_path / "main.py"], capsys)
+    assert refused(["run"], capsys).endswith("arguments are required: script")

@@ -16,16 +16,9 @@ from ddan_torchreid.models import load_model
 from ddan_torchreid.system.state_files import read
 from ddan_torchreid.training.checkpoint_store import Position
 from tests import github_layout
+from tests.commands.refused import refused
 from tests.other_run import OtherRun
 from tests.small_data import CONFIG
-
-
-def rejected(words, capsys):
-    """The line that a refused command prints."""
-    capsys.readouterr()
-    assert main(words) == 2
-    (line,) = capsys.readouterr().err.splitlines()[-1:]
-    return line.removeprefix("ddan-torchreid: error: ")
 
 
 @pytest.fixture
@@ -69,14 +62,14 @@ def test_resume_finds_the_newest_or_what_it_is_given(words, tmp_path, capsys):
 )
 def test_what_cannot_be_continued_is_said(words, flags, says, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert says in rejected([*words, *flags], capsys)
+    assert says in refused([*words, *flags], capsys)
 
 
 def test_another_run_is_not_overwritten(trained, tmp_path, capsys):
     command, path = trained
     before = Path(path).read_bytes()
     for more in ([], ["--fine-tune", path]):
-        said = rejected([*command, *more], capsys)
+        said = refused([*command, *more], capsys)
         assert said.startswith(f"{path} is of another run,")
         assert "write --resume to go on with it, or another data.save_dir" in said
     assert Path(path).read_bytes() == before
@@ -84,16 +77,16 @@ def test_another_run_is_not_overwritten(trained, tmp_path, capsys):
 
 
 def test_a_longer_schedule_is_named_as_it_is_written(trained, capsys):
-    said = rejected([*trained[0], "train.max_epoch", "3", "--resume"], capsys)
+    said = refused([*trained[0], "train.max_epoch", "3", "--resume"], capsys)
     assert "train.max_epoch, where the cosine schedule ends, was 1, now 3" in said
 
 
 def test_weights_of_another_model_or_size(trained, tmp_path, capsys):
     command, path = trained
     evaluate = ["evaluate", *command[1:], "--weights", path]
-    said = rejected([*evaluate, "model.name", "ddan_mobilenetv2_x0_5"], capsys)
+    said = refused([*evaluate, "model.name", "ddan_mobilenetv2_x0_5"], capsys)
     assert said.endswith("; write model.name ddan_mobilenetv2_x0_35, which it is of")
-    said = rejected([*evaluate[:-1], str(tmp_path / "log")], capsys)
+    said = refused([*evaluate[:-1], str(tmp_path / "log")], capsys)
     assert said.endswith(f"log is a folder; name a checkpoint, such as {path}")
     assert main(evaluate) == 0
     assert "The weights are of" not in capsys.readouterr().out
@@ -107,7 +100,7 @@ def test_weights_of_another_model_or_size(trained, tmp_path, capsys):
 def test_a_folder_of_a_running_training_is_refused(words, flags, tmp_path, capsys):
     words = [*words, "data.save_dir", str(tmp_path / "log"), "train.max_epoch", "0", *flags]
     other = OtherRun(tmp_path / "log")
-    assert f"in use by another run, process {other.pid};" in rejected(words, capsys)
+    assert f"in use by another run, process {other.pid};" in refused(words, capsys)
     assert not list((tmp_path / "log").glob("train.log*"))
     other.end()
 
@@ -116,7 +109,7 @@ def test_other_identities_are_refused_and_can_be_fine_tuned(trained, tmp_path, c
     command, path = trained
     others = [*command, "data.sources", "['plaza', 'film']", "train.lr", "0.0"]
     others += ["data.save_dir", str(tmp_path / "after")]
-    line = rejected([*others, "--resume", path], capsys)
+    line = refused([*others, "--resume", path], capsys)
     assert "sources was ['mall', 'film'], now ['plaza'," in line
     assert "10 identities are gone, such as mall/" in line
     assert "10 identities are new, such as plaza/" in line

@@ -39,15 +39,11 @@ def test_distances_that_are_special(value):
     assert_same((distances, *labels))
 
 
-def test_layout_and_precision_of_the_matrix_do_not_matter():
+def test_layout_and_precision_of_the_matrix_and_size_of_the_labels_do_not_matter():
     distances, *labels = labelled_distances(3)
     assert_same((np.asfortranarray(distances), *labels))
     assert_same((distances.astype(np.float64), *labels))
     assert_same((np.repeat(distances, 2, axis=1)[:, ::2], *labels))
-
-
-def test_labels_of_any_size():
-    distances, *labels = labelled_distances(4)
     scale = (10**12, 10**12, 10**9, 10**9)
     shifted = [column * factor - 7 for column, factor in zip(labels, scale, strict=True)]
     assert_same((distances, *shifted))

@@ -36,13 +36,3 @@ def single_shot(seed, persons=80):
 def test_columns_are_those_of_a_slow_implementation(seed, kind):
     labelled = kind(seed)
     assert legacy_columns(rank_matches(*labelled)) == pytest.approx(slow_columns(*labelled))
-
-
-def test_with_one_match_they_are_ranks_2_and_6_and_half_the_precision():
-    matches = rank_matches(*single_shot(9))
-    cmc, legacy = matches.cmc(6), legacy_columns(matches)
-    names = ("legacy rank-1", "legacy rank-5", "legacy rank-10")
-    assert [legacy[name] for name in names] == pytest.approx([cmc[0], cmc[1], cmc[5]])
-    assert 0.1 < legacy["legacy rank-1"] < legacy["legacy rank-5"] < 1
-    standard = matches.average_precision().mean()
-    assert standard == pytest.approx(2 * legacy["legacy mAP"] - legacy["legacy rank-1"])

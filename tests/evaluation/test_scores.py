@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ddan_torchreid.evaluation import FeatureSet, extract_features, mean_scores, score
+from ddan_torchreid.evaluation import FeatureSet, extract_features, score
 from tests.evaluation.reference import rankings
 
 
@@ -36,26 +36,6 @@ def test_scores_are_their_definitions_for_small_and_large_galleries(seed, galler
     precisions = [np.mean(np.arange(1, len(each) + 1) / each) for each in places]
     assert scores.mean_ap == pytest.approx(np.mean(precisions))
     assert scores.distances.shape == (12, gallery)
-
-
-def test_re_ranking_and_cosine_run():
-    query, gallery = random_sets(3)
-    plain = score(query, gallery)
-    assert score(query, gallery, dist_metric="cosine").ranks == plain.ranks
-    assert score(query, gallery, rerank=True).distances.shape == plain.distances.shape
-
-
-def test_a_target_without_a_match_is_explained():
-    query = FeatureSet(torch.eye(2), np.array([0, 1]), np.array([0, 0]))
-    with pytest.raises(ValueError, match="camera"):
-        score(query, query)
-
-
-def test_the_mean_is_over_targets():
-    scores = {name: score(*random_sets(seed)) for name, seed in (("a", 1), ("b", 2))}
-    mean = mean_scores(scores)
-    assert mean["rank-1"] == pytest.approx((scores["a"].rank1 + scores["b"].rank1) / 2)
-    assert mean["mAP"] == pytest.approx((scores["a"].mean_ap + scores["b"].mean_ap) / 2)
 
 
 class Flatten(nn.Module):

@@ -26,7 +26,7 @@ from tests.inference.exported import (
 SMALL = ("ddan_mobilenetv2_x0_35", "ddan_mobilenetv2_in_bn_x0_35")
 
 
-def tiny() -> TrainedModel:
+def tiny(**images) -> TrainedModel:
     """A network with the layers that matter to an exporter, which it is done with in a second."""
     torch.manual_seed(0)
     encoder = nn.Sequential(
@@ -34,7 +34,7 @@ def tiny() -> TrainedModel:
     )
     mapping = nn.Sequential(nn.Conv2d(4, 8, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model = DDANModel(encoder, mapping, 8, num_classes=3, loss="ddan").eval()
-    return TrainedModel(model, HEIGHT, WIDTH, sha256="0" * 64)
+    return TrainedModel(model, HEIGHT, WIDTH, sha256="0" * 64, **images)
 
 
 def torch_features(path, images: Tensor) -> Tensor:
@@ -85,7 +85,8 @@ def test_torch_export_of_networks(name, dtype, tmp_path):
 
 
 def test_torch_export_and_its_metadata(tmp_path):
-    trained = tiny()
+    images = {"mean": [0.5, 0.4, 0.3], "std": [0.1, 0.2, 0.3], "interpolation": "bilinear"}
+    trained = tiny(**images)
     export(trained, tmp_path / "model.pt2", "torch", normalize=True)
     normalized = lambda images: F.normalize(trained.model(images))  # noqa: E731
     assert_same_as_pytorch(torch_features, tmp_path / "model.pt2", normalized)
@@ -93,6 +94,7 @@ def test_torch_export_and_its_metadata(tmp_path):
     torch.export.load(tmp_path / "model.pt2", extra_files=files)
     metadata = json.loads(files[exporting.METADATA_FILE])
     assert metadata["normalized"] is True
+    assert metadata.items() >= images.items()
     assert (metadata["height"], metadata["width"], metadata["feature_dim"]) == (HEIGHT, WIDTH, 8)
 
 

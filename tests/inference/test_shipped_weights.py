@@ -15,6 +15,7 @@ from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import builder
 from ddan_torchreid.models import shipped
 from ddan_torchreid.system.state_files import details, read
+from tests.commands.refused import refused
 
 NAME = "ddan_mobilenetv2_in_bn_x1_0"
 CARD = Path(__file__).parents[2] / "docs" / "model_card.md"
@@ -94,8 +95,8 @@ def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, cap
     assert printed.startswith(SAYS)
     assert "tested at" not in printed  # at the size that they were trained for
     assert "Rank-1" in printed
-    assert main(["evaluate", "--config-file", "ddan.yaml", *data]) == 2
-    assert f"write model.name {NAME}, which it is of" in capsys.readouterr().err
+    said = refused(["evaluate", "--config-file", "ddan.yaml", *data], capsys)
+    assert f"write model.name {NAME}, which it is of" in said
 
 
 def test_a_training_starts_from_them(small_config, capsys):

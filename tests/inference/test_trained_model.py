@@ -1,23 +1,15 @@
-"""What a checkpoint says of its images, and that features and exports follow it."""
-
-import json
+"""What a checkpoint says of its images, and that features follow it."""
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from ddan_torchreid.evaluation import extract_features
-from ddan_torchreid.inference import export as exporting
-from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.features import extract
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.system.state_files import read
-from tests.inference.exported import checkpoint
 
-MEAN, STD = (0.5, 0.4, 0.3), (0.1, 0.2, 0.3)
-NORM = ("data.norm_mean", str(list(MEAN)), "data.norm_std", str(list(STD)))
+NORM = ("data.norm_mean", "[0.5, 0.4, 0.3]", "data.norm_std", "[0.1, 0.2, 0.3]")
 TORCHREID = ("data.transforms", "['random_flip']")
 
 
@@ -42,31 +34,6 @@ def test_a_transform_with_a_word_for_its_interpolation_does_not_stop_saving(smal
     engine.datamanager.transform_te.transforms[0].interpolation = "area"
     engine.save_model(0, 0.0, str(tmp_path))
     assert "interpolation" not in read(tmp_path / "model" / "model.pth.tar-1")["ddan"]
-
-
-def test_the_transform_is_the_papers_where_the_checkpoint_says_nothing(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (90, 41, 3), dtype=np.uint8)
-    said = {"norm_mean": list(MEAN), "norm_std": list(STD), "interpolation": "bilinear"}
-    for metadata, mean, std, filter in (
-        ({}, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), Image.Resampling.BICUBIC),
-        (said, MEAN, STD, Image.Resampling.BILINEAR),
-    ):
-        trained = load_trained_model(checkpoint(tmp_path / "weights", **metadata))
-        found = trained.transform(Image.fromarray(pixels))
-        resized = Image.fromarray(pixels).resize((trained.width, trained.height), filter)
-        expected = ((np.asarray(resized) / 255 - mean) / std).transpose(2, 0, 1)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-
-
-def test_an_exported_model_says_what_its_images_are(tmp_path):
-    metadata = {"norm_mean": list(MEAN), "norm_std": list(STD), "interpolation": "bilinear"}
-    weights = checkpoint(tmp_path / "weights", "ddan_mobilenetv2_x0_35", **metadata)
-    export(load_trained_model(weights), tmp_path / "model.pt2", "torch")
-    files = {exporting.METADATA_FILE: ""}
-    torch.export.load(tmp_path / "model.pt2", extra_files=files)
-    written = json.loads(files[exporting.METADATA_FILE])
-    assert (written["mean"], written["std"]) == (list(MEAN), list(STD))
-    assert written["interpolation"] == "bilinear"
 
 
 # 'meta' takes tensors without computing; PyTorch looks for a module of 'hpu'; some reasons are long
