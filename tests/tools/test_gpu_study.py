@@ -1,6 +1,7 @@
 """The study on a GPU: what makes many short runs cheap changes none of their results."""
 
 import json
+import threading
 from collections import Counter
 
 import numpy as np
@@ -181,6 +182,16 @@ def test_a_record_says_the_commit_that_was_carried_along(tmp_path, monkeypatch):
     record = json.loads(line)
     assert record["git"] == {"commit": "0123abc", "dirty": False}
     assert set(record_of("photographs", run, None)) == set(record)
+
+
+def test_watching_says_how_far_things_are_and_ends_with_the_queue(tmp_path, capsys):
+    chosen = options(tmp_path, "^alignment/1")
+    threads = [threading.Thread(target=lambda: None)]
+    threads[0].start()
+    queue._watch(Queue(chosen), threads, [], 40)
+    line, last = capsys.readouterr().out.splitlines()
+    assert "0 recorded, 0 running, 1 waiting, 0 failed" in line
+    assert last == "ended"
 
 
 def test_unpacked_images_keep_names_and_are_nearly_what_they_were(tmp_path, monkeypatch):
