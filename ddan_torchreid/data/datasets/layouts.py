@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..readable import is_image_name
+from ..loose_images import is_image_name
 from .listing import LEFT_OUT, Shot
 from .published import CUHK03_DETECTED, DATASETS, MSMT17_LISTS, Part
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...system.files import expanded
-from ..loose_images import true_path
-from ..readable import SUFFIXES, is_image_name
+from ..loose_images import SUFFIXES, is_image_name, true_path
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 COLUMNS = ("path", "pid", "camid")
