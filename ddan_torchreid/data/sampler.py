@@ -72,7 +72,8 @@ class MultiDomainIdentitySampler(Sampler):
         self.epoch = 0
 
         # Identities are numbered domain by domain, so that a domain is a range of identities.
-        _, domains = np.unique([_domain(item) for item in data_source], return_inverse=True)
+        domain = [item[3] if len(item) > 3 else 0 for item in data_source]
+        _, domains = np.unique(domain, return_inverse=True)
         _, pids = np.unique([item[1] for item in data_source], return_inverse=True)
         keys = domains * (pids.max() + 1) + pids
         _, first, identities, counts = np.unique(
@@ -160,10 +161,6 @@ class MultiDomainIdentitySampler(Sampler):
         missing = position >= num_images  # only where an identity has fewer than K images
         position[missing] = rng.integers(num_images[missing])
         return images[start[copy][:, None] + position]
-
-
-def _domain(item: Sequence[Any]) -> int:
-    return item[3] if len(item) > 3 else 0
 
 
 def _check_batch(batch_size: int, num_instances: int) -> None:

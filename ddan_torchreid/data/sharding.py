@@ -41,7 +41,7 @@ class ShardedSampler(Sampler):
         self.batch_size = batch_size
         self.num_instances = getattr(sampler, "num_instances", 1)
         self._start = 0
-        self._domains = np.array([item[3] if len(item) > 3 else 0 for item in data_source])
+        self._domains = np.array([item[3] for item in data_source])
         processes = distributed.size()
         every = self.num_instances * processes
         # Batch normalisation of one image has no variance.
