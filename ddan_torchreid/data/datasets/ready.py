@@ -20,7 +20,7 @@ from scipy.io import whosmat
 from ...system.files import expanded
 from .layouts import list_images, missing
 from .published import DATASETS
-from .split_files import SPLIT_FILES, UNPACKED, coverage
+from .split_files import SPLIT_FILES, UNPACKED, coverage, written
 
 _VIEWS = ("cam_a", "cam_b")
 
@@ -56,8 +56,8 @@ def obstacles(
     if not all((folder / each).is_dir() for each in UNPACKED.get(name, ())):
         return  # torchreid unpacks again, and draws again
     command = f"ddan-torchreid check-data {name} --root {shlex.quote(str(root))}"
-    for file in (folder / each for each in SPLIT_FILES.get(name, ()) if not files or each in files):
-        if not file.is_file():
+    for file in written(name, folder):
+        if files and file.name not in files:
             continue
         try:
             found = coverage(name, root, file)

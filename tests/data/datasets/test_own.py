@@ -29,6 +29,12 @@ def write_csv(file, rows, header="path,pid,camid"):
     return str(file)
 
 
+def paths(file, cells):
+    """The paths that a CSV file with these cells is read as."""
+    file.write_text("path,pid,camid\n" + "".join(f"{cell},a,1\n" for cell in cells))
+    return [shot.path for shot in read(str(file))[1]]
+
+
 def names(items):
     return sorted(item[0].rpartition("/")[2] for item in items)
 
@@ -114,18 +120,16 @@ def test_background_and_junk(tmp_path):
     assert names(dataset.train) == ["1.jpg", "2.jpg", "4.jpg"]
     assert dataset.num_train_pids == 2
     # A person of number 0 is one where training has images of it too.
-    file = write_csv(
-        tmp_path / "x.csv", [*rows, ("5.jpg", "0", "1", "train")], "path,pid,camid,split"
-    )
+    rows.append(("5.jpg", "0", "1", "train"))
+    file = write_csv(tmp_path / "x.csv", rows, "path,pid,camid,split")
     assert names(dataset_class("mine", file)(combineall=True).train)[0] == "0.jpg"
 
 
 @pytest.mark.parametrize("pids", [("3.1", "3.10"), ("7,0", "8"), ("1.23457E+11", "8")])
 def test_a_number_that_a_spreadsheet_may_have_spoilt_is_refused_by_its_row(pids, tmp_path):
     file = write_csv(tmp_path / "x.csv", [(f"{i}.jpg", pid, "1") for i, pid in enumerate(pids)])
-    with pytest.raises(
-        ValueError, match=r"x\.csv, line [23]: pid .* write whole numbers, or texts"
-    ):
+    says = r"x\.csv, line [23]: pid .* write whole numbers, or texts"
+    with pytest.raises(ValueError, match=says):
         read(file)
 
 
@@ -136,33 +140,22 @@ def test_a_path_behind_a_link_is_the_systems(tmp_path):
     (tmp_path / "else" / "deep").mkdir()
     (tmp_path / "table" / "link").symlink_to(tmp_path / "else" / "deep")
     (tmp_path / "table" / "folder").mkdir()
-    cells = ["link/../x.jpg", "link/../both.jpg", "folder/../both.jpg"]
     file = tmp_path / "table" / "x.csv"
-    file.write_text("path,pid,camid\n" + "".join(f"{cell},a,1\n" for cell in cells))
-    _, shots = read(str(file))
-    assert [shot.path for shot in shots] == [
-        str(tmp_path / "else" / "x.jpg"), str(tmp_path / "else" / "both.jpg"),
-        str(tmp_path / "table" / "both.jpg"),
-    ]  # fmt: skip
-    file.write_text("path,pid,camid\nlink/../x.jpg,a,1\n./link/../../else/deep/../x.jpg,a,1\n")
+    assert paths(file, ["link/../x.jpg", "link/../both.jpg", "folder/../both.jpg"]) == [
+        str(tmp_path / name) for name in ("else/x.jpg", "else/both.jpg", "table/both.jpg")
+    ]
     with pytest.raises(ValueError, match="line 3: .* is on line 2 too"):
-        read(str(file))
+        paths(file, ["link/../x.jpg", "./link/../../else/deep/../x.jpg"])
 
 
 def test_backslashes_of_a_windows_table(tmp_path):
-    for name in ("crops/1.jpg", "crops/deep/2.jpg", "odd\\name.jpg"):
-        save(tmp_path / name)
-    file = tmp_path / "x.csv"
-    file.write_text(
-        "path,pid,camid\ncrops\\1.jpg,a,1\n.\\crops\\deep\\2.jpg,a,1\nodd\\name.jpg,a,1\n"
-    )
-    _, shots = read(str(file))
-    assert [shot.path for shot in shots] == [
-        str(tmp_path / name) for name in ("crops/1.jpg", "crops/deep/2.jpg", "odd\\name.jpg")
-    ]
-    file.write_text("path,pid,camid\nC:\\data\\1.jpg,a,1\n")
+    images = [tmp_path / name for name in ("crops/1.jpg", "crops/deep/2.jpg", "odd\\name.jpg")]
+    for image in images:
+        save(image)
+    file, cells = tmp_path / "x.csv", ["crops\\1.jpg", ".\\crops\\deep\\2.jpg", "odd\\name.jpg"]
+    assert paths(file, cells) == list(map(str, images))
     with pytest.raises(FileNotFoundError) as error:
-        read(str(file))
+        paths(file, ["C:\\data\\1.jpg"])
     says = r"line 2: there is no image C:\data\1.jpg; write paths relative to"
     assert str(error.value) == f"{file}, {says} {tmp_path}, with /"
 

@@ -1,8 +1,10 @@
 """Split files that were drawn elsewhere or too early, as torchreid wrote them."""
 
+import errno
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +33,7 @@ def test_a_moved_root_works_at_once_and_its_files_are_rewritten(name, files, tmp
     for one, other in zip(datasets_of(before), datasets_of(after), strict=True):
         assert [(path.replace("/old/", "/new/"), *rest) for path, *rest in one] == other
         assert all(os.path.isfile(path) for path, *_ in other)
-    notes = check.check_published(name, new, progress=False).notes
+    notes = check.check_published(name, new).notes
     assert sum("of its paths lead to another data root" in note.text for note in notes) == files
     check_data(new, name, "--fix-splits")
     assert not split_files.stale_paths(name, new / name)
@@ -55,7 +57,7 @@ def write_split(folder, paths):
     return folder / "splits.json"
 
 
-def test_a_split_file_survives_a_failing_write(tmp_path, monkeypatch):
+def test_split_files_that_cannot_be_written_or_put_aside_are_left(tmp_path, monkeypatch):
     image = tmp_path / "viper" / "VIPeR" / "cam_a" / "0_0.bmp"
     image.parent.mkdir(parents=True)
     image.touch()
@@ -70,6 +72,14 @@ def test_a_split_file_survives_a_failing_write(tmp_path, monkeypatch):
     assert "no space left on device; repeat this when" in said
     assert file.read_bytes() == before
     assert sorted(path.name for path in file.parent.iterdir()) == ["VIPeR", "splits.json"]
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    file.write_text("[]")
+    monkeypatch.setattr(Path, "rename", refuse)
+    (said,) = split_files.mend("viper", tmp_path)
+    assert said.startswith(f"{file.parent} is left as it is: Permission denied; repeat this when")
 
 
 def test_paths_of_windows_and_links_to_the_root(tmp_path):
@@ -111,7 +121,7 @@ def test_a_split_that_was_drawn_of_a_part_is_found_and_put_aside(name, tmp_path)
     assert f"splits.json was drawn when {later} images of {name} were not there" in obstacle.text
     assert f"ddan-torchreid check-data {name} --root {root} --fix-splits" in obstacle.text
     assert len(obstacle.details) == later
-    assert obstacle in check.check_published(name, root, progress=False).problems
+    assert obstacle in check.check_published(name, root).problems
     check_data(root, name, "--fix-splits")
     build(name, root)
     assert not list(ready.obstacles(name, root))
