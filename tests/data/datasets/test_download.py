@@ -133,18 +133,9 @@ def test_failed_download_says_how_to_do_it_by_hand(name, answer, reason, tmp_pat
     assert files_below(tmp_path) == []
 
 
-def test_weights_through_gdown(tmp_path, monkeypatch):
-    calls = []
-
-    def fetch(id: str, output: str, quiet: bool) -> str:
-        calls.append(id)
-        Path(output).write_bytes(b"\x80\x02weights")
-        return output
-
-    monkeypatch.setattr(gdown, "download", fetch)
-    for _ in range(2):
-        file = download("ddan-weights", tmp_path)
+def test_weights_are_fetched_once(tmp_path):
+    for content in (b"\x80\x02weights", None):
+        file = served("ddan-weights", tmp_path, content)
         assert file == tmp_path / "downloads" / "ddan-weights"
         assert file.read_bytes() == b"\x80\x02weights"
-    assert calls == [FILE_IDS["ddan-weights"]]
     assert files_below(tmp_path) == ["downloads/ddan-weights"]
