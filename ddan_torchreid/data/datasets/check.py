@@ -22,9 +22,9 @@ from ..loose_images import load
 from . import listing
 from .layouts import Count, count, list_images
 from .listing import Shot
+from .loading import Finding, obstacles
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
-from .ready import Finding, obstacles
 from .split_files import stale_paths
 
 

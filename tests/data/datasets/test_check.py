@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddan_torchreid.data.datasets import check, layouts, ready
+from ddan_torchreid.data.datasets import check, layouts, loading
 from ddan_torchreid.data.datasets.listing import FOLDERS
 from ddan_torchreid.data.datasets.published import CUHK03_DETECTED, DATASETS
 from ddan_torchreid.data.loose_images import read_image
@@ -83,7 +83,7 @@ def test_a_whole_dataset_has_no_problems_and_is_left_as_it_is(tmp_path):
 def test_a_dataset_that_is_not_there_is_not_downloaded(name, tmp_path):
     (problem,) = checked(tmp_path, name).problems
     assert problem.text == f"not there (get it: {DATASETS[name].source})"
-    assert not list(ready.obstacles(name, tmp_path))
+    assert not list(loading.obstacles(name, tmp_path))
     assert not list(tmp_path.iterdir())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.data.datasets import check, ready, split_files
+from ddan_torchreid.data.datasets import check, loading, split_files
 from ddan_torchreid.data.datasets.published import DATASETS
 from tests.data.datasets.roots import build, manager, write
 
@@ -113,18 +113,18 @@ def test_a_split_that_was_drawn_of_a_part_is_found_and_put_aside(name, tmp_path)
         for path in sorted((base / folder).iterdir())[count:]:
             path.rename(rest / folder / path.name)
     build(name, root)
-    assert not list(ready.obstacles(name, root))
+    assert not list(loading.obstacles(name, root))
     for folder in folders:
         for path in (rest / folder).iterdir():
             path.rename(base / folder / path.name)
-    (obstacle,) = ready.obstacles(name, root)
+    (obstacle,) = loading.obstacles(name, root)
     assert f"splits.json was drawn when {later} images of {name} were not there" in obstacle.text
     assert f"ddan-torchreid check-data {name} --root {root} --fix-splits" in obstacle.text
     assert len(obstacle.details) == later
     assert obstacle in check.check_published(name, root).problems
     check_data(root, name, "--fix-splits")
     build(name, root)
-    assert not list(ready.obstacles(name, root))
+    assert not list(loading.obstacles(name, root))
     assert {path.name for path in base.glob("*.json*")} == {"splits.json", "splits.json.old"}
 
 
@@ -135,9 +135,9 @@ def test_each_split_file_of_cuhk03_is_held_against_its_own_images(tmp_path):
     splits = json.loads(file.read_bytes())
     splits[0]["train"] = splits[0]["train"][:-5]
     file.write_text(json.dumps(splits))
-    assert not list(ready.obstacles("cuhk03", tmp_path, files=["splits_new_detected.json"]))
+    assert not list(loading.obstacles("cuhk03", tmp_path, files=["splits_new_detected.json"]))
     for files in ([], [file.name]):
-        (obstacle,) = ready.obstacles("cuhk03", tmp_path, files)
+        (obstacle,) = loading.obstacles("cuhk03", tmp_path, files)
         assert f"{file} was drawn when 5 images of cuhk03 were not there yet" in obstacle.text
 
 
@@ -154,15 +154,15 @@ def test_each_split_file_of_cuhk03_is_held_against_its_own_images(tmp_path):
 def test_images_of_a_split_that_are_not_there_are_an_obstacle(name, image, tmp_path):
     write(name, tmp_path)
     build(name, tmp_path)
-    assert not list(ready.obstacles(name, tmp_path))
+    assert not list(loading.obstacles(name, tmp_path))
     (tmp_path / DATASETS[name].folder / image).unlink()
-    found = list(ready.obstacles(name, tmp_path))
+    found = list(loading.obstacles(name, tmp_path))
     assert len(found) == (2 if name == "cuhk03" else 1)  # of the classic and the new protocol
     assert f"1 images of {name} that " in found[0].text
     assert found[0].details == [image]
-    assert not list(ready.obstacles(name, tmp_path, absent=False))
+    assert not list(loading.obstacles(name, tmp_path, absent=False))
     check_data(tmp_path, name, "--fix-splits")  # which cannot mend it
-    assert list(ready.obstacles(name, tmp_path)) == found
+    assert list(loading.obstacles(name, tmp_path)) == found
 
 
 def test_new_persons_of_ilids_and_other_files_beside_the_images(tmp_path):
@@ -171,9 +171,9 @@ def test_new_persons_of_ilids_and_other_files_beside_the_images(tmp_path):
     folder = tmp_path / "ilids" / "i-LIDS_Pedestrian" / "Persons"
     (folder / "notes.txt").touch()
     (folder / "montage.jpg").touch()
-    assert not list(ready.obstacles("ilids", tmp_path))
+    assert not list(loading.obstacles("ilids", tmp_path))
     (folder / "0120001.jpg").write_bytes((folder / "0001001.jpg").read_bytes())
-    (obstacle,) = ready.obstacles("ilids", tmp_path)
+    (obstacle,) = loading.obstacles("ilids", tmp_path)
     assert obstacle.details == ["i-LIDS_Pedestrian/Persons/0120001.jpg"]
 
 
@@ -183,7 +183,7 @@ def test_a_damaged_split_file_is_an_obstacle_and_put_aside(name, tmp_path):
     file = tmp_path / DATASETS[name].folder / split_files.SPLIT_FILES[name][0]
     for content in ("", "[]", '[{"train": [], "query": [], "gallery": [], "test": []}]', "[[1]]"):
         file.write_text(content)
-        (obstacle,) = ready.obstacles(name, tmp_path)
+        (obstacle,) = loading.obstacles(name, tmp_path)
         says = (
             f"{re.escape(str(file))} is not a split file of torchreid .*--fix-splits puts it aside"
         )
