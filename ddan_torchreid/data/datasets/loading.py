@@ -92,7 +92,7 @@ def load(original: Callable[..., Any], name: str, **options: Any) -> Any:
     """
     if name not in DATASETS:
         return original(name, **options)
-    root = os.path.abspath(os.path.expanduser(options.get("root", "")))
+    root = os.path.abspath(expanded(options.get("root", "")))
     folder = Path(root, DATASETS[name].folder)
     derived = _derived(name, folder)
     new = [path for path in (*derived, folder) if not path.exists()]

@@ -11,6 +11,7 @@ import pytest
 from ddan_torchreid.cli import main
 from ddan_torchreid.data.datasets import check, loading, split_files
 from ddan_torchreid.data.datasets.published import DATASETS
+from ddan_torchreid.data.reading import sets_of
 from tests.data.datasets.roots import build, manager, write
 
 
@@ -30,7 +31,7 @@ def test_a_moved_root_works_at_once_and_its_files_are_rewritten(name, files, tmp
     modes = {path: path.stat().st_mode for path in stored}
     # The lists that the data manager gets, in the order of the stored ones.
     after = manager(new, [name], targets=[name])
-    for one, other in zip(datasets_of(before), datasets_of(after), strict=True):
+    for one, other in zip(lists_of(before), lists_of(after), strict=True):
         assert [(path.replace("/old/", "/new/"), *rest) for path, *rest in one] == other
         assert all(os.path.isfile(path) for path, *_ in other)
     notes = check.check_published(name, new).notes
@@ -43,10 +44,9 @@ def test_a_moved_root_works_at_once_and_its_files_are_rewritten(name, files, tmp
         assert path.stat().st_mode == modes[path]
 
 
-def datasets_of(manager):
-    tests = manager.test_loader.values()
-    sets = [manager.train_loader.dataset, *(each.dataset for t in tests for each in t.values())]
-    return [*(each.data for each in sets), sets[0].train]
+def lists_of(manager):
+    training, *tests = sets_of(manager)
+    return [training.train, training.data, *(each.data for each in tests)]
 
 
 def write_split(folder, paths):
