@@ -16,8 +16,8 @@ import torch
 import torchreid
 
 from ..data.datasets.layouts import missing
+from ..data.datasets.loading import obstacles
 from ..data.datasets.published import DATASETS
-from ..data.datasets.ready import obstacles
 from ..integration import autoload
 from ..models import weights
 from ..version import __version__

@@ -114,10 +114,9 @@ def _relative_paths(train: Sequence[Item]) -> list[str]:
     by_domain = defaultdict(list)
     for item, path in zip(train, paths, strict=True):
         by_domain[item[3]].append(path)
-    # All paths share the characters that the first and the last in sorted order share; up to the
-    # last separator among them they are the common directory.
+    # Up to its last separator, what the paths begin with is the directory that they share.
     cut = {
-        dsetid: os.path.commonprefix([min(domain), max(domain)]).rfind("/") + 1  # noqa: RUF071
+        dsetid: os.path.commonprefix(domain).rfind("/") + 1  # noqa: RUF071
         for dsetid, domain in by_domain.items()
     }
     return [path[cut[item[3]] :] for item, path in zip(train, paths, strict=True)]

@@ -128,7 +128,7 @@ def source_loaders(datamanager: Any, max_samples: int, seed: int = 0) -> dict[st
 def in_groups(loader: Any, size: int) -> Any:
     """A loader of lists of ``size`` batches, those of a step; with 1, the loader itself.
 
-    The last step of an epoch has what is left. Everything else is passed on to the loader.
+    The last step of an epoch has what is left.
     """
     return loader if size == 1 else _Groups(loader, size)
 
@@ -145,6 +145,3 @@ class _Groups:
 
     def __len__(self) -> int:
         return -(-len(self._loader) // self._size)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)

@@ -34,19 +34,14 @@ class Draw(int):
         return Draw, (int(self), self.seed)
 
 
-@contextlib.contextmanager
-def augmentation(index: int) -> Iterator[None]:
+def augmentation(index: int) -> contextlib.AbstractContextManager[None]:
     """Seeds the global CPU generators for one image and restores them; a plain index changes none.
 
     torchvision draws from PyTorch's generator and torchreid's transforms from Python's. What a
     transform keeps from image to image, such as the patches of torchreid's ``random_patch``, is
     not covered.
     """
-    if not isinstance(index, Draw):
-        yield
-        return
-    with _seeded(index.seed):
-        yield
+    return _seeded(index.seed) if isinstance(index, Draw) else contextlib.nullcontext()
 
 
 class EpochOrder(Sampler):

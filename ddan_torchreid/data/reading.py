@@ -13,8 +13,7 @@ from typing import Any
 
 import torchreid
 
-from .decoding import read_pixels
-from .loose_images import printable, read_image
+from .loose_images import printable, read_image, read_pixels
 from .order import augmentation
 from .transforms import PaperAugmentation
 
@@ -58,15 +57,20 @@ class SafeImageDataset(torchreid.data.ImageDataset):
         return {"img": image, "pid": pid, "camid": camera, "impath": path, "dsetid": domain}
 
 
+def sets_of(datamanager: Any) -> list[torchreid.data.ImageDataset]:
+    """The training set of a data manager, and the query sets and galleries of its targets."""
+    targets = datamanager.test_loader.values()
+    tests = [loader.dataset for loaders in targets for loader in loaders.values()]
+    return [datamanager.train_loader.dataset, *tests]
+
+
 def read_safely(datamanager: Any) -> None:
     """Gives the sets of a data manager, whose loaders have not started, the safe reader, in place.
 
     A dataset with a ``__getitem__`` of its own keeps it. The class changes, not the object, because
     loaders and samplers hold the object.
     """
-    loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
-    for loader in (datamanager.train_loader, *loaders):
-        dataset = loader.dataset
+    for dataset in sets_of(datamanager):
         if type(dataset).__getitem__ is torchreid.data.ImageDataset.__getitem__:
             dataset.__class__ = SafeImageDataset
 
@@ -77,8 +81,7 @@ def check_present(datamanager: Any) -> None:
     Raises:
         ValueError: some are not; one line with their number and one of them.
     """
-    loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
-    paths = (item[0] for each in (datamanager.train_loader, *loaders) for item in each.dataset.data)
+    paths = (item[0] for dataset in sets_of(datamanager) for item in dataset.data)
     if absent := [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]:
         raise ValueError(
             f"{len(absent)} images are not there, such as {printable(absent[0])}; get the whole "
@@ -87,8 +90,10 @@ def check_present(datamanager: Any) -> None:
         )
 
 
-def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
+def skip_unreadable(datamanager: Any, training: bool = True) -> None:
     """Reads every image once, and leaves out those that cannot be read.
+
+    Prints a line for each of them, with its path, the reason and what was done.
 
     In the training set the next readable image of the same identity takes the place of a bad one,
     so that batches of P identities x K images stay what they are; for an identity without any it
@@ -98,9 +103,6 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
     Args:
         datamanager: one that `read_safely` was applied to, and whose loaders have not started.
         training: whether to look at the training set too.
-
-    Returns:
-        One line for each bad image, with its path, the reason and what was done; also printed.
 
     Raises:
         ValueError: a training domain, a query set or a gallery has no readable image.
@@ -133,7 +135,6 @@ def skip_unreadable(datamanager: Any, training: bool = True) -> list[str]:
             raise ValueError(f"no image can be read in {name}")
     report = [f"{bad[path]}; {'; '.join(done)}" for path, done in sorted(actions.items())]
     print("\n".join([f"=> {len(report)} images cannot be read", *report]))
-    return report
 
 
 def _substitute(items: Sequence[Any], bad: Container[str]) -> tuple[list[Any], dict[str, str]]:

@@ -72,12 +72,12 @@ class MultiDomainIdentitySampler(Sampler):
         self.epoch = 0
 
         # Identities are numbered domain by domain, so that a domain is a range of identities.
-        _, domains = np.unique([_domain(item) for item in data_source], return_inverse=True)
+        domain = [item[3] if len(item) > 3 else 0 for item in data_source]
+        _, domains = np.unique(domain, return_inverse=True)
         _, pids = np.unique([item[1] for item in data_source], return_inverse=True)
-        keys = domains * (pids.max() + 1) + pids
-        _, first, identities, counts = np.unique(
-            keys, return_index=True, return_inverse=True, return_counts=True
-        )
+        persons = pids.max() + 1
+        keys = domains * persons + pids
+        keys, identities, counts = np.unique(keys, return_inverse=True, return_counts=True)
         places = batch_size // num_instances
         if len(counts) < places:
             raise ValueError(
@@ -88,7 +88,7 @@ class MultiDomainIdentitySampler(Sampler):
         self._images: Ints = np.argsort(identities, kind="stable")  # identity by identity
         self._num_images: Ints = counts
         self._groups: Ints = np.maximum(1, counts // num_instances)
-        self._num_identities: Ints = np.bincount(domains[first])
+        self._num_identities: Ints = np.bincount(keys // persons)
         by_domain = np.split(self._groups, self._num_identities.cumsum()[:-1])
         slots, self.num_batches = _share_slots(by_domain, places)
         self._slots: Ints = _spread_slots(slots, self.num_batches)
@@ -107,23 +107,19 @@ class MultiDomainIdentitySampler(Sampler):
         """Indices into ``data_source`` of one epoch; advances ``epoch``."""
         rng = np.random.default_rng([self.seed, self.epoch])
         self.epoch += 1
-        shown = np.empty_like(self._groups)
-        identities, occurrences, batches = [], [], []
+        orders, shown, batches = [], [], []
         start = 0
-        for domain, size in enumerate(self._num_identities):
-            order = start + rng.permutation(size)
-            times = self._times_shown(order, self._slots[:, domain].sum())
-            shown[order] = times
-            identities.append(np.repeat(order, times))
-            occurrences.append(_count_up(times))
-            batches.append(_place(times, self._slots[:, domain], rng))
+        for size, slots in zip(self._num_identities, self._slots.T, strict=True):
+            orders.append(start + rng.permutation(size))
+            shown.append(self._times_shown(orders[-1], slots.sum()))
+            batches.append(_place(shown[-1], slots, rng))
             start += size
-        batch = np.concatenate(batches)
+        order, times, batch = map(np.concatenate, (orders, shown, batches))
         shuffle = rng.permutation(len(batch))
         by_batch = shuffle[np.argsort(batch[shuffle], kind="stable")]
-        identity = np.concatenate(identities)[by_batch]
-        occurrence = np.concatenate(occurrences)[by_batch]
-        return iter(self._draw_images(shown, identity, occurrence, rng).ravel().tolist())
+        identity, occurrence = np.repeat(order, times)[by_batch], _count_up(times)[by_batch]
+        images = self._draw_images(times[np.argsort(order)], identity, occurrence, rng)
+        return iter(images.ravel().tolist())
 
     def _times_shown(self, order: Ints, slots: int) -> Ints:
         """How often each identity of a domain occurs in the epoch; ``order`` decides who is cut."""
@@ -162,10 +158,6 @@ class MultiDomainIdentitySampler(Sampler):
         return images[start[copy][:, None] + position]
 
 
-def _domain(item: Sequence[Any]) -> int:
-    return item[3] if len(item) > 3 else 0
-
-
 def _check_batch(batch_size: int, num_instances: int) -> None:
     if num_instances < 1:
         raise ValueError(f"num_instances={num_instances} is too small: write 1 or more")
@@ -202,8 +194,7 @@ def _share_slots(groups: list[Ints], places: int) -> tuple[Ints, int]:
         high = np.full(num_domains, -(-batches * places // num_domains))
     else:
         # Least B with sum(max(groups, B)) <= P B, approached from below.
-        largest = max(int(domain.max()) for domain in groups)
-        batches = int(max(largest, -(-totals.sum() // places)))
+        batches = int(max(-(-totals.sum() // places), *(domain.max() for domain in groups)))
         while (need := int(-(-np.maximum(totals, batches).sum() // places))) > batches:
             batches = need
         low = np.full(num_domains, batches)
@@ -258,8 +249,7 @@ def _place(times: Ints, slots: Ints, rng: np.random.Generator) -> Ints:
     placed[: len(larger)] = rng.permutation(larger)
     for start in range(len(larger), len(placed), batches):
         identity = np.searchsorted(ends, start, side="right")
-        taken = np.zeros(batches, dtype=bool)
-        taken[placed[ends[identity] - times[identity] : start]] = True
         order = rng.permutation(batches)
-        placed[start : start + batches] = order[np.argsort(taken[order], kind="stable")]
+        taken = np.isin(order, placed[ends[identity] - times[identity] : start])
+        placed[start : start + batches] = order[np.argsort(taken, kind="stable")]
     return placed

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from .. import distributed
 from .loader import with_sampler
+from .order import EpochOrder
 
 
 class ShardedSampler(Sampler):
@@ -28,7 +29,7 @@ class ShardedSampler(Sampler):
     too. The last batch is left out when it is not full.
 
     Args:
-        sampler: the sampler of the whole batches; a ``num_instances`` that it has is K, else K = 1.
+        sampler: of the whole batches; a ``num_instances`` that it has is K, else K = 1.
         data_source: tuples ``(path, pid, camid, dsetid)`` that it draws from.
         batch_size: images in a batch of all processes together.
 
@@ -36,12 +37,12 @@ class ShardedSampler(Sampler):
         ValueError: the groups of a batch cannot be shared out evenly.
     """
 
-    def __init__(self, sampler: Sampler, data_source: Sequence[Any], batch_size: int) -> None:
+    def __init__(self, sampler: EpochOrder, data_source: Sequence[Any], batch_size: int) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
         self.num_instances = getattr(sampler, "num_instances", 1)
         self._start = 0
-        self._domains = np.array([item[3] if len(item) > 3 else 0 for item in data_source])
+        self._domains = np.array([item[3] for item in data_source])
         processes = distributed.size()
         every = self.num_instances * processes
         # Batch normalisation of one image has no variance.
@@ -56,19 +57,15 @@ class ShardedSampler(Sampler):
 
     def __len__(self) -> int:
         """Images of this process in an epoch; the same in every process."""
-        return len(self.sampler) // self.batch_size * self.batch_size // distributed.size()  # type: ignore[arg-type]
+        return len(self.sampler) // self.batch_size * self.batch_size // distributed.size()
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Chooses the epoch of the next ``iter``, where the other sampler has epochs.
+        """Chooses the epoch of the next ``iter``, and how much of it to leave out.
 
-        ``start`` images of this process are left out, in whole batches; the other sampler must be
-        an :class:`~ddan_torchreid.data.order.EpochOrder` then.
+        ``start`` counts images of this process, in whole batches.
         """
         self._start = start * distributed.size()
-        if start:
-            self.sampler.set_epoch(epoch, self._start)  # type: ignore[attr-defined]
-        elif hasattr(self.sampler, "set_epoch"):
-            self.sampler.set_epoch(epoch)
+        self.sampler.set_epoch(epoch, self._start)
 
     def __iter__(self) -> Iterator[int]:
         """Indices into ``data_source`` of this process's images, batch by batch."""

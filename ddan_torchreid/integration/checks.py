@@ -13,8 +13,8 @@ from ..config.keys import SCHEMA
 from ..config.options import check_word
 from ..config.schema import forget_training, settings_of, value_of
 from ..data.datasets.layouts import missing
+from ..data.datasets.loading import obstacles, unglobbable
 from ..data.datasets.published import DATASETS
-from ..data.datasets.ready import obstacles, unglobbable
 from ..data.loose_images import printable
 from ..system.files import expanded
 from ..training.acceleration.precision import TOO_NARROW_ON_CPU

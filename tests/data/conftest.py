@@ -1,12 +1,12 @@
 """Fixtures of the tests of the data package."""
 
 import shutil
-from dataclasses import replace
 
 import pytest
 import synthetic
 
-from ddan_torchreid.data.datasets.download import DATASETS
+from ddan_torchreid.data.datasets.download import MAX_BYTES
+from ddan_torchreid.data.datasets.published import DATASETS
 from tests.data.bad_files import SOURCES, TARGET
 
 
@@ -29,5 +29,6 @@ def damaged_root(drawn_once, tmp_path):
 @pytest.fixture
 def small_cuhksysu(monkeypatch):
     """CUHK-SYSU of four crops of three persons."""
-    dataset = replace(DATASETS["cuhksysu"], images=4, persons=3, max_bytes=10_000)
-    monkeypatch.setitem(DATASETS, "cuhksysu", dataset)
+    part = DATASETS["cuhksysu"].parts[0]._replace(images=4, persons=3)
+    monkeypatch.setitem(DATASETS, "cuhksysu", DATASETS["cuhksysu"]._replace(parts=(part,)))
+    monkeypatch.setitem(MAX_BYTES, "cuhksysu", 10_000)

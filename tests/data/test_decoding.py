@@ -7,9 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from ddan_torchreid.data import decoding
-from ddan_torchreid.data.decoding import read_pixels
-from ddan_torchreid.data.loose_images import read_image
+from ddan_torchreid.data import loose_images
+from ddan_torchreid.data.loose_images import read_image, read_pixels
 from tests.data.bad_files import BAD, damage
 from tests.data.pictures import pedestrian
 
@@ -52,7 +51,7 @@ def test_cmyk_is_read_as_by_pillow_to_one_level(tmp_path):
 def test_what_opencv_cannot_decode_is_pillows(tmp_path, monkeypatch):
     path = tmp_path / "image.jpg"
     path.write_bytes(encoded())
-    monkeypatch.setattr(decoding.cv2, "imdecode", lambda *_: None)
+    monkeypatch.setattr(loose_images.cv2, "imdecode", lambda *_: None)
     np.testing.assert_array_equal(read_pixels(str(path)), read_image(str(path)))
 
 

@@ -10,9 +10,13 @@ import pytest
 import torchreid
 from PIL import Image, ImageOps
 
-from ddan_torchreid.data.decoding import read_pixels
-from ddan_torchreid.data.loose_images import find_images, printable, read_image
-from ddan_torchreid.data.readable import SUFFIXES
+from ddan_torchreid.data.loose_images import (
+    SUFFIXES,
+    find_images,
+    printable,
+    read_image,
+    read_pixels,
+)
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 7, 3), dtype=np.uint8)
 

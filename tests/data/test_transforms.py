@@ -163,7 +163,7 @@ def test_the_draws_are_independent_and_every_order_occurs_alike() -> None:
 WORKERS = """
 import sys
 import cv2, numpy as np, torch
-from ddan_torchreid.data.decoding import read_pixels
+from ddan_torchreid.data.loose_images import read_pixels
 from ddan_torchreid.data.transforms import ddan_transforms
 path = sys.argv[1]
 cv2.setNumThreads(4)

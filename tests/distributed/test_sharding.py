@@ -9,6 +9,7 @@ import torchreid
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from ddan_torchreid import MultiDomainIdentitySampler, distributed
+from ddan_torchreid.data.order import EpochOrder
 from ddan_torchreid.data.sharding import ShardedSampler, shard_test_loader, shard_train_loader
 from tests.distributed.launch import run
 
@@ -23,7 +24,7 @@ PIDS, DOMAINS = (np.array([item[column] for item in TRAIN]) for column in (1, 3)
 
 
 def draw(sampler, batch_size, epochs=(0, 1)):
-    sharded = ShardedSampler(sampler, TRAIN, batch_size)
+    sharded = ShardedSampler(EpochOrder(sampler, None), TRAIN, batch_size)
     drawn = []
     for epoch in epochs:
         sharded.set_epoch(epoch)

@@ -110,7 +110,7 @@ def test_the_package_reads_them_without_knowing_them(tmp_path):
     own = {f"read_{name}": folder for name, folder in folders.items()}
     synthetic.register(own)
     for name, folder in own.items():
-        assert not check.check_own(name, str(folder), progress=False).problems
+        assert not check.check_own(name, str(folder)).problems
     manager = torchreid.data.ImageDataManager(
         sources=["read_campus"], targets=["read_airport"], height=32, width=16, use_gpu=False,
         workers=0, batch_size_train=4, batch_size_test=4,

@@ -1,6 +1,6 @@
 """Checks a dataset on disk: folders, counts, every image, duplicates, labels, split files.
 
-Images are read as in training (:mod:`ddan_torchreid.data.readable`): torchreid's ``read_image``
+Images are read as in training (:mod:`ddan_torchreid.data.loose_images`): torchreid's ``read_image``
 tries for ever on a file that is broken.
 """
 
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..readable import load
+from ..loose_images import load
 from . import listing
 from .layouts import Count, count, list_images
 from .listing import Shot
+from .loading import Finding, obstacles
 from .matching import count_matches, explain_no_match
 from .published import BACKGROUND, DATASETS
-from .ready import Finding, obstacles
 from .split_files import stale_paths
 
 
@@ -44,14 +44,12 @@ class Report:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def check_published(name: str, root: Path, workers: int = 0, progress: bool = True) -> Report:
+def check_published(name: str, root: Path) -> Report:
     """Checks one of the datasets that :mod:`ddan_torchreid.data.datasets.published` knows.
 
     Args:
         name: a key of ``published.DATASETS``.
         root: torchreid's data root.
-        workers: threads that decode; 0 stands for one for each core.
-        progress: whether to show a progress bar.
     """
     base = Path(os.path.abspath(root)) / DATASETS[name].folder
     report, hindering = Report(name, base), list(obstacles(name, base.parent))
@@ -85,12 +83,12 @@ def check_published(name: str, root: Path, workers: int = 0, progress: bool = Tr
             Finding("the images are still packed: torchreid unpacks them when it first loads them")
         )
     else:
-        _check_images(report, found.shots, workers, progress)
+        _check_images(report, found.shots)
     return report
 
 
-def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> Report:
-    """Checks a folder or a CSV file, as ``--dataset`` takes it; arguments as above.
+def check_own(name: str, path: str) -> Report:
+    """Checks a folder or a CSV file, as ``--dataset`` takes it.
 
     Raises:
         ValueError, FileNotFoundError: see :func:`ddan_torchreid.data.datasets.listing.read`.
@@ -106,11 +104,11 @@ def check_own(name: str, path: str, workers: int = 0, progress: bool = True) -> 
             for split in ("query", "gallery")
             for column in (1, 2)
         ]
-        counts = count_matches(*columns)
-        if counts.matched < counts.queries:
-            target = report.notes if counts.matched else report.problems
+        queries, matched, _, _ = count_matches(*columns)
+        if matched < queries:
+            target = report.notes if matched else report.problems
             target.append(Finding(explain_no_match(*columns)))
-    _check_images(report, shots, workers, progress)
+    _check_images(report, shots)
     return report
 
 
@@ -127,14 +125,14 @@ def shared_images(reports: Sequence[Report]) -> list[Finding]:
     return findings
 
 
-def _check_images(report: Report, shots: Sequence[Shot], workers: int, progress: bool) -> None:
+def _check_images(report: Report, shots: Sequence[Shot]) -> None:
     paths = list(dict.fromkeys(shot.path for shot in shots))
     unreadable = []
-    with ThreadPool(workers or os.cpu_count()) as pool, warnings.catch_warnings():
+    with ThreadPool() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of, it can still decode
         results = pool.imap(_digest, paths, chunksize=16)
-        off = None if progress else True  # None leaves it out where there is no terminal
-        bar = tqdm(results, report.name, len(paths), disable=off, leave=False)
+        # disable=None leaves the bar out where there is no terminal.
+        bar = tqdm(results, report.name, len(paths), disable=None, leave=False)
         for path, (digest, problem) in zip(paths, bar, strict=True):
             if problem:
                 unreadable.append(f"{path} ({problem})")

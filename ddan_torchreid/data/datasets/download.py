@@ -16,10 +16,10 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ...system.files import expanded
+from .published import DATASETS
 
 WEIGHTS = "ddan-weights"
 FILE_IDS = {
@@ -39,44 +39,14 @@ _DAMAGED = (
 )
 
 
-@dataclass(frozen=True)
-class _Dataset:
-    """Where torchreid looks for a dataset, and what a whole copy of it holds.
-
-    Attributes:
-        folder: Below the data root.
-        names: Names of images in the archive, with a group ``person``: torchreid's, and
-            person, underscore, camera, which the authors' own code reads.
-        readable: Names that torchreid reads; others become person (4 digits), number (3 digits).
-        max_bytes: Limit for the size of the archive's content.
-    """
-
-    folder: str
-    names: str
-    readable: str
-    images: int
-    persons: int
-    max_bytes: int
-
-
-DATASETS = {
-    "cuhksysu": _Dataset(
-        folder="cuhksysu/cropped_images",
-        names=r"p?(?P<person>\d+)_(s\d+_|c?)\d\w*\.jpg",
-        readable=r".+",
-        images=34_574,
-        persons=11_934,
-        max_bytes=8 * 2**30,
-    ),
-    "ilids": _Dataset(
-        folder="ilids/i-LIDS_Pedestrian/Persons",
-        names=r"(?P<person>\d{4}(?=\d{3}\.)|\d+(?=_c?\d))\w+\.jpg",
-        readable=r"\d{7}\.jpg",
-        images=476,
-        persons=119,
-        max_bytes=2**30,
-    ),
+# Names of the images in an archive, with a group ``person``: torchreid's, and person, underscore,
+# camera, which the authors' own code reads.
+_NAMES = {
+    "cuhksysu": r"p?(?P<person>\d+)_(s\d+_|c?)\d\w*\.jpg",
+    "ilids": r"(?P<person>\d{4}(?=\d{3}\.)|\d+(?=_c?\d))\w+\.jpg",
 }
+#: Limit for the size of an archive's content.
+MAX_BYTES = {"cuhksysu": 8 * 2**30, "ilids": 2**30}
 
 
 def download(name: str, root: str | Path = "reid-data") -> Path:
@@ -105,18 +75,18 @@ def download(name: str, root: str | Path = "reid-data") -> Path:
     file = root / "downloads" / name
     if name == WEIGHTS:
         return _fetched(name, file)
-    dataset = DATASETS[name]
-    target = root / dataset.folder
+    (part,) = DATASETS[name].parts
+    target = root / DATASETS[name].folder / part.folder
     if target.exists() and any(target.iterdir()):
         there = sum(path.suffix == ".jpg" for path in target.iterdir())
-        if there != dataset.images:
+        if there != part.images:
             raise FileExistsError(
-                f"{target} exists and holds {there} images instead of {dataset.images}; move it "
-                "away to have it made again"
+                f"{target} exists and holds {there} images instead of {part.images}; move it away "
+                "to have it made again"
             )
         return target
-    _extract(_fetched(name, file), dataset, target, root)
-    print(f"{name}: {dataset.images} images of {dataset.persons} persons in {target}")
+    _extract(name, _fetched(name, file), target, root)
+    print(f"{name}: {part.images} images of {part.persons} persons in {target}")
     return target
 
 
@@ -149,13 +119,13 @@ def _fetched(name: str, file: Path) -> Path:
     return file
 
 
-def _extract(archive: Path, dataset: _Dataset, target: Path, root: Path) -> None:
+def _extract(name: str, archive: Path, target: Path, root: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".extracting-", dir=root) as temporary:
         content, folder = Path(temporary, "content"), Path(temporary, "images")
-        _unpack(archive, content, dataset.max_bytes)
+        _unpack(archive, content, MAX_BYTES[name])
         folder.mkdir()
-        for name, file in _images(content, dataset, archive).items():
-            file.replace(folder / name)
+        for image, file in _images(name, content, archive).items():
+            file.replace(folder / image)
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.replace(target)
 
@@ -187,26 +157,30 @@ def _check_size(archive: Path, sizes: Iterable[int], most: int) -> None:
         raise ValueError(f"{archive} is refused: its content takes more than {most} bytes")
 
 
-def _images(content: Path, dataset: _Dataset, archive: Path) -> dict[str, Path]:
-    """The images by their name for torchreid, from the folder that holds most of them."""
+def _images(name: str, content: Path, archive: Path) -> dict[str, Path]:
+    """The images by their name for torchreid, from the folder that holds most of them.
+
+    Those that torchreid cannot read are named after person (4 digits) and number (3 digits).
+    """
+    (part,) = DATASETS[name].parts
     folders: dict[Path, list[re.Match[str]]] = defaultdict(list)
     for path in sorted(content.rglob("*.jpg")):
-        match = re.fullmatch(dataset.names, path.name, re.ASCII)
+        match = re.fullmatch(_NAMES[name], path.name, re.ASCII)
         if match and path.is_file() and not path.is_symlink():
             folders[path.parent].append(match)
     folder = max(folders, key=lambda each: len(folders[each]), default=content)
     persons: dict[int, list[str]] = defaultdict(list)
     for match in folders[folder]:
         persons[int(match["person"])].append(match[0])
-    if (len(folders[folder]), len(persons)) != (dataset.images, dataset.persons):
+    if (len(folders[folder]), len(persons)) != (part.images, part.persons):
         raise ValueError(
             f"{archive} holds {len(folders[folder])} images of {len(persons)} persons in one "
-            f"folder instead of {dataset.images} of {dataset.persons}; nothing was kept, delete it "
-            "to have it downloaded again"
+            f"folder instead of {part.images} of {part.persons}; nothing was kept, delete it to "
+            "have it downloaded again"
         )
-    readable = re.compile(dataset.readable)
-    return {
-        name if readable.fullmatch(name) else f"{person:04d}{number:03d}.jpg": folder / name
-        for person, names in persons.items()
-        for number, name in enumerate(names, 1)
-    }
+    named: dict[str, Path] = {}
+    for person, images in persons.items():
+        for number, image in enumerate(images, 1):
+            readable = re.fullmatch(part.pattern, image)
+            named[image if readable else f"{person:04d}{number:03d}.jpg"] = folder / image
+    return named

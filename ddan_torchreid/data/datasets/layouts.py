@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ..readable import is_image_name
+from scipy.io import loadmat
+
+from ..loose_images import is_image_name
 from .listing import LEFT_OUT, Shot
 from .published import CUHK03_DETECTED, DATASETS, MSMT17_LISTS, Part
 
@@ -111,8 +113,6 @@ def _list_folder(folder: Path, part: Part, listing: Listing) -> list[Shot]:
 
 
 def _list_cuhk03(base: Path, listing: Listing) -> None:
-    from scipy.io import loadmat  # takes long to import, and one dataset needs it
-
     file, folder = base / "cuhk03_new_protocol_config_detected.mat", base / "images_detected"
     try:
         protocol = loadmat(str(file))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..loose_images import printable
+from ..reading import sets_of
 
 
 def find_shared(sets: Sequence[Iterable[str]]) -> list[tuple[str, str, int, int]]:
@@ -66,10 +67,9 @@ def check_leaks(datamanager: Any, allow: bool = False) -> None:
     Raises:
         ValueError: there are some; one line with their number, a pair and what to write.
     """
-    loaders = [loader for sets in datamanager.test_loader.values() for loader in sets.values()]
-    trained = [item[0] for item in datamanager.train_loader.dataset.data]
-    tested = [item[0] for loader in loaders for item in loader.dataset.data]
-    leaks = find_shared([trained, tested])
+    training, *tests = sets_of(datamanager)
+    tested = [item[0] for dataset in tests for item in dataset.data]
+    leaks = find_shared([[item[0] for item in training.data], tested])
     if not leaks:
         return
     train, test = map(printable, leaks[0][:2])

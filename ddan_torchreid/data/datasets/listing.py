@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...system.files import expanded
-from ..loose_images import true_path
-from ..readable import SUFFIXES, is_image_name
+from ..loose_images import SUFFIXES, is_image_name, true_path
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 COLUMNS = ("path", "pid", "camid")
@@ -100,11 +99,10 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
         found = f"has the domains {', '.join(domains)}" if domains else "has no column domain"
         example = f"#{domains[0]}" if domains else ""
         raise ValueError(f"{file} {found}; write, for example, NAME={file.name}{example}")
-    rows = [(line, row) for line, row in rows if not domain or row["domain"] == domain]
     lines: dict[str, int] = {}
     shots = []
     for line, row in rows:
-        if row["pid"] == LEFT_OUT:
+        if row["pid"] == LEFT_OUT or (domain and row["domain"] != domain):
             continue
         path = _image(file, line, row["path"])
         if (earlier := lines.setdefault(path, line)) != line:

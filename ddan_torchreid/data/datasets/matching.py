@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
-
-
-class MatchCounts(NamedTuple):
-    """Numbers of queries: all, with a match, of absent persons, seen by their own camera only."""
-
-    queries: int
-    matched: int
-    absent: int
-    same_camera: int
 
 
 def count_matches(
     query_pids: Iterable, query_camids: Iterable, gallery_pids: Iterable, gallery_camids: Iterable
-) -> MatchCounts:
+) -> tuple[int, int, int, int]:
     """Counts the queries that have a match, and the others by what they lack.
 
     A match is a gallery image of the same person under another camera, as in Market-1501's
@@ -27,6 +17,9 @@ def count_matches(
     Args:
         query_pids, query_camids: (Q,) persons and cameras of the queries.
         gallery_pids, gallery_camids: (G,) those of the gallery.
+
+    Returns:
+        Numbers of queries: all, with a match, of absent persons, seen by their own camera only.
     """
     cameras = defaultdict(set)
     for pid, camera in zip(gallery_pids, gallery_camids, strict=True):
@@ -34,7 +27,7 @@ def count_matches(
     queries = list(zip(query_pids, query_camids, strict=True))
     absent = sum(pid not in cameras for pid, _ in queries)
     same_camera = sum(cameras.get(pid) == {camera} for pid, camera in queries)
-    return MatchCounts(len(queries), len(queries) - absent - same_camera, absent, same_camera)
+    return len(queries), len(queries) - absent - same_camera, absent, same_camera
 
 
 def explain_no_match(*columns: Iterable) -> str:

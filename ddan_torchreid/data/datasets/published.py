@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .listing import FOLDERS
+
 CUHK_PAGE = "http://www.ee.cuhk.edu.hk/~xgwang/CUHK_identification.html"
 #: Number of distractors that are nobody's match, in Market-1501 and GRID.
 BACKGROUND = "0000"
@@ -52,10 +54,9 @@ class Published(NamedTuple):
 
 
 def _market(folder: str, pattern: str, counts: dict[str, tuple[int, int]]) -> tuple[Part, ...]:
-    folders = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
     return tuple(
-        Part(split, split, f"{folder}/{folders[split]}", pattern, *counts[split])
-        for split in folders
+        Part(split, split, f"{folder}/{part}", pattern, *counts[split])
+        for split, part in FOLDERS.items()
     )
 
 

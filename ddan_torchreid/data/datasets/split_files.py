@@ -39,6 +39,11 @@ _FOLDERS = {"viper": ("VIPeR",), "grid": ("underground_reid",), **UNPACKED}
 _LISTS = ("train", "query", "gallery")
 
 
+def written(name: str, folder: Path) -> list[Path]:
+    """The split files that torchreid has written into a dataset's folder."""
+    return [file for each in SPLIT_FILES.get(name, ()) if (file := folder / each).is_file()]
+
+
 class Coverage(NamedTuple):
     """Images, below the dataset's folder: not in the split file, and only there; sorted."""
 
@@ -85,12 +90,11 @@ def stale_paths(name: str, folder: Path) -> dict[Path, dict[str, Path]]:
         ValueError: a file is not one of torchreid's split files.
     """
     found = {}
-    for file in (folder / each for each in SPLIT_FILES.get(name, ()) if name in _FOLDERS):
-        if file.is_file():
-            _, stored = _read(name, file)
-            moves = {path: folder / _below(name, path) for path in sorted(stored)}
-            if stale := {path: new for path, new in moves.items() if not _same(path, new)}:
-                found[file] = stale
+    for file in written(name, folder) if name in _FOLDERS else ():
+        _, stored = _read(name, file)
+        moves = {path: folder / _below(name, path) for path in sorted(stored)}
+        if stale := {path: new for path, new in moves.items() if not _same(path, new)}:
+            found[file] = stale
     return found
 
 
@@ -119,9 +123,9 @@ def mend(name: str, root: Path) -> Iterator[str]:
 
 
 def _mended(name: str, root: Path, folder: Path) -> Iterator[str]:
-    for file in (folder / each for each in SPLIT_FILES.get(name, ())):
+    for file in written(name, folder):
         try:
-            whole = not file.is_file() or not coverage(name, root, file).unlisted
+            whole = not coverage(name, root, file).unlisted
         except ValueError:
             whole = False
         except OSError:  # the images are not there, which check-data reports

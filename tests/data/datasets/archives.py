@@ -9,7 +9,7 @@ from pathlib import Path
 import gdown
 import pytest
 
-from ddan_torchreid.data.datasets.download import download
+from ddan_torchreid.data.datasets.download import FILE_IDS, download
 
 CROPS = [f"p{person}_s{scene}_1.jpg" for person, scene in ((1, 3), (1, 4), (22, 3), (11422, 16929))]
 
@@ -43,6 +43,7 @@ def served(name: str, root: Path, content: bytes | None = None) -> Path:
 
     def fetch(id: str, output: str, quiet: bool) -> None:
         assert content is not None, "fetched again"
+        assert id == FILE_IDS[name]
         Path(output).write_bytes(content)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ddan_torchreid.data.datasets import check, layouts, ready
+from ddan_torchreid.data.datasets import check, layouts, loading
+from ddan_torchreid.data.datasets.listing import FOLDERS
 from ddan_torchreid.data.datasets.published import CUHK03_DETECTED, DATASETS
 from ddan_torchreid.data.loose_images import read_image
 from tests import miniatures, msmt17
 from tests.data.datasets.roots import build, tree, write
-
-PARTS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def market(tmp_path):
 
 
 def checked(root, name="market1501"):
-    return check.check_published(name, root, workers=2, progress=False)
+    return check.check_published(name, root)
 
 
 def findings(report):
@@ -60,7 +59,7 @@ def test_the_checker_lists_what_torchreid_reads(name, tmp_path):
     write(name, tmp_path)
     dataset = build(name, tmp_path)
     shots = layouts.list_images(name, tmp_path).shots
-    for split in PARTS:
+    for split in FOLDERS:
         labels = {item[0]: item[1] for item in getattr(dataset, split)}
         if name == "cuhksysu" and split != "train":
             labels = {}  # torchreid fills query and gallery with an image of training
@@ -84,7 +83,7 @@ def test_a_whole_dataset_has_no_problems_and_is_left_as_it_is(tmp_path):
 def test_a_dataset_that_is_not_there_is_not_downloaded(name, tmp_path):
     (problem,) = checked(tmp_path, name).problems
     assert problem.text == f"not there (get it: {DATASETS[name].source})"
-    assert not list(ready.obstacles(name, tmp_path))
+    assert not list(loading.obstacles(name, tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -124,7 +123,7 @@ def test_what_the_reader_reads_is_no_problem(tmp_path):
     deep = Image.fromarray(np.arange(512, dtype=np.uint16).reshape(32, 16) * 128)
     deep.save(folder / "7_c1_0.png")
     deep.save(folder / "7_c2_0.jpg", format="TIFF", compression="tiff_lzw")  # content decides
-    report = check.check_own("shop", str(tmp_path), progress=False)
+    report = check.check_own("shop", str(tmp_path))
     assert report.counts[0][:3] == ("train", 14, 7)
     assert not report.problems
     for path in report.digests:
@@ -145,7 +144,7 @@ def test_names_and_extensions_that_torchreid_does_not_read(tmp_path, market):
 
 
 def test_copies_across_splits_and_persons(tmp_path, market):
-    train, query, gallery = (market / PARTS[part] for part in PARTS)
+    train, query, gallery = (market / folder for folder in FOLDERS.values())
     noise(train / "0900_c1_1.jpg", seed=1)
     shutil.copy(train / "0900_c1_1.jpg", gallery / "0901_c2_1.jpg")
     noise(query / "0902_c1_1.jpg", seed=2)
@@ -241,9 +240,9 @@ def test_what_is_wrong_with_msmt17_is_named(tmp_path):
 
 
 def test_own_data(small_root, tmp_path):
-    assert not check.check_own("mall", str(small_root / "mall"), progress=False).problems
+    assert not check.check_own("mall", str(small_root / "mall")).problems
     for folder, name in (("query", "1_c1.jpg"), ("bounding_box_test", "1_c1.jpg")):
         (tmp_path / folder).mkdir()
         noise(tmp_path / folder / name, seed=len(folder))
-    (problem,) = check.check_own("shop", str(tmp_path), progress=False).problems
+    (problem,) = check.check_own("shop", str(tmp_path)).problems
     assert "no query has a match: 1 of 1 show persons whose gallery images" in problem.text

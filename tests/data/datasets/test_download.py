@@ -7,15 +7,9 @@ import gdown
 import pytest
 import torchreid
 
-from ddan_torchreid.data.datasets.download import DATASETS, FILE_IDS, download
-from tests.data.datasets.archives import (
-    CROPS,
-    crops,
-    files_below,
-    served,
-    tarred,
-    zipped,
-)
+from ddan_torchreid.data.datasets.download import FILE_IDS, download
+from ddan_torchreid.data.datasets.published import DATASETS
+from tests.data.datasets.archives import CROPS, crops, files_below, served, tarred, zipped
 
 PERSONS = [f"{person:04d}{number:03d}.jpg" for person in range(1, 120) for number in range(1, 5)]
 
@@ -26,8 +20,8 @@ def test_links_are_those_of_the_readme_and_not_of_dukemtmc():
         "ilids": "1_2bYbnH0GIDE6BfjZdtWVQE2nK134ZLi",
         "ddan-weights": "1ece571WcZ3ietIfDqA31yZ1loe0GfBka",
     }
-    assert (DATASETS["cuhksysu"].images, DATASETS["cuhksysu"].persons) == (34_574, 11_934)
-    assert (DATASETS["ilids"].images, DATASETS["ilids"].persons) == (476, 119)
+    counts = {name: DATASETS[name].parts[0][4:6] for name in ("cuhksysu", "ilids")}
+    assert counts == {"cuhksysu": (34_574, 11_934), "ilids": (476, 119)}
     with pytest.raises(ValueError, match="no download 'dukemtmcreid'; write one of cuhksysu, il"):
         download("dukemtmcreid", "root")
 
@@ -68,12 +62,6 @@ def test_what_is_there_is_not_fetched_again(small_cuhksysu, tmp_path):
     folder.mkdir()  # torchreid leaves empty folders behind
     assert served("cuhksysu", tmp_path) == folder
     assert len(os.listdir(folder)) == 4
-
-
-def test_archive_put_there_by_hand_is_used(small_cuhksysu, tmp_path):
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / "cuhksysu").write_bytes(tarred(crops()))
-    assert len(os.listdir(served("cuhksysu", tmp_path))) == 4
 
 
 @pytest.mark.parametrize(
@@ -145,18 +133,9 @@ def test_failed_download_says_how_to_do_it_by_hand(name, answer, reason, tmp_pat
     assert files_below(tmp_path) == []
 
 
-def test_weights_through_gdown(tmp_path, monkeypatch):
-    calls = []
-
-    def fetch(id: str, output: str, quiet: bool) -> str:
-        calls.append(id)
-        Path(output).write_bytes(b"\x80\x02weights")
-        return output
-
-    monkeypatch.setattr(gdown, "download", fetch)
-    for _ in range(2):
-        file = download("ddan-weights", tmp_path)
+def test_weights_are_fetched_once(tmp_path):
+    for content in (b"\x80\x02weights", None):
+        file = served("ddan-weights", tmp_path, content)
         assert file == tmp_path / "downloads" / "ddan-weights"
         assert file.read_bytes() == b"\x80\x02weights"
-    assert calls == [FILE_IDS["ddan-weights"]]
     assert files_below(tmp_path) == ["downloads/ddan-weights"]

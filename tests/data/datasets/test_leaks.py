@@ -70,14 +70,6 @@ def test_one_table_as_two_sources_is_reported_in_one_line(tmp_path, capsys, monk
     assert f"{path} of b ({path} of a)" in lines[0]
 
 
-def test_no_leak_between_the_datasets_of_the_suite(real_root, small_engine, capsys):
-    sources, targets = list(miniatures.SOURCES), list(miniatures.TARGETS)
-    check_leaks(manager(real_root, sources, targets=targets, combineall=True))
-    check_leaks(small_engine().datamanager)
-    note_shared_images(small_engine().datamanager)
-    assert "Warning" not in capsys.readouterr().out
-
-
 def test_a_dataset_that_is_source_and_target(real_root, capsys):
     check_leaks(manager(real_root, ["market1501"]))
     everything = manager(real_root, ["market1501"], combineall=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torchreid
 from PIL import Image
 
+from ddan_torchreid.data.datasets.own import dataset_class
 from ddan_torchreid.data.labels import identity_domains, label_digest, stable_labels
 from ddan_torchreid.data.sampler import MultiDomainIdentitySampler
 from tests import miniatures
@@ -82,6 +84,31 @@ def test_each_target(
     first, last = ({item[0] for item in build(name, real_root, split_id=n).query} for n in (0, 9))
     assert len(first) == len(last) == queries
     assert first != last
+
+
+def partition(items: list, column: int) -> list[list[str]]:
+    """The images that have the same number in a column."""
+    groups = defaultdict(set)
+    for item in items:
+        groups[item[column]].add(item[0])
+    return sorted(map(sorted, groups.values()))
+
+
+@pytest.mark.parametrize("combineall", [False, True])
+def test_an_own_folder_reads_as_torchreid_reads_market1501(
+    combineall: bool, real_root: Path
+) -> None:
+    folder = real_root / "market1501" / "Market-1501-v15.09.15"
+    own = dataset_class("mine", str(folder))(verbose=False, combineall=combineall)
+    theirs = build("market1501", real_root, combineall=combineall)
+    for split in ("train", "query", "gallery"):
+        mine, reference = getattr(own, split), getattr(theirs, split)
+        for column in (1, 2):
+            assert partition(mine, column) == partition(reference, column), split
+    assert own.num_train_pids == theirs.num_train_pids
+    assert {item[1] for item in own.train} == set(range(own.num_train_pids))
+    query_persons = {item[1] for item in own.query}
+    assert query_persons == {item[1] for item in own.gallery} & query_persons
 
 
 SCRIPT = """

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from PIL import Image
 
-from ddan_torchreid.data.decoding import read_pixels
+from ddan_torchreid.data.loose_images import read_pixels
 from ddan_torchreid.data.pixels import resize
 from ddan_torchreid.models.weights import cached_file
 

@@ -1,6 +1,5 @@
 """Whether torchreid can load a dataset, and what is left behind where it cannot."""
 
-import errno
 import os
 import shutil
 import zipfile
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ddan_torchreid.cli import main
-from ddan_torchreid.data.datasets import check, ready, split_files
+from ddan_torchreid.data.datasets import check, loading, split_files
 from ddan_torchreid.data.datasets.published import DATASETS
 from ddan_torchreid.integration import builder
 from tests.data.datasets.roots import manager, tree, write
@@ -32,7 +31,7 @@ def test_a_page_instead_of_matlabs_file_has_one_answer(name, file, tmp_path, cap
     path.write_bytes(PAGE)
     before = tree(tmp_path)
     says = f"{path} is not {name}'s MATLAB file; download it again"
-    assert [obstacle.text for obstacle in ready.obstacles(name, tmp_path)] == [says]
+    assert [obstacle.text for obstacle in loading.obstacles(name, tmp_path)] == [says]
     main(["doctor", "--root", str(tmp_path)])
     assert f"found, but {says}" in capsys.readouterr().out
     assert main(["check-data", name, "--root", str(tmp_path)]) == 1
@@ -48,11 +47,11 @@ def test_a_root_that_glob_interprets_is_refused_by_name(name, tmp_path, capsys):
     before = tree(root)
     says = f"torchreid cannot load {name} from below a folder with [, * or ? in its name"
     assert f"{says}; rename {root}" in evaluate(root, name, capsys)
-    problems = check.check_published(name, root, progress=False).problems
+    problems = check.check_published(name, root).problems
     assert any(says in problem.text for problem in problems)
     assert tree(root) == before
     (tmp_path / "link").symlink_to(root)
-    assert not list(ready.obstacles(name, tmp_path / "link"))
+    assert not list(loading.obstacles(name, tmp_path / "link"))
     assert len(manager(tmp_path / "link", [name]).train_loader.dataset)
 
 
@@ -91,7 +90,7 @@ def test_a_root_that_cannot_be_written_to_is_named(tmp_path, monkeypatch, capsys
     monkeypatch.undo()
     manager(tmp_path, ["viper"])
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert not list(ready.obstacles("viper", tmp_path))  # nothing is to be written any more
+    assert not list(loading.obstacles("viper", tmp_path))  # nothing is to be written any more
 
 
 def test_a_folder_that_was_unpacked_in_part(tmp_path):
@@ -101,15 +100,15 @@ def test_a_folder_that_was_unpacked_in_part(tmp_path):
     with zipfile.ZipFile(folder / "CUHK01.zip", "w") as archive:
         for image in images:
             archive.write(image, f"campus/{image.name}")
-    assert not list(ready.obstacles("cuhk01", tmp_path))
+    assert not list(loading.obstacles("cuhk01", tmp_path))
     for image in images[12:]:
         image.unlink()
-    (obstacle,) = ready.obstacles("cuhk01", tmp_path)
+    (obstacle,) = loading.obstacles("cuhk01", tmp_path)
     assert "campus holds 12 of the 24 images of" in obstacle.text
 
 
 def texts(name, root):
-    return " ".join(obstacle.text for obstacle in ready.obstacles(name, root))
+    return " ".join(obstacle.text for obstacle in loading.obstacles(name, root))
 
 
 def test_viper_with_persons_of_one_camera_is_refused_and_pairs_of_them_too(tmp_path):
@@ -161,19 +160,6 @@ def test_cuhk01_as_it_is_downloaded(tmp_path):
     assert f"{packed} is no whole ZIP file; download it again" in texts("cuhk01", tmp_path)
 
 
-def test_splits_that_cannot_be_mended_are_left(tmp_path, monkeypatch):
-    write("viper", tmp_path)
-    file = tmp_path / "viper" / "splits.json"
-    file.write_text("[]")
-
-    def refuse(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(Path, "rename", refuse)
-    (said,) = split_files.mend("viper", tmp_path)
-    assert said.startswith(f"{file.parent} is left as it is: Permission denied; repeat this when")
-
-
 def test_images_that_a_list_names_and_nobody_has_stop_a_run_before_it_trains(
     small_config, tmp_path
 ):
@@ -198,5 +184,5 @@ def test_a_page_instead_of_a_list_of_msmt17(tmp_path):
     folder.mkdir(parents=True)
     for part in ("train", "val", "query", "gallery"):
         (folder / f"list_{part}.txt").write_bytes(PAGE)
-    (obstacle,) = ready.obstacles("msmt17", tmp_path)
+    (obstacle,) = loading.obstacles("msmt17", tmp_path)
     assert "list_train.txt, line 1: '<!DOCTYPE html>' is no image" in obstacle.text
