@@ -10,6 +10,7 @@ _ENDED = re.compile(
 )
 MEMORY = "as the system does when memory is full"
 SHARED = "the shared memory of the loading workers is full: give it more (docker run --shm-size)"
+GONE = "a loading worker ended unexpectedly"
 FILES = "too many files are open: allow more (ulimit -n)"
 # Words of torch, Python and the system, and what they mean; the first that fits counts.
 _MEANINGS = (
@@ -17,6 +18,8 @@ _MEANINGS = (
     (r"</torch_.*Too many open files", FILES),
     ("</torch_.*(No space left|Cannot allocate memory)", SHARED),
     ("Caught MemoryError in DataLoader worker", "a loading worker had no memory left"),
+    # While its image was being fetched, and torch still took it for alive.
+    (r"\A\[Errno \d+\] Connection (reset by peer|refused)\Z", GONE),
     (r"\A\[Errno 12\] Cannot allocate memory\Z", "the memory is full: no loading worker starts"),
 )
 

@@ -149,7 +149,9 @@ def _substitute(items: Sequence[Any], bad: Container[str]) -> tuple[list[Any], d
         if path in bad:
             positions = good.get((domain, pid)) or good.get((domain,))
             if not positions:
-                raise ValueError(f"a source has no readable training image, such as {path}")
+                raise ValueError(
+                    f"a source has no readable training image, such as {printable(path)}"
+                )
             following = positions[bisect(positions, position) % len(positions)]
             readable[position] = items[following]
             substitutes[path] = items[following][0]

@@ -91,7 +91,7 @@ def _read_csv(file: Path, domain: str) -> list[Shot]:
             )
         needed = [*COLUMNS, *(name for name in ("domain", "split") if name in columns)]
         rows = [(reader.line_num, _cells(file, reader.line_num, row, needed)) for row in reader]
-    for column in {"pid", "camid", "domain"}.intersection(needed):
+    for column in (name for name in needed if name in ("pid", "camid", "domain")):
         _spell_alike(file, column, rows)
     domains = sorted({row["domain"] for _, row in rows if "domain" in row})
     domain = domain if domain in domains else spelled(domain, exponents=True)
