@@ -17,8 +17,7 @@ from .acceleration.compilation import compile_encoder
 from .acceleration.cuda_graphs import RecordedStep
 from .acceleration.precision import GradientScaler, autocast_dtype
 from .engine_state import EngineState
-from .gradients import not_finite, term_gradients
-from .non_finite import stop
+from .gradients import not_finite, stop, term_gradients
 from .optimizers import WarmUp
 
 # The terms of a batch, its features (B, D) and its rates, all without gradient.
