@@ -63,7 +63,7 @@ def not_finite(optimizers: Iterable[torch.optim.Optimizer]) -> Tensor:
     return found.squeeze(0)
 
 
-def stop(engine: EngineState, data: dict[str, Any], losses: dict[str, float]) -> NoReturn:
+def stop_training(engine: EngineState, data: dict[str, Any], losses: dict[str, float]) -> NoReturn:
     """Ends the training at a batch whose losses or gradients are not finite.
 
     The values of the losses, and path and labels of each image of the global batch, are written to
