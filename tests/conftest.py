@@ -109,9 +109,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def run(small_config, tmp_path):
-    """Trains by the command line's way; an action may be taken after some epochs and steps."""
+    """Trains by the command line's way; an action may be taken after some steps."""
 
-    def train(folder, *options, epochs=0, after=None, action=None):
+    def train(folder, *options, after=None, action=None):
         settings = small_config(
             *("train.max_epoch", str(EPOCHS), "data.save_dir", str(tmp_path / folder)),
             *("data.height", "32", "data.width", "16", "train.batch_size", "16"),
@@ -124,7 +124,7 @@ def run(small_config, tmp_path):
             nonlocal steps
             summary = step(data)
             steps += 1
-            if after is not None and steps == epochs * len(engine.train_loader) + after:
+            if steps == after:
                 action()
             return summary
 

@@ -8,9 +8,9 @@ def first_batch(engine):
     return next(iter(engine.train_loader))
 
 
-def prepared(engine, epoch=1):
+def prepared(engine):
     """The engine in training mode with a filled pool, as in the middle of a run."""
-    engine.epoch, engine.batch_idx = epoch, 0
+    engine.epoch, engine.batch_idx = 1, 0
     engine.set_model_mode("train")
     if engine.pool is not None:
         generator = torch.Generator().manual_seed(0)

@@ -1,7 +1,5 @@
 """What the engine makes of its data, its options and its optimiser before it trains."""
 
-import math
-
 import pytest
 import torchreid
 from torch import nn
@@ -12,6 +10,11 @@ from ddan_torchreid.integration import builder
 from ddan_torchreid.training.optimizers import FollowingSchedule, optimizer_like
 
 
+def engine_of(datamanager, model):
+    optimizer = torchreid.optim.build_optimizer(model)
+    return ImageDDANEngine(datamanager, model, optimizer, central_domain="film", top_k=3)
+
+
 def test_labels_become_stable_under_torchreids_samplers(small_config):
     settings = small_config("sampler.train_sampler", "RandomIdentitySampler")
     datamanager = builder.build_datamanager(settings)
@@ -20,10 +23,7 @@ def test_labels_become_stable_under_torchreids_samplers(small_config):
     flipped = {item[0]: item[1] for item in train}
     number = len(set(flipped.values()))
     train[:] = [(path, number - 1 - pid, camid, dsetid) for path, pid, camid, dsetid in train]
-    model = builder.build_model(settings, number)
-    ImageDDANEngine(
-        datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film", top_k=3
-    )
+    engine_of(datamanager, builder.build_model(settings, number))
     loader = datamanager.train_loader
     assert [item[1] for item in loader.dataset.train] == sorted(
         item[1] for item in loader.dataset.train
@@ -55,27 +55,19 @@ def test_more_neighbours_than_candidates_are_refused(small_engine, options, says
         small_engine(*options)
 
 
-def test_a_model_without_aligned_features_is_refused(small_config):
-    settings = small_config()
-    datamanager = builder.build_datamanager(settings)
-    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 30, "triplet", False, False)
-    with pytest.raises(ValueError, match="build it with .*loss='ddan'"):
-        ImageDDANEngine(
-            datamanager, model, torchreid.optim.build_optimizer(model), central_domain="film"
-        )
-
-
-def test_a_network_of_torchreid_is_refused_whatever_its_loss(small_config):
-    settings = small_config()
-    model = torchreid.models.build_model("mlfn", 30, "ddan", False, False)
-    assert model.loss == "ddan"
-    with pytest.raises(ValueError, match="write model.name ddan_mobilenetv2_x1_0"):
-        ImageDDANEngine(
-            builder.build_datamanager(settings),
-            model,
-            torchreid.optim.build_optimizer(model),
-            central_domain="film",
-        )
+@pytest.mark.parametrize(
+    ("name", "loss", "says"),
+    [
+        ("ddan_mobilenetv2_x0_35", "triplet", "build it with .*loss='ddan'"),
+        ("mlfn", "ddan", "write model.name ddan_mobilenetv2_x1_0"),
+    ],
+    ids=["of another loss", "of torchreid, whatever its loss"],
+)
+def test_a_model_without_aligned_features_is_refused(small_config, name, loss, says):
+    model = torchreid.models.build_model(name, 30, loss, False, False)
+    assert model.loss == loss
+    with pytest.raises(ValueError, match=says):
+        engine_of(builder.build_datamanager(small_config()), model)
 
 
 def test_sources_without_a_pair_of_images_are_refused(small_config):
@@ -86,28 +78,7 @@ def test_sources_without_a_pair_of_images_are_refused(small_config):
     train[:] = sorted(first.values(), key=lambda item: item[1])
     model = builder.build_model(settings, len(train))
     with pytest.raises(ValueError, match="no identity of the sources has two images"):
-        ImageDDANEngine(
-            datamanager,
-            model,
-            torchreid.optim.build_optimizer(model),
-            central_domain="film",
-            top_k=3,
-        )
-
-
-def test_the_discriminator_follows_the_models_rate(small_engine):
-    engine = small_engine(
-        *("train.optim", "sgd", "train.lr", "0.1", "train.lr_scheduler", "single_step"),
-        *("train.stepsize", "[1]", "train.staged_lr", "True"),
-        *("train.new_layers", "['neck', 'classifier']"),
-    )
-    assert engine.optimizer_d.param_groups[0]["lr"] == 0.1
-    assert engine.optimizer_d.param_groups[0]["momentum"] == 0.9
-    engine.optimizer.step()
-    engine.optimizer_d.step()
-    engine.update_lr()
-    assert math.isclose(engine.optimizer.param_groups[-1]["lr"], 0.01)
-    assert engine.optimizer_d.param_groups[0]["lr"] == engine.optimizer.param_groups[-1]["lr"]
+        engine_of(datamanager, model)
 
 
 @pytest.mark.parametrize("kind", ["adam", "amsgrad", "sgd", "rmsprop", "radam"])

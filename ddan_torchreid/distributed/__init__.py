@@ -24,11 +24,13 @@ from .collectives import (
     largest,
     mean,
     mean_numbers,
+    normalise_jointly,
     own,
+    parallel,
     send_from_first,
     share,
+    unwrapped,
 )
-from .parallel import normalise_jointly, parallel, unwrapped
 from .processes import active, device, in_turn, is_first, process_group, rank, size
 
 __all__ = [

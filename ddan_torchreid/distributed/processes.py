@@ -11,7 +11,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-# Longer than anything that the first process does while the others wait for it.
+# How long a process waits for an answer of another one: longer than anything that the first one
+# does while the others wait for it.
 TIMEOUT = timedelta(minutes=10)
 
 
@@ -41,16 +42,13 @@ def is_first() -> bool:
 
 
 @contextlib.contextmanager
-def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
+def process_group() -> Iterator[None]:
     """Joins the processes that ``torchrun`` started, for as long as the block runs.
 
     Tensors on a GPU travel through NCCL, those on the CPU through gloo. Only the first process
     prints and shows warnings. When a process fails all others end too, and only the one that
     failed first raises its error: the rest raise ``SystemExit(1)``. Without ``torchrun`` nothing
     happens.
-
-    Args:
-        timeout: how long a process waits for an answer of another one.
 
     Raises:
         ConnectionError: another process ended or did not answer, and did not say why.
@@ -59,7 +57,7 @@ def process_group(timeout: timedelta = TIMEOUT) -> Iterator[None]:
     if not launched() or dist.is_initialized():
         yield
         return
-    store = _join(timeout)
+    store = _join()
     try:
         with contextlib.nullcontext() if is_first() else _quiet():
             yield
@@ -120,13 +118,13 @@ def in_turn() -> Iterator[None]:
             dist.all_reduce(torch.zeros(1))  # a barrier; dist.barrier would take a GPU
 
 
-def _join(timeout: timedelta) -> dist.Store:
+def _join() -> dist.Store:
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        store, number, count = next(dist.rendezvous("env://", timeout=timeout))
+        store, number, count = next(dist.rendezvous("env://", timeout=TIMEOUT))
         groups = dist.PrefixStore("group", store)
         dist.init_process_group(
-            backend, store=groups, rank=number, world_size=count, timeout=timeout
+            backend, store=groups, rank=number, world_size=count, timeout=TIMEOUT
         )
         # A barrier: one that fails at once must not be gone before the others are connected, or
         # they would report that.

@@ -55,17 +55,11 @@ class StopSignals:
         # Not print: the signal may have come in the middle of one.
         os.write(2, f"\n{self.received.name}: finishing this step, to save\n".encode())
 
-    def asked(self) -> bool:
-        """Whether a signal came to any process of the run; all of them take it for theirs."""
-        received = distributed.largest(self.received or 0)
-        if received:
+    def asked(self) -> signal.Signals | None:
+        """The signal that came to any process of the run; all of them take it for theirs."""
+        if received := distributed.largest(self.received or 0):
             self.received = signal.Signals(received)
-        return bool(received)
-
-    def exit_status(self) -> int:
-        """What the process is to end with after the signal that was received."""
-        assert self.received is not None, "a signal was received"
-        return EXIT_STATUS[self.received]
+        return self.received
 
 
 @contextlib.contextmanager

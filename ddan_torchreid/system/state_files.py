@@ -39,14 +39,11 @@ def write(state: dict[str, Any], path: Path) -> None:
         ) from None
 
 
-def read(
-    path: str | Path, device: torch.device | str = "cpu", mmap: bool = False
-) -> dict[str, Any]:
-    """Reads a checkpoint of ours or of torchreid's.
+def read(path: str | Path, mmap: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint of ours or of torchreid's, onto the CPU.
 
     Args:
         path: the file.
-        device: where its tensors are put.
         mmap: leave tensors on the disk until they are used, where torch can: it takes no path that
             is not valid text.
 
@@ -63,7 +60,7 @@ def read(
     try:
         with torch.serialization.safe_globals([*harmless, *scalars]):
             state = torch.load(
-                expanded(path), map_location=device, weights_only=True, mmap=mmap and is_text(path)
+                expanded(path), map_location="cpu", weights_only=True, mmap=mmap and is_text(path)
             )
     except (FileNotFoundError, IsADirectoryError):
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}") from None

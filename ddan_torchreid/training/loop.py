@@ -23,7 +23,7 @@ from ..system import random_state
 from ..system.files import expanded
 from ..system.folder_lock import locked
 from ..system.progress import TrainingBar
-from ..system.signals import StopSignals
+from ..system.signals import EXIT_STATUS, StopSignals
 from . import checkpoint
 from .checkpoint_store import Keeper, Position, ResumePoint
 from .step_runner import StepRunner
@@ -112,13 +112,11 @@ class EpochLoop(TestingEngine):
             self.objective.set_central_domain(distributed.share(name))
 
         first, last = options["start_epoch"], options["max_epoch"]
-        position = Position(first)
-        if self.resumed is not None and self.resumed.first_epoch != first:
-            self.resumed = None
-        if self.resumed is not None:
-            position = self.resumed.position
-            if self.resumed.random is not None:
-                random_state.restore(self.resumed.random)
+        if self.resumed is None or self.resumed.first_epoch != first:
+            self.resumed = ResumePoint(Position(first))
+        position = self.resumed.position
+        if self.resumed.random is not None:
+            random_state.restore(self.resumed.random)
         self.keeper = Keeper(
             options["save_dir"], self.started, position, self.settings.keep_checkpoints
         )
@@ -146,13 +144,13 @@ class EpochLoop(TestingEngine):
 
     def train(self, print_freq: int = 10, fixbase_epoch: int = 0, open_layers: Any = None) -> None:
         """One epoch with torchreid's options, or the rest of one that a checkpoint is from."""
-        resumed, self.resumed = self.resumed, None
-        if resumed is not None and resumed.untested:
+        start, self.resumed = self.resumed or ResumePoint(Position(self.epoch)), None
+        if start.untested:
             return
-        position = Position(self.epoch) if resumed is None else resumed.position
+        position = start.position
         self._stop_if_asked(position)
-        restored = resumed is not None and resumed.random is not None
-        if self.settings.seed is not None and not (position.batch and restored):
+        restored = position.batch > 0 and start.random is not None
+        if self.settings.seed is not None and not restored:
             seed = epoch_seed(self.settings.seed, self.epoch, distributed.rank())
             torchreid.utils.set_random_seed(seed)
         batches = self.settings.accumulate_steps
@@ -261,11 +259,10 @@ class EpochLoop(TestingEngine):
                 self._save(position)
 
     def _stop_if_asked(self, position: Position, untested: bool = False) -> None:
-        if self._signals.asked():
-            assert self._signals.received is not None
+        if received := self._signals.asked():
             self._save(position, untested)
-            print(f"Stopped by {self._signals.received.name} after {position}")
-            raise SystemExit(self._signals.exit_status())
+            print(f"Stopped by {received.name} after {position}")
+            raise SystemExit(EXIT_STATUS[received])
 
     def _save(self, position: Position, untested: bool = False) -> None:
         # The first process knows what has been written.

@@ -17,8 +17,7 @@ from .acceleration.compilation import compile_encoder
 from .acceleration.cuda_graphs import RecordedStep
 from .acceleration.precision import GradientScaler, autocast_dtype
 from .engine_state import EngineState
-from .gradients import not_finite, term_gradients
-from .non_finite import stop
+from .gradients import not_finite, stop_training, term_gradients
 from .optimizers import WarmUp
 
 # The terms of a batch, its features (B, D) and its rates, all without gradient.
@@ -63,18 +62,13 @@ class StepRunner:
             distributed.send_from_first(engine.discriminator)
         self.recorded: RecordedStep | None = None
         if cuda_graphs.wanted(settings, model, engine.device):
-            self.record()
+            trained = [each for each in (model, engine.discriminator) if each is not None]
+            read = [] if engine.pool is None else [engine.pool]
+            self.recorded = RecordedStep(self.differentiate, trained, read, self._constants)
 
     def wrap_anew(self) -> None:
         """For a model of which other layers are trained from now on."""
         self.parallel = distributed.parallel(self._engine.model)
-
-    def record(self) -> None:
-        """Has the steps on single batches recorded from now on."""
-        engine = self._engine
-        trained = [each for each in (engine.model, engine.discriminator) if each is not None]
-        read = [] if engine.pool is None else [engine.pool]
-        self.recorded = RecordedStep(self.differentiate, trained, read, self._constants)
 
     def forget(self) -> None:
         """Gives the memory of recorded steps back; they are recorded anew."""
@@ -192,7 +186,7 @@ class StepRunner:
             finite = summary.pop("not_finite") == 0 and finite
             forgiven = finite or self.scaler.forgives()
             if not (forgiven and all(map(math.isfinite, losses.values()))):
-                stop(self._engine, batch, losses)
+                stop_training(self._engine, batch, losses)
         return finite
 
     def _constants(self) -> Hashable:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
-import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +10,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.multiprocessing import start_processes
 
-SECONDS = 120
+# After which a process that waits for another one fails.
+PATIENCE = timedelta(seconds=60)
 
 
 def run(processes: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
@@ -22,45 +22,29 @@ def run(processes: int, function: Callable[..., Any], *arguments: Any) -> list[A
     The processes are forked, so they start at once and share what the test has made.
 
     Raises:
-        AssertionError: the function failed in a process; with its traceback.
+        Exception: the function failed in a process; with its traceback.
     """
-    context = multiprocessing.get_context("fork")
-    with tempfile.TemporaryDirectory() as folder:
-        running = [
-            context.Process(
-                target=_process, args=(rank, processes, Path(folder), function, arguments)
-            )
-            for rank in range(processes)
-        ]
-        for process in running:
-            process.start()
-        for process in running:
-            process.join(SECONDS)
-        for process in running:
-            process.kill()
-        errors = [path.read_text() for path in sorted(Path(folder).glob("error-*"))]
-        assert not errors, "\n".join(errors)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        start_processes(
+            _process, (processes, folder, function, arguments), processes, start_method="fork"
+        )
         return [
-            torch.load(Path(folder) / f"result-{rank}", weights_only=False)
-            for rank in range(processes)
+            torch.load(folder / f"result-{rank}", weights_only=False) for rank in range(processes)
         ]
 
 
 def _process(
     rank: int, processes: int, folder: Path, function: Callable[..., Any], arguments: Any
 ) -> None:
-    try:
-        dist.init_process_group(
-            "gloo",
-            init_method=f"file://{folder}/group",
-            rank=rank,
-            world_size=processes,
-            timeout=timedelta(seconds=SECONDS / 2),
-        )
-        # A process that refuses at once must not be gone before the others have found it.
-        dist.barrier()
-        torch.save(function(*arguments), folder / f"result-{rank}")
-        dist.destroy_process_group()
-    except BaseException:
-        (folder / f"error-{rank}").write_text(traceback.format_exc())
-        raise
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/group",
+        rank=rank,
+        world_size=processes,
+        timeout=PATIENCE,
+    )
+    # A process that refuses at once must not be gone before the others have found it.
+    dist.barrier()
+    torch.save(function(*arguments), folder / f"result-{rank}")
+    dist.destroy_process_group()

@@ -24,35 +24,42 @@ def batch(step, size=12):
     return torch.randn(size, DIMENSION, generator=generator), pids, DOMAINS[pids]
 
 
-def steps(pool, first=0, last=6):
+def steps(pool, first=0, last=6, k=K):
     """What the pool returns in each step of some epochs of two steps."""
     found = []
     for step in range(first, last):
         if step % 2 == 0:
             pool.start_epoch()
         features, pids, domains = batch(step)
-        indices, valid = pool.nearest(features, domains, K, pids)
+        indices, valid = pool.nearest(features, domains, k, pids)
         found.append((indices, valid, pool.rows(indices)))
         pool.update(features, pids)
     return found
 
 
-def sharded_steps(options):
+def sharded_steps(options, k):
     pool = make(ShardedIdentityPool, **options)
     rows = len(pool.representations)
-    found = steps(pool)
+    found = steps(pool, k=k)
     counts = pool.candidates(), pool.distinct_largest_channels()
     return found, pool.state_dict(), counts, rows
 
 
 @pytest.mark.parametrize("processes", [2, 3])
 @pytest.mark.parametrize(
-    "options", [{}, {"central_domain": None}, {"exclude_own_identity": True}], ids=str
+    ("options", "k"),
+    [
+        ({}, K),
+        ({"central_domain": None}, K),
+        ({"exclude_own_identity": True}, K),
+        ({}, IDENTITIES + 4),
+    ],
+    ids=str,
 )
-def test_a_sharded_pool_returns_what_a_whole_one_returns(processes, options):
+def test_a_sharded_pool_returns_what_a_whole_one_returns(processes, options, k):
     pool = make(IdentityPool, **options)
-    expected = steps(pool)
-    results = run(processes, sharded_steps, options)
+    expected = steps(pool, k=k)
+    results = run(processes, sharded_steps, options, k)
     counts = pool.candidates(), pool.distinct_largest_channels()
     assert counts[1] > 1
     for found, _, its_counts, rows in results:
@@ -81,22 +88,6 @@ def test_a_pool_continues_in_any_number_of_processes(processes):
     whole = make(IdentityPool)
     whole.load_state_dict(results[0][1])
     assert not differences(steps(whole, 6, 8), steps(pool, 6, 8))
-
-
-def more_neighbours_than_identities():
-    pool = make(ShardedIdentityPool)
-    features, pids, domains = batch(0)
-    pool.update(features, pids)
-    return pool.nearest(features, domains, IDENTITIES + 4)
-
-
-def test_more_neighbours_than_there_are_identities():
-    pool = make(IdentityPool)
-    features, pids, domains = batch(0)
-    pool.update(features, pids)
-    expected = pool.nearest(features, domains, IDENTITIES + 4)
-    for found in run(3, more_neighbours_than_identities):
-        assert not differences(found, expected)
 
 
 def gathered_update(features, pids):

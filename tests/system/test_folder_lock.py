@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -98,9 +99,7 @@ def test_a_folder_that_nothing_came_into_is_gone(tmp_path):
 
 
 def test_a_file_system_without_locks_is_said_and_used(tmp_path, monkeypatch, capsys):
-    def refuse(*_, **__):
-        raise OSError(folder_lock.errno.ENOLCK, "No locks available")
-
+    refuse = Mock(side_effect=OSError(folder_lock.errno.ENOLCK, "No locks available"))
     monkeypatch.setattr(folder_lock.FileLock, "acquire", refuse)
     with locked(tmp_path):
         assert "cannot be locked" in capsys.readouterr().err

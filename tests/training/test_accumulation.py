@@ -4,37 +4,26 @@ import signal
 
 import pytest
 import torch
-from torch import nn
 
-from ddan_torchreid import distributed
 from ddan_torchreid.data.loader import in_groups
 from ddan_torchreid.integration import builder
 from tests.distributed import launch
+from tests.distributed.trainings import in_float64, parted
 from tests.engines import first_batch, prepared, weights_and_pool
 from tests.whole_runs import differences, names, send, state_of
 
 PLAIN = (
     *("train.optim", "sgd", "train.lr", "0.1", "sgd.momentum", "0.0", "train.weight_decay", "0.0"),
-    *("ddan.dropout", "0.0", "ddan.weight_triplet", "0.0", "train.batch_size", "24"),
+    *("ddan.weight_triplet", "0.0", "train.batch_size", "24"),
 )
-
-
-def parted(batch, pieces):
-    """Batches for this process that are, of all processes together, the whole batch."""
-    size = len(batch["pid"]) // (pieces * distributed.size())
-    starts = [(piece * distributed.size() + distributed.rank()) * size for piece in range(pieces)]
-    return [{key: each[at : at + size] for key, each in batch.items()} for at in starts]
 
 
 def step(settings, batch, pieces):
     """Weights, pool and summary after one step in float64, whose batch norms use fixed numbers."""
     engine = prepared(builder.build(settings))
-    for network in (engine.model, engine.discriminator, engine.pool):
-        network.double()
-    for module in [*engine.model.modules(), *engine.discriminator.modules()]:
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            module.eval()
-    engine.runner.parallel = distributed.parallel(engine.model)
+    in_float64(engine)
+    engine.discriminator.eval()
+    engine.runner.wrap_anew()
     summary = engine.forward_backward(parted(batch, pieces))
     return weights_and_pool(engine), summary
 
@@ -43,7 +32,6 @@ def step(settings, batch, pieces):
 def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine, processes):
     settings = small_config(*PLAIN)
     batch = first_batch(small_engine(*PLAIN))
-    batch["img"] = batch["img"].double()
     expected, joined = step(settings.clone(), batch, 1)
     if processes == 1:
         found = [step(settings.clone(), batch, 2)]
@@ -53,8 +41,7 @@ def test_two_batches_make_the_step_of_the_joined_one(small_config, small_engine,
         # A mean over classes, whose sizes differ between batches, is not that of the joined one.
         joined["balanced_acc_domain"] = summary["balanced_acc_domain"]
         assert summary == pytest.approx(joined, rel=1e-6)
-        for (name, value), (_, wanted) in zip(tensors, expected, strict=True):
-            torch.testing.assert_close(value, wanted, rtol=1e-9, atol=1e-11, msg=name)
+        torch.testing.assert_close(dict(tensors), dict(expected), rtol=1e-9, atol=1e-11)
     start = weights_and_pool(prepared(builder.build(settings)))
     assert len(differences(start, expected)) > 150  # the step was no small matter
 
@@ -96,7 +83,7 @@ def test_a_run_stops_between_steps_and_goes_on(run, tmp_path, capfd):
 
 def test_a_weight_and_a_share_are_rounded_together(small_engine):
     """As if each term began its backward pass with their product: 0.18 / 3 is no float32."""
-    engine = prepared(small_engine("ddan.dropout", "0.0"))
+    engine = prepared(small_engine())
     data = engine.parse_data_for_train(first_batch(engine))
     parameters = [*engine.model.parameters(), *engine.discriminator.parameters()]
     terms = engine.losses(*data).terms

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+from unittest.mock import Mock
 
 import pytest
 
@@ -30,13 +31,6 @@ def write_set(keeper, position, mean_ap=None, content=0):
 
 def left(folder, part="model"):
     return sorted(path.name.removeprefix("model.pth.tar-") for path in (folder / part).iterdir())
-
-
-def test_names_are_torchreids_and_say_the_batches_of_an_epoch():
-    assert Position(12).file_name == "model.pth.tar-12"
-    assert Position(12, 3).file_name == "model.pth.tar-12+3"
-    assert str(Position(12, 3)) == "epoch 12 and 3 batches"
-    assert sorted([Position(10), Position(9, 200), Position(9)])[-1] == Position(10)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +112,7 @@ def test_an_incomplete_set_is_passed_over(tmp_path, damage, capsys):
 )
 def test_what_cannot_be_read_now_is_not_passed_over_as_damaged(tmp_path, monkeypatch, error):
     write_set(Keeper(tmp_path, 7, START, 0), Position(1))
-
-    def fail(*_, **__):
-        raise error
-
-    monkeypatch.setattr(state_files.torch, "load", fail)
+    monkeypatch.setattr(state_files.torch, "load", Mock(side_effect=error))
     for search in (lambda: newest(tmp_path), lambda: Keeper(tmp_path, 7, Position(1), 0)):
         with pytest.raises(MemoryError if isinstance(error, MemoryError) else OSError) as raised:
             search()
@@ -136,20 +126,14 @@ def test_what_cannot_be_read_now_is_not_passed_over_as_damaged(tmp_path, monkeyp
 
 def test_a_file_that_has_gone_in_between_is_none(tmp_path, monkeypatch):
     write_set(Keeper(tmp_path, 7, START, 0), Position(1))
-
-    def fail(*_, **__):
-        raise RuntimeError("unable to open file </x> in read-only mode: No such file (2)")
-
-    monkeypatch.setattr(state_files.torch, "load", fail)
+    error = RuntimeError("unable to open file </x> in read-only mode: No such file (2)")
+    monkeypatch.setattr(state_files.torch, "load", Mock(side_effect=error))
     assert newest(tmp_path) is None
 
 
 def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path, monkeypatch):
     write_set(Keeper(tmp_path, 7, START, 0), Position(1))
-
-    def fail(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
+    fail = Mock(side_effect=PermissionError(errno.EACCES, "Permission denied"))
     monkeypatch.setattr(os, "listdir", fail)
     monkeypatch.setattr(os, "scandir", fail)
     with pytest.raises(PermissionError):

@@ -32,6 +32,10 @@ def test_a_run_stopped_within_epochs_ends_as_an_uninterrupted_one(
         assert stopped.value.code == status
     assert "Stopped by SIGTERM after epoch 1 and 1 batches" in capfd.readouterr().out
     assert names(tmp_path / "parts") == ["model.pth.tar-1", "model.pth.tar-1+1"]
+    # torchreid's own loader begins the epoch again.
+    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 20, "ddan", False)
+    path = str(tmp_path / "parts" / "model" / "model.pth.tar-1+1")
+    assert torchreid.utils.resume_from_checkpoint(path, model) == 1
     parts = run("parts", *options, *resume)
     assert not differences(state_of(parts), state_of(whole))
     assert [each.mean_ap for each in parts.scores.values()] == [
@@ -86,14 +90,6 @@ def test_without_a_seed_a_run_goes_on_at_the_saved_batch(small_config, tmp_path)
     rest.run(max_epoch=2, start_epoch=start, save_dir=str(tmp_path / "parts"), print_freq=100)
     # The sampler has a seed of its own, and without workers all else was drawn in this process.
     assert not differences(state_of(rest), state_of(whole))
-
-
-def test_torchreids_own_loader_begins_the_epoch_again(run, tmp_path):
-    with pytest.raises(SystemExit):
-        run("log", epochs=1, after=1, action=send(signal.SIGTERM))
-    (path,) = tmp_path.glob("log/model/model.pth.tar-1+*")
-    model = torchreid.models.build_model("ddan_mobilenetv2_x0_35", 20, "ddan", False)
-    assert torchreid.utils.resume_from_checkpoint(str(path), model) == 1
 
 
 def test_a_signal_in_a_test_repeats_the_test_and_nothing_else(run, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Warm-up: the rate of every step, beside schedulers, skipped steps and stopped runs."""
 
 import signal
+from unittest.mock import Mock
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -87,11 +88,7 @@ def test_steps_that_float16_skips_do_not_count(small_engine):
 
 def test_a_step_that_fails_leaves_the_rate(small_engine, monkeypatch):
     engine = prepared(small_engine(*RATE, *WARM_UP))
-
-    def fail():
-        raise MemoryError
-
-    monkeypatch.setattr(engine.optimizer_d, "step", fail)
+    monkeypatch.setattr(engine.optimizer_d, "step", Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError):
         engine.forward_backward(first_batch(engine))
     assert engine.optimizer.param_groups[0]["lr"] == 0.1

@@ -39,7 +39,8 @@ class Recording:
 
 @pytest.fixture
 def made(monkeypatch):
-    """The recordings of a test, on the CPU."""
+    """The recordings of a test; on the CPU too, steps are recorded unless ``'off'`` is written."""
+    monkeypatch.setattr(cuda_graphs, "wanted", lambda settings, *_: settings.cuda_graphs != "off")
     monkeypatch.setattr(cuda_graphs, "Recording", Recording)
     monkeypatch.setattr(Recording, "made", [])
     return Recording.made
@@ -56,18 +57,13 @@ def on_a_gpu(monkeypatch):
     )
 
 
-def recording(engine):
-    """An engine whose step is recorded."""
-    engine.runner.record()
-    return engine
-
-
 def test_a_recorded_run_is_that_without(small_engine, made, tmp_path):
     """With layers that are frozen at first, L_SE from the second epoch on, tests and dropout."""
     states = []
-    for engine in (small_engine(), recording(small_engine())):
+    for graphs in ("off", "auto"):
+        engine = small_engine("ddan.dropout", "0.5", "ddan.cuda_graphs", graphs)
         engine.run(
-            max_epoch=3, save_dir=str(tmp_path / str(len(states))), print_freq=100, eval_freq=1,
+            max_epoch=3, save_dir=str(tmp_path / graphs), print_freq=100, eval_freq=1,
             fixbase_epoch=1, open_layers=["neck", "classifier"],
         )  # fmt: skip
         states.append(all_state(engine))
@@ -79,7 +75,7 @@ def test_a_recorded_run_is_that_without(small_engine, made, tmp_path):
 
 
 def test_it_is_recorded_anew_when_what_it_holds_has_changed(small_engine, made):
-    engine = recording(prepared(small_engine()))
+    engine = prepared(small_engine())
     batch = first_batch(engine)
 
     def recorded_now():
@@ -105,7 +101,7 @@ def test_it_is_recorded_anew_when_what_it_holds_has_changed(small_engine, made):
 
 
 def test_each_size_of_batch_has_a_recording_and_they_share_their_memory(small_engine, made):
-    engine = recording(prepared(small_engine()))
+    engine = prepared(small_engine())
     batch = first_batch(engine)
     for images in range(8, 8 + 2 * MOST_SIZES):
         part = {name: batch[name][:images] for name in ("img", "pid", "dsetid")}
@@ -116,7 +112,7 @@ def test_each_size_of_batch_has_a_recording_and_they_share_their_memory(small_en
 
 
 def test_python_code_that_a_replay_would_miss_is_run(small_engine, made):
-    engine = recording(prepared(small_engine()))
+    engine = prepared(small_engine())
     batch, seen = first_batch(engine), []
     layer = engine.bare_model.mapping
     handles = [
@@ -145,7 +141,7 @@ def test_python_code_that_a_replay_would_miss_is_run(small_engine, made):
 
 
 def test_measured_gradients_are_measured(small_engine, made):
-    engine = recording(prepared(small_engine("ddan.log_gradients", "2")))
+    engine = prepared(small_engine("ddan.log_gradients", "2"))
     batch = first_batch(engine)
     summaries = []
     for engine.batch_idx in range(4):
