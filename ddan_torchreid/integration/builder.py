@@ -22,7 +22,7 @@ from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
 from ..evaluation.scores import check_memory
-from ..models.neck import apply_neck
+from ..models.ddan_model import apply_neck
 from ..models.shipped import weights_file
 from ..system.files import unshared
 from ..system.folder_lock import make_folder

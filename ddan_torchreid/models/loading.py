@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ..system.state_files import details, read
 from .backbones import BACKBONES, SPLITS
-from .ddan_model import DDANModel
+from .ddan_model import DDANModel, apply_neck
 from .mobilenetv2 import FACTORIES
-from .neck import apply_neck
 from .official import RELEASE_PARTS
 from .shipped import NAME, build_named, weights_file
 

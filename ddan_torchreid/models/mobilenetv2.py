@@ -11,7 +11,6 @@ The network is torchvision's. Its state-dict keys keep torchvision's indices::
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
@@ -21,7 +20,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from .ddan_model import DDANModel
 from .layers import GlobalAveragePool, replace_relu6
-from .weights import check_width, load_imagenet_weights
+from .weights import WITHOUT, load_imagenet_weights
 
 NORMS = ("bn", "in_bn")
 WIDTHS = {"x0_35": 0.35, "x0_5": 0.5, "x0_75": 0.75, "x1_0": 1.0, "x1_4": 1.4}
@@ -103,22 +102,18 @@ def ddan_mobilenetv2(
     """
     if norm not in NORMS:
         raise ValueError(f"norm is {norm!r}; write one of {', '.join(map(repr, NORMS))}")
-    if pretrained:
-        check_width(width_mult)
+    if pretrained and width_mult != 1.0:
+        raise ValueError(
+            f"ImageNet weights exist for width 1.0 only, not for {width_mult}; {WITHOUT}"
+        )
     features, feature_dim = _features(width_mult, norm)
     replace_relu6(features)
-    mapping = nn.Sequential(
-        OrderedDict(
-            [
-                (str(LAST_FEATURE), features[LAST_FEATURE]),
-                ("pool", GlobalAveragePool()),
-                ("flatten", nn.Flatten()),
-            ]
-        )
-    )
+    mapping = features[LAST_FEATURE:]
+    mapping.add_module("pool", GlobalAveragePool())
+    mapping.add_module("flatten", nn.Flatten())
     model = DDANModel(features[:LAST_FEATURE], mapping, feature_dim, num_classes, loss, dropout)
     if pretrained:
-        load_imagenet_weights(model, width_mult)
+        load_imagenet_weights(model)
     return model
 
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ddan_torchreid.models import DDANModel
-from ddan_torchreid.models.ddan_model import map_and_align
-from ddan_torchreid.models.neck import apply_neck
+from ddan_torchreid.models.ddan_model import apply_neck, map_and_align
 
 B, C, D, N = 6, 5, 7, 11
 

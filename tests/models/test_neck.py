@@ -12,7 +12,7 @@ from ddan_torchreid.cli import main
 from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import builder
-from ddan_torchreid.models.neck import apply_neck
+from ddan_torchreid.models.ddan_model import apply_neck
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import checkpoint, resuming
 from tests.engines import trained
