@@ -112,7 +112,7 @@ def test_name_in_the_checkpoint_is_used(name, prefix, tmp_path, monkeypatch):
     state = {"state_dict": state_of(model, prefix), "ddan": {"model": name, "identities": N}}
     torch.save(state, tmp_path / "named")
     built = []
-    for other, factory in (FACTORIES | BACKBONES).items():
+    for other, factory in ALL.items():
         registry = FACTORIES if other in FACTORIES else BACKBONES
         monkeypatch.setitem(
             registry, other, lambda f=factory, n=other, **kw: built.append(n) or f(**kw)
