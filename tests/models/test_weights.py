@@ -11,6 +11,7 @@ import torchvision
 from torch import nn
 
 from ddan_torchreid.models import ddan_mobilenetv2, load_imagenet_weights, weights
+from tests.models.released import stir
 
 FILE_NAME = "mobilenet_v2-b0353104.pth"
 NOT_ITS_HASH = "ignore:.*it is not torchvision's file:UserWarning"
@@ -21,13 +22,7 @@ def reference() -> nn.Module:
     """torchvision's network with random weights and statistics."""
     torch.manual_seed(0)
     network = torchvision.models.mobilenet_v2()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias)
-            nn.init.normal_(module.running_mean)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            module.num_batches_tracked.fill_(7)
+    stir(network)
     return network.eval()
 
 
