@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
@@ -32,16 +33,9 @@ INSTANCE_NORM_BLOCKS = 13  # features[1..13]; features[14..17] have batch norm o
 class InstanceNormInvertedResidual(InvertedResidual):
     """Inverted residual block with an instance norm after the residual addition (DualNorm)."""
 
-    def __init__(
-        self,
-        inp: int,
-        oup: int,
-        stride: int,
-        expand_ratio: int,
-        norm_layer: Callable[..., nn.Module] | None = None,
-    ) -> None:
-        super().__init__(inp, oup, stride, expand_ratio, norm_layer)
-        self.instance_norm = nn.InstanceNorm2d(oup, affine=True)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.instance_norm = nn.InstanceNorm2d(self.out_channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inp, h, w) -> (B, oup, h / stride, w / stride)."""
