@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from pathlib import Path
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
@@ -16,7 +14,7 @@ from .ddan_model import DDANModel
 
 URL = MobileNet_V2_Weights.IMAGENET1K_V1.url
 #: File names of torch hub end in the first digits of the file's SHA-256.
-SHA256_PREFIX = Path(urlparse(URL).path).stem.rpartition("-")[2]
+SHA256_PREFIX = Path(URL).stem.rpartition("-")[2]
 
 STEM_STATISTICS = frozenset(
     f"features.0.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
@@ -29,7 +27,7 @@ WITHOUT = (
 
 def cached_file() -> Path:
     """Path of torchvision's weights in the torch hub cache, whether the file exists or not."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(urlparse(URL).path)
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
 
 
 def _download(file: Path) -> None:
