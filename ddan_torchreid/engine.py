@@ -12,8 +12,7 @@ from .config.settings import DDANSettings
 from .data import labels
 from .method.batch_losses import BatchLosses
 from .method.objective import DDANObjective
-from .models.ddan_model import check_aligned
-from .models.neck import apply_neck
+from .models.ddan_model import apply_neck, check_aligned
 from .training.loop import EpochLoop
 from .training.optimizers import FollowingSchedule, optimizer_like
 from .training.step_runner import StepRunner

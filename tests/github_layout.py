@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torchreid
+import yaml
 
 from ddan_torchreid.config.keys import SCHEMA
+from ddan_torchreid.config.schema import get_default_config
 
 INIT = "from torchreid import data, optim, utils, engine, losses, models, metrics\n"
 
 DEFAULT_CONFIG = """
+from functools import reduce
+from operator import getitem
+
 from yacs.config import CfgNode
 
 DEFAULTS = {defaults!r}
@@ -30,13 +35,7 @@ def get_default_config():
 
 
 def arguments(cfg, taker):
-    values = {{}}
-    for argument, (section, *rest) in TAKERS[taker].items():
-        value = cfg[section]
-        for name in rest:
-            value = value[name]
-        values[argument] = value
-    return values
+    return {{argument: reduce(getitem, path, cfg) for argument, path in TAKERS[taker].items()}}
 
 
 def imagedata_kwargs(cfg):
@@ -156,17 +155,12 @@ def write_package(folder: Path) -> None:
 
 def write_scripts(folder: Path) -> Path:
     """Writes ``main.py`` and ``default_config.py`` into a folder; returns the former."""
-    defaults: dict[str, Any] = {}
+    defaults = yaml.safe_load(get_default_config().dump())
+    del defaults["ddan"]
     takers: dict[str, Any] = {}
     for key, option in SCHEMA.items():
-        if key.startswith("ddan."):
-            continue
-        *parents, leaf = key.split(".")
-        node = defaults
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = option.default
-        takers.setdefault(option.taker, {})[option.argument] = (*parents, leaf)
+        if not key.startswith("ddan."):
+            takers.setdefault(option.taker, {})[option.argument] = key.split(".")
     folder.mkdir(parents=True)
     text = DEFAULT_CONFIG.format(defaults=defaults, takers=takers)
     (folder / "default_config.py").write_text(text, encoding="utf-8")

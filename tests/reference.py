@@ -9,19 +9,13 @@ import math
 import numpy as np
 
 
-def softmax(values, temperature=1.0):
-    """Softmax of a list, shifted by its maximum so that nothing overflows."""
-    scaled = [float(v) / temperature for v in values]
-    shift = max(scaled)
-    exponentials = [math.exp(v - shift) for v in scaled]
-    return [e / math.fsum(exponentials) for e in exponentials]
-
-
 def log_softmax(values, temperature=1.0):
+    """Log-softmax of a list, shifted by its maximum so that nothing overflows."""
     scaled = [float(v) / temperature for v in values]
-    shift = max(scaled)
-    log_sum = shift + math.log(math.fsum(math.exp(v - shift) for v in scaled))
-    return [v - log_sum for v in scaled]
+    largest = max(scaled)
+    shifted = [v - largest for v in scaled]
+    log_sum = math.log(math.fsum(math.exp(v) for v in shifted))
+    return [v - log_sum for v in shifted]
 
 
 def cross_entropy(logits, labels, label_smoothing=0.0):
@@ -82,10 +76,9 @@ def similarity_enhancement(features, neighbours, temperature, reduction, valid, 
     """
 
     def probabilities(values):
-        p = softmax(values, temperature)
-        if log == "released":
-            return p, [math.log(v + 1e-8) for v in p]
-        return p, log_softmax(values, temperature)
+        log_p = log_softmax(values, temperature)
+        p = [math.exp(v) for v in log_p]
+        return p, [math.log(v + 1e-8) for v in p] if log == "released" else log_p
 
     total, pairs, per_image = 0.0, 0, 0.0
     for image, rows, flags in zip(features, neighbours, valid, strict=True):

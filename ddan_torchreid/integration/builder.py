@@ -22,7 +22,7 @@ from ..data.sharding import check_shares
 from ..engine import ImageDDANEngine
 from ..evaluation.ranking import ranking_with
 from ..evaluation.scores import check_memory
-from ..models.neck import apply_neck
+from ..models.ddan_model import apply_neck
 from ..models.shipped import weights_file
 from ..system.files import unshared
 from ..system.folder_lock import make_folder
@@ -182,12 +182,7 @@ def build_engine(
         return engine
     with options_named_as_keys():
         engine = ImageDDANEngine(
-            datamanager,
-            model,
-            optimizer,
-            scheduler,
-            config.use_gpu,
-            **arguments(config, "engine"),
+            datamanager, model, optimizer, scheduler, config.use_gpu, **arguments(config, "engine")
         )
     engine.configuration = config.dump()
     if path:
@@ -200,8 +195,7 @@ def _build_baseline(
 ) -> Any:
     kind, options = torchreid.engine.ImageSoftmaxEngine, {}
     if config.loss.name == "triplet":
-        kind = torchreid.engine.ImageTripletEngine
-        options = {key: config.loss.triplet[key] for key in ("margin", "weight_t", "weight_x")}
+        kind, options = torchreid.engine.ImageTripletEngine, config.loss.triplet
     engine = kind(
         datamanager,
         model,
@@ -221,19 +215,15 @@ def _check_layers(config: CfgNode, model: nn.Module) -> None:
 
     A wrong name would quietly train every layer at the rate of the base layers.
     """
-    layers = [name for name, _ in model.named_children()]
-    for key, used in (
-        ("new_layers", config.train.staged_lr),
-        ("open_layers", config.train.fixbase_epoch > 0),
-    ):
+    layers, frozen = dict(model.named_children()), config.train.fixbase_epoch > 0
+    for key, used in (("new_layers", config.train.staged_lr), ("open_layers", frozen)):
         for name in config.train[key] if used else []:
             if name not in layers:
                 raise ValueError(
                     f"train.{key}: {config.model.name} has no layer {name!r}; "
                     f"{nearest(name, layers)}"
                 )
-    opened = [getattr(model, name) for name in config.train.open_layers if name in layers]
-    if config.train.fixbase_epoch > 0 and not any(list(each.parameters()) for each in opened):
+    if frozen and not any(list(layers[name].parameters()) for name in config.train.open_layers):
         raise ValueError(
             f"train.open_layers={config.train.open_layers} leaves nothing to train for "
             f"train.fixbase_epoch={config.train.fixbase_epoch}; add 'classifier' there, or write "

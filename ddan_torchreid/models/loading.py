@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ..system.state_files import details, read
 from .backbones import BACKBONES, SPLITS
-from .ddan_model import DDANModel
+from .ddan_model import DDANModel, apply_neck
 from .mobilenetv2 import FACTORIES
-from .neck import apply_neck
 from .official import RELEASE_PARTS
 from .shipped import NAME, build_named, weights_file
 
@@ -54,7 +53,7 @@ def load_model(path: str | Path = NAME, device: torch.device | str = "cpu") -> D
                 raise ValueError(
                     f"{path} says that it is of {name}, whose tensors have other names or shapes"
                 )
-    model.load_state_dict(weights, strict=_has_classifier(weights))
+    model.load_state_dict(weights, strict="classifier.weight" in weights)
     model.weights_from = str(path)
     return model.to(device).eval()
 
@@ -77,10 +76,6 @@ def _model_weights(state: dict[str, Any], path: str | Path) -> dict[str, Tensor]
     return weights
 
 
-def _has_classifier(weights: dict[str, Tensor]) -> bool:
-    return "classifier.weight" in weights
-
-
 def _build(name: str, weights: dict[str, Tensor], path: str | Path) -> DDANModel:
     known = FACTORIES | BACKBONES
     factory = known.get(name) or partial(torchreid.models.build_model, name)
@@ -88,7 +83,7 @@ def _build(name: str, weights: dict[str, Tensor], path: str | Path) -> DDANModel
         model = build_named(
             name,
             factory,
-            num_classes=len(weights["classifier.weight"]) if _has_classifier(weights) else 1,
+            num_classes=len(weights["classifier.weight"]) if "classifier.weight" in weights else 1,
             loss="ddan",
             pretrained=False,
             use_gpu=False,
@@ -119,7 +114,6 @@ def _recognise(weights: dict[str, Tensor], path: str | Path) -> DDANModel:
 
 
 def _fits(model: DDANModel, weights: dict[str, Tensor]) -> bool:
-    own = model.state_dict()
-    if not _has_classifier(weights):
-        own = {key: value for key, value in own.items() if not key.startswith("classifier.")}
-    return own.keys() == weights.keys() and all(own[k].shape == weights[k].shape for k in own)
+    absent = () if "classifier.weight" in weights else ("classifier.",)
+    own = {k: each.shape for k, each in model.state_dict().items() if not k.startswith(absent)}
+    return own == {k: each.shape for k, each in weights.items()}

@@ -11,9 +11,9 @@ The network is torchvision's. Its state-dict keys keep torchvision's indices::
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
@@ -21,7 +21,7 @@ from torchvision.models.mobilenetv2 import InvertedResidual
 
 from .ddan_model import DDANModel
 from .layers import GlobalAveragePool, replace_relu6
-from .weights import check_width, load_imagenet_weights
+from .weights import WITHOUT, load_imagenet_weights
 
 NORMS = ("bn", "in_bn")
 WIDTHS = {"x0_35": 0.35, "x0_5": 0.5, "x0_75": 0.75, "x1_0": 1.0, "x1_4": 1.4}
@@ -33,16 +33,9 @@ INSTANCE_NORM_BLOCKS = 13  # features[1..13]; features[14..17] have batch norm o
 class InstanceNormInvertedResidual(InvertedResidual):
     """Inverted residual block with an instance norm after the residual addition (DualNorm)."""
 
-    def __init__(
-        self,
-        inp: int,
-        oup: int,
-        stride: int,
-        expand_ratio: int,
-        norm_layer: Callable[..., nn.Module] | None = None,
-    ) -> None:
-        super().__init__(inp, oup, stride, expand_ratio, norm_layer)
-        self.instance_norm = nn.InstanceNorm2d(oup, affine=True)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.instance_norm = nn.InstanceNorm2d(self.out_channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inp, h, w) -> (B, oup, h / stride, w / stride)."""
@@ -103,22 +96,18 @@ def ddan_mobilenetv2(
     """
     if norm not in NORMS:
         raise ValueError(f"norm is {norm!r}; write one of {', '.join(map(repr, NORMS))}")
-    if pretrained:
-        check_width(width_mult)
+    if pretrained and width_mult != 1.0:
+        raise ValueError(
+            f"ImageNet weights exist for width 1.0 only, not for {width_mult}; {WITHOUT}"
+        )
     features, feature_dim = _features(width_mult, norm)
     replace_relu6(features)
-    mapping = nn.Sequential(
-        OrderedDict(
-            [
-                (str(LAST_FEATURE), features[LAST_FEATURE]),
-                ("pool", GlobalAveragePool()),
-                ("flatten", nn.Flatten()),
-            ]
-        )
-    )
+    mapping = features[LAST_FEATURE:]
+    mapping.add_module("pool", GlobalAveragePool())
+    mapping.add_module("flatten", nn.Flatten())
     model = DDANModel(features[:LAST_FEATURE], mapping, feature_dim, num_classes, loss, dropout)
     if pretrained:
-        load_imagenet_weights(model, width_mult)
+        load_imagenet_weights(model)
     return model
 
 

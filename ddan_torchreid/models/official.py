@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,60 +61,23 @@ CENTRAL_DOMAIN = "cuhksysu"
 LABELS = "those of the authors' release"
 
 
-@dataclass(frozen=True)
-class ConversionSummary:
-    """What became of every tensor of the released file.
-
-    Attributes:
-        file: The file that was read.
-        written: The files that were written: model, discriminator, identity pool.
-        epoch: Epochs of training.
-        identities: N, the number of classifier rows and of identities in the pool.
-        converted: Number of tensors taken, by name of the converted file.
-        not_needed: Number of tensors left behind, by name pattern in the released file.
-        domains_known: Whether N is that of the release, so that the pool knows the domain of each
-            identity. Otherwise its file lacks ``identity_domains``.
-    """
-
-    file: Path
-    written: tuple[Path, ...]
-    epoch: int
-    identities: int
-    converted: dict[str, int]
-    not_needed: dict[str, int]
-    domains_known: bool
-
-    def __str__(self) -> str:
-        converted = ", ".join(f"{count} to {name}" for name, count in self.converted.items())
-        left = ", ".join(f"{count} {pattern}" for pattern, count in self.not_needed.items())
-        text = (
-            f"{self.file}: {sum(self.converted.values())} tensors converted ({converted}), "
-            f"{sum(self.not_needed.values())} not needed ({left}); epoch {self.epoch}, "
-            f"{self.identities} identities"
-        )
-        if not self.domains_known:
-            text += (
-                f"; not the {sum(RELEASED_IDENTITIES.values())} of the release, so the pool has no "
-                "identity_domains"
-            )
-        return text
-
-
-def convert_official(path: str | Path, out: str | Path) -> ConversionSummary:
+def convert_official(path: str | Path, out: str | Path) -> str:
     """Writes the authors' checkpoint as checkpoints of this package.
 
     Discriminator and ID pool are written to ``discriminator/<name>`` and ``identity_pool/<name>``
     beside the model's ``<name>``; where that lies in a folder ``model``, beside that folder, as in
     a training run. Every file loads with ``torch.load(weights_only=True)``, and the model's with
     torchreid's ``load_pretrained_weights`` and ``FeatureExtractor``. An identity of the pool counts
-    as seen where its released representation is not zero, and the next epoch mixes that in.
+    as seen where its released representation is not zero, and the next epoch mixes that in. The
+    file of a pool of another size than the release's lacks ``identity_domains``.
 
     Args:
         path: The released file, in either of PyTorch's formats, with or without ``module.``.
         out: Where the model's checkpoint goes.
 
     Returns:
-        The summary; printing it gives one line.
+        One line: how many tensors went where and how many were not needed, the epoch, and the
+        number of identities.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -141,27 +103,31 @@ def convert_official(path: str | Path, out: str | Path) -> ConversionSummary:
     representations = states["identity_pool"]["representations"]
     states["identity_pool"] = _pool_state(representations, domains_known)
 
+    contents: dict[str, dict[str, Any]] = {
+        file: {"state_dict": state, "epoch": epoch} for file, state in states.items()
+    }
+    details = {"model": MODEL_NAME, "identities": identities, "labels": LABELS}
+    if domains_known:
+        details |= {"sources": list(RELEASED_IDENTITIES), "central_domain": CENTRAL_DOMAIN}
+    contents["model"]["ddan"] = details
     folder = out.parent.parent if out.parent.name == "model" else out.parent
     files = {file: folder / file / out.name for file in states} | {"model": out}
     for file in ("identity_pool", "discriminator", "model"):  # where the model is, the others are
-        content: dict[str, Any] = {"state_dict": states[file], "epoch": epoch}
-        if file == "model":
-            content["ddan"] = {"model": MODEL_NAME, "identities": identities, "labels": LABELS}
-            if domains_known:
-                content["ddan"] |= {
-                    "sources": list(RELEASED_IDENTITIES),
-                    "central_domain": CENTRAL_DOMAIN,
-                }
-        write(content, files[file])
-    return ConversionSummary(
-        file=path,
-        written=tuple(files.values()),
-        epoch=epoch,
-        identities=identities,
-        converted=converted,
-        not_needed=dict(Counter(unused[name] for name in released if name in unused)),
-        domains_known=domains_known,
+        write(contents[file], files[file])
+
+    left = Counter(unused[name] for name in released if name in unused)
+    taken = ", ".join(f"{count} to {file}" for file, count in converted.items())
+    not_needed = ", ".join(f"{count} {pattern}" for pattern, count in left.items())
+    text = (
+        f"{path}: {sum(converted.values())} tensors converted ({taken}), "
+        f"{left.total()} not needed ({not_needed}); epoch {epoch}, {identities} identities"
     )
+    if not domains_known:
+        text += (
+            f"; not the {sum(RELEASED_IDENTITIES.values())} of the release, so the pool has no "
+            "identity_domains"
+        )
+    return text
 
 
 def _flatten(state: dict[str, Any], path: Path) -> tuple[dict[str, Tensor], int]:

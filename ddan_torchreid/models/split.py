@@ -25,13 +25,7 @@ class Split:
     that is None in the network (torchreid's ``fc`` where there is none) is skipped. In the paper
     the mapping network is the last convolution of MobileNetV2; take the last layer or block before
     the global pooling, the pooling itself, and what follows it up to the feature.
-
-    For torchreid's own MobileNetV2, whose last convolution is ``conv9``::
-
-        Split(
-            encoder=[f"conv{i}" for i in range(1, 9)],
-            mapping=["conv9", "global_avgpool", "flatten", "fc"],
-        )
+    :func:`split_backbone` has an example.
 
     Attributes:
         encoder: Children that lead from images to maps (B, C, h, w).
@@ -55,7 +49,8 @@ def split_backbone(
     image through the network in eval mode and changes nothing: neither random state, nor running
     statistics, nor the modules' modes.
 
-    The result is what :class:`DDANModel` begins with. A network of torchreid's and its split::
+    The result is what :class:`DDANModel` begins with. torchreid's own MobileNetV2, whose last
+    convolution is ``conv9``, and its split::
 
         from ddan_torchreid.models import DDANModel, Split, split_backbone
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
@@ -17,7 +14,7 @@ from .ddan_model import DDANModel
 
 URL = MobileNet_V2_Weights.IMAGENET1K_V1.url
 #: File names of torch hub end in the first digits of the file's SHA-256.
-SHA256_PREFIX = Path(urlparse(URL).path).stem.rpartition("-")[2]
+SHA256_PREFIX = Path(URL).stem.rpartition("-")[2]
 
 STEM_STATISTICS = frozenset(
     f"features.0.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
@@ -28,49 +25,9 @@ WITHOUT = (
 )
 
 
-@dataclass(frozen=True)
-class LoadSummary:
-    """What became of each tensor of the file and of the model's backbone.
-
-    Attributes:
-        file: The file that was read.
-        sha256: SHA-256 of the file, 64 hexadecimal digits.
-        loaded: Backbone tensors (names of the model) that were taken from the file.
-        not_needed: Tensors of the file (names of torchvision) without a counterpart in the model:
-            the 1000-way classifier and, for IN/BN, the statistics of the stem's batch norm.
-        added: Backbone tensors (names of the model) that the file cannot have: the instance norms
-            after the blocks, which keep their initial scale 1 and offset 0.
-    """
-
-    file: Path
-    sha256: str
-    loaded: tuple[str, ...]
-    not_needed: tuple[str, ...]
-    added: tuple[str, ...]
-
-    @property
-    def verified(self) -> bool:
-        """Whether the content is that of torchvision's file, by the hash in the file's name."""
-        return self.sha256.startswith(SHA256_PREFIX)
-
-    def __str__(self) -> str:
-        text = f"ImageNet weights: {len(self.loaded)} tensors loaded from {self.file}"
-        if self.added:
-            text += f"; {len(self.added)} of instance norms that the file does not have"
-        return f"{text}; {len(self.not_needed)} not needed: {', '.join(self.not_needed)}"
-
-
-def check_width(width_mult: float) -> None:
-    """Raises ValueError for a width without ImageNet weights, that is any but 1.0."""
-    if width_mult != 1.0:
-        raise ValueError(
-            f"ImageNet weights exist for width 1.0 only, not for {width_mult}; {WITHOUT}"
-        )
-
-
 def cached_file() -> Path:
     """Path of torchvision's weights in the torch hub cache, whether the file exists or not."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(urlparse(URL).path)
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(URL).name
 
 
 def _download(file: Path) -> None:
@@ -105,27 +62,23 @@ def _name_in_model(name: str) -> str:
     return f"mapping.{rest}" if rest.startswith("18.") else f"encoder.{rest}"
 
 
-def load_imagenet_weights(model: DDANModel, width_mult: float = 1.0) -> LoadSummary:
+def load_imagenet_weights(model: DDANModel) -> None:
     """Loads torchvision's MobileNetV2 (``IMAGENET1K_V1``) into encoder and mapping.
 
     A file in the torch hub cache is used as it is; otherwise it is downloaded there, and its hash
     checked. torchvision never checks the hash of a cached file; here one of another hash
-    gives a warning, for it may be another network under the same name.
+    gives a warning, for it may be another network under the same name. What became of each tensor
+    of the file is printed.
 
     Args:
-        model: A model of :func:`ddan_mobilenetv2`; ``neck`` and ``classifier`` are left alone.
-        width_mult: Width multiplier of ``model``.
-
-    Returns:
-        The summary, which is also printed.
+        model: A model of :func:`ddan_mobilenetv2` of width 1.0; ``neck`` and ``classifier`` are
+            left alone. The instance norms after the blocks keep their scale 1 and offset 0.
 
     Raises:
-        ValueError: ``width_mult`` is not 1.0.
         FileNotFoundError: The file is not cached and cannot be downloaded.
         RuntimeError: The file is unreadable, does not cover a backbone tensor of the model, or has
             a tensor that should have a counterpart and has none. The model is then unchanged.
     """
-    check_width(width_mult)
     file = cached_file()
     if not file.is_file():
         _download(file)
@@ -140,8 +93,8 @@ def load_imagenet_weights(model: DDANModel, width_mult: float = 1.0) -> LoadSumm
         for name, tensor in state.items()
         if (new := _name_in_model(name)) in own and own[new].shape == tensor.shape
     }
-    added = [name for name in own if ".instance_norm." in name]
-    missing = own.keys() - matched.keys() - set(added)
+    added = {name for name in own if ".instance_norm." in name}
+    missing = own.keys() - matched.keys() - added
     not_needed = [name for name in state if _name_in_model(name) not in matched]
     unknown = {n for n in not_needed if not n.startswith("classifier.")} - STEM_STATISTICS
     if missing or unknown:
@@ -152,18 +105,15 @@ def load_imagenet_weights(model: DDANModel, width_mult: float = 1.0) -> LoadSumm
         )
     model.load_state_dict(matched, strict=False)
     model.weights_from = "ImageNet"
-    summary = LoadSummary(
-        file=file,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-        loaded=tuple(matched),
-        not_needed=tuple(not_needed),
-        added=tuple(added),
-    )
-    if not summary.verified:
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    if not sha256.startswith(SHA256_PREFIX):
         warnings.warn(
-            f"{file} has SHA-256 {summary.sha256[:8]}..., not {SHA256_PREFIX}...: it is not "
+            f"{file} has SHA-256 {sha256[:8]}..., not {SHA256_PREFIX}...: it is not "
             "torchvision's file of that name",
             stacklevel=2,
         )
-    print(summary)
-    return summary
+    of_norms = f"; {len(added)} of instance norms that the file does not have" if added else ""
+    print(
+        f"ImageNet weights: {len(matched)} tensors loaded from {file}{of_norms}; "
+        f"{len(not_needed)} not needed: {', '.join(not_needed)}"
+    )

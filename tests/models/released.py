@@ -1,4 +1,4 @@
-"""The authors' release, made anew."""
+"""The authors' release, made anew, and other networks that are not as they were built."""
 
 import torch
 import torchvision
@@ -6,6 +6,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 N = 7
+
+
+def stir(network: nn.Module) -> None:
+    """Running statistics and affine parameters that are not those of a new network."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.InstanceNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+            nn.init.normal_(module.bias, std=0.2)
+            if module.running_mean is not None:
+                nn.init.normal_(module.running_mean, std=0.2)
+                nn.init.uniform_(module.running_var, 0.8, 1.5)
+                module.num_batches_tracked.fill_(190_000)
 
 
 class Release:
@@ -23,15 +35,8 @@ class Release:
         )
         self.em = torch.randn(N, 1280)
         self.em[2] = 0  # an identity that was never seen
-        modules = [*self.encoder.modules(), *self.transfer.modules(), self.bn, self.cam_bn]
-        for module in modules:
-            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, std=0.5)
-                nn.init.normal_(module.running_mean, std=0.5)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-                module.num_batches_tracked.fill_(190_000)
         for module in (self.encoder, self.transfer, self.bn, self.cam_bn):
+            stir(module)
             module.eval()
 
     @torch.no_grad()

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torchreid
 import torchvision
 from torch import nn
 
@@ -83,24 +82,7 @@ def test_instance_norm_follows_the_residual_addition():
     torch.testing.assert_close(block(x), (total - mean) / (variance + 1e-5).sqrt())
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_staged_learning_rates_cover_every_parameter_once(norm):
-    model = small(norm)
-    optimizer = torchreid.optim.build_optimizer(
-        model, "sgd", lr=0.1, staged_lr=True, new_layers=["neck", "classifier"], base_lr_mult=0.1
-    )
-    base, new = optimizer.param_groups
-    ids = [id(p) for group in (base, new) for p in group["params"]]
-    assert len(ids) == len(set(ids))
-    assert set(ids) == {id(p) for p in model.parameters()}
-    assert len(new["params"]) == 4
-    assert base["lr"] == pytest.approx(0.01)
-    assert new["lr"] == pytest.approx(0.1)
-
-
 def test_dropout_is_set_and_bad_arguments_are_refused():
     assert ddan_mobilenetv2(2, pretrained=False, width_mult=0.35, dropout=0.1).dropout.p == 0.1
     with pytest.raises(ValueError, match="'bn', 'in_bn'"):
         ddan_mobilenetv2(2, pretrained=False, norm="ibn")
-    with pytest.raises(ValueError, match="'softmax', 'triplet', 'ddan'"):
-        FACTORIES["ddan_mobilenetv2_x0_35"](num_classes=2, loss="arcface", pretrained=False)

@@ -12,7 +12,7 @@ from ddan_torchreid.cli import main
 from ddan_torchreid.inference.export import export
 from ddan_torchreid.inference.trained_model import load_trained_model
 from ddan_torchreid.integration import builder
-from ddan_torchreid.models.neck import apply_neck
+from ddan_torchreid.models.ddan_model import apply_neck
 from ddan_torchreid.system import state_files
 from ddan_torchreid.training import checkpoint, resuming
 from tests.engines import trained
@@ -74,37 +74,38 @@ def test_models_that_do_not_fit_the_option_are_refused():
         apply_neck("none", nn.Linear(2, 2))
 
 
-def test_bnneck_trains_neither_shift_nor_bias(run):
-    options = ("ddan.neck", "bnneck", "ddan.weight_similarity", "0.0")
+@pytest.mark.parametrize(
+    ("options", "untrained"),
+    [
+        (ROW_1, set()),
+        (("ddan.neck", "none"), set()),
+        (("ddan.neck", "bnneck"), {"neck.bias", "classifier.bias"}),
+    ],
+    ids=["L_IDE", "DDAN", "BNNeck"],
+)
+def test_a_run_that_was_stopped_goes_on_bit_by_bit(run, options, untrained):
     whole = run("whole", *options)
-    model = whole.bare_model
-    assert not model.neck.bias.any()
-    assert not model.classifier.bias.any()
-    assert model.neck.weight.ne(1).any()
-    trained = {id(each) for group in whole.optimizer.param_groups for each in group["params"]}
-    left_out = {name for name, each in model.named_parameters() if id(each) not in trained}
-    assert left_out == {"neck.bias", "classifier.bias"}
-    learnt = copy.deepcopy(model.state_dict())
-    apply_neck("bnneck", model)
-    assert not differences(model.state_dict(), learnt)
-    new = new_model()
-    apply_neck("bnneck", new)
-    assert 0.0005 < new.classifier.weight.std() < 0.0015
-    with pytest.raises(SystemExit):
-        run("stopped", *options, after=2, action=send(15))
-    resumed = run("stopped", *options, "model.resume", "auto")
-    assert not differences(state_of(resumed), state_of(whole))
-
-
-@pytest.mark.parametrize("options", [ROW_1, ("ddan.neck", "none")], ids=["L_IDE", "DDAN"])
-def test_a_run_that_was_stopped_goes_on_bit_by_bit(run, tmp_path, options):
-    whole = run("whole", *options)
-    assert not NECK & {name for name, _ in whole.bare_model.named_parameters()}
+    parameters = dict(whole.bare_model.named_parameters())
+    assert NECK & parameters.keys() == (NECK if untrained else set())
+    optimised = {id(each) for group in whole.optimizer.param_groups for each in group["params"]}
+    assert {name for name, each in parameters.items() if id(each) not in optimised} == untrained
     with pytest.raises(SystemExit):
         run("stopped", *options, after=2, action=send(15))
     resumed = run("stopped", *options, "model.resume", "auto")
     assert resumed.epoch == EPOCHS - 1
     assert not differences(state_of(resumed), state_of(whole))
+    if untrained:
+        assert not any(parameters[name].any() for name in untrained)
+        assert parameters["neck.weight"].ne(1).any()
+        learnt = copy.deepcopy(whole.bare_model.state_dict())
+        apply_neck("bnneck", whole.bare_model)
+        assert not differences(whole.bare_model.state_dict(), learnt)
+
+
+def test_bnneck_begins_near_zero():
+    model = new_model()
+    apply_neck("bnneck", model)
+    assert 0.0005 < model.classifier.weight.std() < 0.0015
 
 
 def test_the_engine_takes_it_as_a_keyword(small_config, small_engine):

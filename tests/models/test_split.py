@@ -113,32 +113,15 @@ def test_mapping_that_begins_in_place_is_refused():
     assert split_backbone(Chain(relu_first=True), moved)[2] == 6
 
 
-SHUFFLENET = Split(
-    encoder=["conv1", "maxpool", "stage2", "stage3", "stage4"],
-    mapping=["conv5", "global_avgpool", "flatten"],
-)
-MOBILENET = Split(
-    encoder=[f"conv{i}" for i in range(1, 9)], mapping=["conv9", "global_avgpool", "flatten", "fc"]
-)
-SQUEEZENET = Split(
-    encoder=[f"features.{i}" for i in range(12)],
-    mapping=["features.12", "global_avgpool", "flatten", "fc"],
-)
-
-
-@pytest.mark.parametrize(
-    ("name", "split", "feature_dim"),
-    [
-        ("shufflenet_v2_x0_5", SHUFFLENET, 1024),
-        ("mobilenetv2_x1_0", MOBILENET, 1280),
-        ("squeezenet1_0", SQUEEZENET, 512),
-    ],
-)
-def test_other_networks_of_torchreid_take_one_line(name, split, feature_dim):
+def test_the_split_of_the_docstring_is_right():
     torch.manual_seed(0)
-    network = torchreid.models.build_model(name, num_classes=N, pretrained=False)
-    encoder, mapping, found = split_backbone(network, split)
-    assert found == feature_dim
+    network = torchreid.models.build_model("mobilenetv2_x1_0", num_classes=N, pretrained=False)
+    split = Split(
+        encoder=[f"conv{i}" for i in range(1, 9)],
+        mapping=["conv9", "global_avgpool", "flatten", "fc"],
+    )
+    encoder, mapping, feature_dim = split_backbone(network, split)
+    assert feature_dim == 1280
     x = images(2, 3, 128, 64)
     network.eval()
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import hashlib
 import urllib.error
+import warnings
 from collections import OrderedDict
 
 import pytest
@@ -10,6 +11,7 @@ import torchvision
 from torch import nn
 
 from ddan_torchreid.models import ddan_mobilenetv2, load_imagenet_weights, weights
+from tests.models.released import stir
 
 FILE_NAME = "mobilenet_v2-b0353104.pth"
 NOT_ITS_HASH = "ignore:.*it is not torchvision's file:UserWarning"
@@ -20,13 +22,7 @@ def reference() -> nn.Module:
     """torchvision's network with random weights and statistics."""
     torch.manual_seed(0)
     network = torchvision.models.mobilenet_v2()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias)
-            nn.init.normal_(module.running_mean)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-            module.num_batches_tracked.fill_(7)
+    stir(network)
     return network.eval()
 
 
@@ -66,55 +62,44 @@ def test_batch_norm_features_are_those_of_torchvision(cached, reference):
         torch.testing.assert_close(model(images), expected, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.filterwarnings(NOT_ITS_HASH)
-def test_summary_accounts_for_every_tensor_of_batch_norm(cached, reference, capsys):
-    model = ddan_mobilenetv2(5, pretrained=False)
-    summary = load_imagenet_weights(model)
-    state = reference.state_dict()
-    assert len(summary.loaded) + len(summary.not_needed) == len(state) == 314
-    assert summary.not_needed == ("classifier.1.weight", "classifier.1.bias")
-    assert summary.added == ()
-    backbone = {n for n in model.state_dict() if n.startswith(("encoder.", "mapping."))}
-    assert set(summary.loaded) == backbone
-    for name in summary.loaded:
-        original = "features." + name.split(".", 1)[1]
-        assert torch.equal(model.state_dict()[name], state[original]), name
-    printed = capsys.readouterr().out
-    assert printed == f"{summary}\n"
-    assert "312 tensors loaded" in printed
-    assert "2 not needed: classifier.1.weight, classifier.1.bias" in printed
+STATISTICS = [
+    f"features.0.1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")
+]
 
 
 @pytest.mark.filterwarnings(NOT_ITS_HASH)
-def test_summary_accounts_for_every_tensor_of_instance_norm(cached, reference):
-    model = ddan_mobilenetv2(5, norm="in_bn", pretrained=False)
-    summary = load_imagenet_weights(model)
-    assert summary.not_needed == (
-        "features.0.1.running_mean",
-        "features.0.1.running_var",
-        "features.0.1.num_batches_tracked",
-        "classifier.1.weight",
-        "classifier.1.bias",
+@pytest.mark.parametrize(("norm", "of_stem"), [("bn", []), ("in_bn", STATISTICS)])
+def test_every_tensor_is_accounted_for(norm, of_stem, cached, reference, capsys):
+    model = ddan_mobilenetv2(5, norm=norm, pretrained=False)
+    load_imagenet_weights(model)
+    added = 0
+    wanted = reference.state_dict()
+    for name, tensor in model.state_dict().items():
+        part, _, rest = name.partition(".")
+        if ".instance_norm." in name:
+            assert (tensor == name.endswith("weight")).all()
+            added += 1
+        elif part in ("encoder", "mapping"):
+            assert torch.equal(tensor, wanted.pop(f"features.{rest}")), name
+    not_needed = [*of_stem, "classifier.1.weight", "classifier.1.bias"]
+    assert list(wanted) == not_needed
+    of_norms = "; 26 of instance norms that the file does not have" if of_stem else ""
+    assert added == (2 * 13 if of_stem else 0)
+    assert capsys.readouterr().out == (
+        f"ImageNet weights: {314 - len(not_needed)} tensors loaded from {cached}{of_norms}; "
+        f"{len(not_needed)} not needed: {', '.join(not_needed)}\n"
     )
-    assert len(summary.loaded) == 314 - 5
-    assert len(summary.added) == 2 * 13
-    backbone = {n for n in model.state_dict() if n.startswith(("encoder.", "mapping."))}
-    assert set(summary.loaded) | set(summary.added) == backbone
-    assert torch.equal(model.encoder[0][1].weight, reference.features[0][1].weight)
-    assert torch.equal(model.encoder[0][1].bias, reference.features[0][1].bias)
-    assert torch.equal(model.mapping[0][0].weight, reference.features[18][0].weight)
-    assert (model.encoder[13].instance_norm.weight == 1).all()
 
 
 def test_hash_of_a_cached_file_is_checked(cached, monkeypatch):
     model = ddan_mobilenetv2(5, pretrained=False)
-    with pytest.warns(UserWarning, match=r"not b0353104\.\.\.: it is not torchvision's file"):
-        summary = load_imagenet_weights(model)
-    assert not summary.verified
     digest = hashlib.sha256(cached.read_bytes()).hexdigest()
-    assert summary.sha256 == digest
+    says = rf"has SHA-256 {digest[:8]}\.\.\., not b0353104\.\.\.: it is not torchvision's file"
+    with pytest.warns(UserWarning, match=says):
+        load_imagenet_weights(model)
     monkeypatch.setattr(weights, "SHA256_PREFIX", digest[:8])
-    assert load_imagenet_weights(model).verified
+    with warnings.catch_warnings(action="error"):
+        load_imagenet_weights(model)
 
 
 @pytest.mark.filterwarnings(NOT_ITS_HASH)
