@@ -26,7 +26,11 @@ def get_default_config() -> CfgNode:
     """Returns torchreid's default configuration with the ``ddan:`` node added."""
     config = CfgNode()
     for key, option in SCHEMA.items():
-        _put(config, key, copy.copy(option.default))
+        *parents, leaf = key.split(".")
+        node = config
+        for parent in parents:
+            node = node.setdefault(parent, CfgNode())
+        node[leaf] = copy.copy(option.default)
     return config
 
 
@@ -81,7 +85,7 @@ def forget_training(config: CfgNode) -> None:
     """
     for key in ONLY_TRAINING:
         if value_of(config, key) is not None:
-            _put(config, key, copy.copy(SCHEMA[key].default))
+            put(config, key, copy.copy(SCHEMA[key].default))
     for name in ("weight_triplet", "weight_adversarial", "weight_similarity"):
         config.ddan[name] = 0.0
 
@@ -151,6 +155,19 @@ def value_of(config: CfgNode, key: str) -> Any:
     return node
 
 
+def put(config: CfgNode, key: str, value: Any) -> None:
+    """Sets the value of a dotted key.
+
+    Raises:
+        KeyError: the configuration has no such key.
+    """
+    section, _, leaf = key.rpartition(".")
+    node = value_of(config, section) if section else config
+    if leaf not in node:
+        raise KeyError(key)
+    node[leaf] = value
+
+
 def known_keys(config: CfgNode) -> list[str]:
     """All keys of a configuration, with dots."""
     return [key for key, _ in _flatten(config, config)]
@@ -167,13 +184,6 @@ def changes(config: CfgNode) -> str:
         if value_of(config, key) != option.default
     ]
     return "\n".join(lines)
-
-
-def _put(config: CfgNode, key: str, value: Any) -> None:
-    *sections, leaf = key.split(".")
-    for section in sections:
-        config = config.setdefault(section, CfgNode())
-    config[leaf] = value
 
 
 def _flatten(config: CfgNode, content: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -201,4 +211,4 @@ def _set(config: CfgNode, key: str, value: Any, where: str) -> None:
         value = convert(default, value)
     except ValueError as error:
         raise ValueError(f"{key} in {where} {error}; for example {key}: {default!r}") from None
-    _put(config, key, expanded(value) if key in PATHS else value)
+    put(config, key, expanded(value) if key in PATHS else value)
