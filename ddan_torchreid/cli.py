@@ -47,6 +47,13 @@ GPU_IS_FULL = (
     "smaller test.batch_size"
 )
 
+# torch says "Expected more than 1 spatial element when training", also where nothing is trained.
+SPATIAL = "Expected more than 1 spatial element"
+TOO_SMALL = (
+    "the images are too small: instance norm is left with a single pixel of them; write a larger "
+    "height and width"
+)
+
 FEWER_WORKERS = {
     "train": "write a smaller data.workers; --resume goes on from the last checkpoint",
     "run": "write a smaller data.workers; model.resume auto goes on from the last checkpoint",
@@ -99,6 +106,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--traceback" in words:
             raise
         reason = GPU_IS_FULL if isinstance(error, torch.OutOfMemoryError) else str(error)
+        if SPATIAL in reason:
+            reason = TOO_SMALL
         if lost:
             reason = f"{lost}; {FEWER_WORKERS.get(words[0], 'write a smaller data.workers')}"
         status = 2 if not lost and _is_rejection(error) else 1

@@ -81,6 +81,10 @@ def main(words: list[str] | None = None) -> int:
         "--onnx", action="append", default=[], metavar="NAME=FILE", help="another; may be repeated"
     )
     arguments = parser.parse_args(words)
+    exported = {
+        name: Exported(Path(path))
+        for name, _, path in (named.partition("=") for named in arguments.onnx)
+    }
     shipped = load_trained_model()
     untrained = torchreid.models.build_model("ddan_mobilenetv2_x1_0", 1, loss="ddan")
     results = {
@@ -89,9 +93,7 @@ def main(words: list[str] | None = None) -> int:
         ),
         "ImageNet": score(untrained, arguments.root, (256, 128), "ddan"),
     }
-    for named in arguments.onnx:
-        name, _, path = named.partition("=")
-        network = Exported(Path(path))
+    for name, network in exported.items():
         results[name] = score(network, arguments.root, network.size, "random_flip")
     print(table(results))
     return 0

@@ -3,8 +3,9 @@
     python tools/release_weights.py log/ddan_strong/model/model.pth.tar-100
 
 The file has encoder, mapping and neck, and what an image must look like. Names of identities, the
-classifier and the state of the training stay out. Prints its SHA-256, which the model card has, and
-how far its features of synthetic pedestrians are from those of the checkpoint.
+classifier and the state of the training stay out. Prints its SHA-256, which the model card and
+``models/shipped.py`` have, and how far its features of synthetic pedestrians are from those of the
+checkpoint.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import argparse
 
 from ..evaluation import central_domain_choice
 from ..integration import builder, checks, flags, registry
+from ..models import shipped
 
 TAKES_OPTIONS = True
 
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.samples < 2:
         raise ValueError(f"--samples {arguments.samples} is too few; give 2 or more")
     if arguments.weights:
+        shipped.announce(arguments.weights)
         config.model.load_weights = arguments.weights
         config.model.pretrained = False
     config.loss.name = "ddan"

@@ -8,12 +8,13 @@ from pathlib import Path
 from yacs.config import CfgNode
 
 from ..config.schema import arguments as arguments_of
-from ..config.schema import forget_training, settings_of
+from ..config.schema import forget_training, settings_of, shipped_file
 from ..config.settings import DDANSettings
 from ..evaluation import evaluate_configured
 from ..integration import builder, checks, flags, registry
 from ..models import shipped
 from ..system import state_files
+from ..system.folder_lock import make_folder
 
 TAKES_OPTIONS = True
 IN_SEVERAL_PROCESSES = True
@@ -68,10 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ValueError: a target is unknown, or options do not fit each other.
     """
-    if not (arguments.config_file or arguments.weights or "model.load_weights" in arguments.rest):
-        arguments.config_file = "ddan_strong.yaml"  # that of the shipped weights
+    pairs = dict(zip(arguments.rest[::2], arguments.rest[1::2], strict=False))
+    named = arguments.weights or pairs.get("model.load_weights", shipped.NAME)
+    if not arguments.config_file and named == shipped.NAME:
+        arguments.config_file = str(shipped_file("ddan_strong.yaml"))  # of the shipped weights
     config = flags.load(arguments, only="targets")
     config.test.evaluate = True
+    if config.model.resume and not (arguments.weights or config.model.load_weights):
+        raise ValueError("model.resume is for training; write --weights FILE to score a checkpoint")
     config.model.load_weights = arguments.weights or config.model.load_weights or shipped.NAME
     shipped.announce(config.model.load_weights)
     forget_training(config)
@@ -111,6 +116,8 @@ def _settings(config: CfgNode, arguments: argparse.Namespace) -> DDANSettings:
             "--output is for the tables of several splits; add --splits 10, which scores targets "
             "without random splits once"
         )
+    if arguments.output:
+        make_folder(Path(arguments.output), "--output")  # not after minutes of work
     return settings
 
 

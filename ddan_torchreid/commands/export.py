@@ -16,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
     add_weights_arguments(parser, "weights", nargs="?")
     parser.add_argument("--format", choices=exporting.SUFFIXES, default="onnx")
-    parser.add_argument("-o", "--output", help="file to write; by default beside the checkpoint")
+    parser.add_argument(
+        "-o",
+        "--output",
+        help="file to write (default: beside the checkpoint, and of the package's weights, here)",
+    )
     parser.add_argument(
         "--dtype", choices=exporting.DTYPES, default="fp32", help="of the weights; bf16: torch only"
     )
@@ -27,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=float,
         default=exporting.TOLERANCE,
-        help="largest difference of a feature to PyTorch's that fp32 may have",
+        help="largest difference of a feature to PyTorch's that fp32 may have, as a part of the "
+        "largest feature of its image, or of 1",
     )
     parser.add_argument(
         "--images",

@@ -97,8 +97,15 @@ def find_file(name: str) -> Path:
         FileNotFoundError: neither exists; the message names the nearest shipped one.
     """
     name = expanded(name)
-    if Path(name).is_file():
-        return Path(name)
+    return Path(name) if Path(name).is_file() else shipped_file(name)
+
+
+def shipped_file(name: str) -> Path:
+    """The configuration file of the package that has this name.
+
+    Raises:
+        FileNotFoundError: there is none; the message names the nearest one.
+    """
     package = Path(__file__).parent.parent
     # Installed, the files lie in the package; in a checkout, beside it.
     folders = [package / "configs", package.parent / "configs"]

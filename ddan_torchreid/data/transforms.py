@@ -17,6 +17,8 @@ from .pixels import Pixels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+LARGEST = 4096
+"""Side of an image in pixels, beyond any use; a slip of the hand would take all memory."""
 
 MAX_DEGREES = 5.0
 BRIGHTNESS = SATURATION = (0.5, 2.0)
@@ -127,10 +129,12 @@ def ddan_transforms(
         training and test transform; the training one draws from torch's global generator.
 
     Raises:
-        ValueError: a size below 1 pixel.
+        ValueError: a size is no whole number of pixels from 1 to 4096.
     """
-    if height < 1 or width < 1:
-        raise ValueError(f"height={height}, width={width} is no image size: write 1 or more each")
+    if not all(isinstance(size, int) and 1 <= size <= LARGEST for size in (height, width)):
+        raise ValueError(
+            f"height={height!r}, width={width!r} is no image size: write 1 to {LARGEST} each"
+        )
     mean = IMAGENET_MEAN if norm_mean is None else norm_mean
     std = IMAGENET_STD if norm_std is None else norm_std
     resize = T.Resize((height, width), interpolation=T.InterpolationMode.BICUBIC)

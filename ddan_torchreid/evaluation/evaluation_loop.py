@@ -66,9 +66,10 @@ def evaluate_configured(
         watched=watched or functools.partial(_with_bar, settings),
         **{name: arguments[name] for name in _USED if name in arguments},
     )
+    print(f"\n{format_table(result)}\n")  # first, for the disk may be full
     if distributed.is_first():
         write_results(result, output)
-    print(f"\n{format_table(result)}\n\nTables and splits are in {output}")
+    print(f"Tables and splits are in {output}")
     return result
 
 

@@ -60,8 +60,8 @@ def holds(folder: str | Path) -> bool:
     return (os.getpid(), os.path.realpath(folder)) in _held
 
 
-def make_folder(folder: Path) -> None:
-    """Makes an output folder with all above it.
+def make_folder(folder: Path, named: str = "data.save_dir") -> None:
+    """Makes an output folder, which a key or flag has named, with all above it.
 
     Raises:
         ValueError: it cannot be made or written to.
@@ -72,10 +72,10 @@ def make_folder(folder: Path) -> None:
         if error.errno not in _UNUSABLE:
             raise
         raise ValueError(
-            f"data.save_dir {folder} cannot be made: {error.strerror}; write another one"
+            f"{named} {folder} cannot be made: {error.strerror}; write another one"
         ) from error
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"data.save_dir {folder} cannot be written to; write another one")
+        raise ValueError(f"{named} {folder} cannot be written to; write another one")
 
 
 @contextlib.contextmanager

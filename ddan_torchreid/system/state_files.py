@@ -86,6 +86,8 @@ def read(path: str | Path, mmap: bool = False) -> dict[str, Any]:
         ) from None
     if not isinstance(state, dict):
         raise ValueError(f"{path} holds no state dict but {type(state).__name__}")
+    if not isinstance(weights := state.get("state_dict", state), dict):
+        raise ValueError(f"the state_dict of {path} is no dict but {type(weights).__name__}")
     return state
 
 

@@ -1,5 +1,6 @@
 """``ddan-torchreid evaluate``: splits, files and what is refused."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from ddan_torchreid.cli import main
+from ddan_torchreid.evaluation import evaluation_loop
 from ddan_torchreid.system import memory
 from tests.commands.refused import refused
 from tests.other_run import OtherRun
@@ -39,6 +41,25 @@ def test_splits_are_scored_and_written(words, tmp_path, capsys):
     assert again["targets"]["ilids"]["sha256"] == content["targets"]["ilids"]["sha256"]
     assert again["mean"]["rank-1"] == content["mean"]["rank-1"]
     assert "legacy rank-1" not in again["mean"]
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(words, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.touch()
+    said = refused([*words, "--splits", "2", "--output", out], capsys)
+    assert said == f"--output {out} cannot be made: File exists; write another one"
+    assert not (tmp_path / "log").exists()
+
+
+def test_tables_are_printed_before_they_are_written(words, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(evaluation_loop, "write_results", full)
+    assert main([*words, "--splits", "2"]) == 1
+    printed = capsys.readouterr()
+    assert "| ilids" in printed.out
+    assert "No space left on device" in printed.err
 
 
 def test_a_configuration_asks_for_splits_of_torchreid_too(words, tmp_path):

@@ -144,6 +144,24 @@ def test_wrong_features_are_not_written(format, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == [out.name]
 
 
+@pytest.mark.parametrize("format", exporting.SUFFIXES)
+def test_a_difference_is_measured_by_the_largest_feature(format, tmp_path, monkeypatch):
+    if format == "onnx":
+        pytest.importorskip("onnx")
+    write = getattr(exporting, f"_write_{format}")
+
+    def write_another(network: ExportedNetwork, *rest):
+        network.network.neck.bias.data[3] += 3e-3
+        write(network, *rest)
+
+    monkeypatch.setattr(exporting, f"_write_{format}", write_another)
+    trained = tiny()
+    trained.model.neck.bias.data[0] = 100.0
+    found = export(trained, tmp_path / f"model{exporting.SUFFIXES[format]}", format)["noise"]
+    assert found.max_difference == pytest.approx(3e-3, rel=0.02)
+    assert found.max_part == pytest.approx(3e-5, rel=0.1)
+
+
 def test_features_beyond_fp16_are_not_written(tmp_path):
     pytest.importorskip("onnx")
     trained = tiny()

@@ -87,8 +87,14 @@ def test_commands_use_them_where_none_are_named(crops, tmp_path, monkeypatch, ca
     assert Path("ddan_strong.pt2").is_file()
 
 
-@pytest.mark.parametrize("words", [[], ["--config-file", "ddan_strong.yaml"]])
-def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "words", [[], ["--config-file", "ddan_strong.yaml"], ["model.load_weights", "ddan"]]
+)
+def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, monkeypatch, capsys):
+    # Somebody's own: only who names it means it.
+    monkeypatch.chdir(tmp_path)
+    if "--config-file" not in words:
+        Path("ddan_strong.yaml").write_text("data: {height: 64}")
     data = ("--root", str(real_root), "-t", "ilids", "data.workers", "0")
     assert main(["evaluate", *words, *data, "data.save_dir", str(tmp_path / "log")]) == 0
     printed = capsys.readouterr().out
@@ -97,6 +103,55 @@ def test_evaluate_uses_them_where_none_are_named(words, real_root, tmp_path, cap
     assert "Rank-1" in printed
     said = refused(["evaluate", "--config-file", "ddan.yaml", *data], capsys)
     assert f"write model.name {NAME}, which it is of" in said
+    said = refused(["evaluate", *data, "model.resume", "log"], capsys)
+    assert said == "model.resume is for training; write --weights FILE to score a checkpoint"
+
+
+def test_damaged_weights_are_refused_wherever_they_would_be_used(tmp_path, monkeypatch, capsys):
+    content = bytearray(shipped.FILE.read_bytes())
+    content[len(content) // 3] ^= 1
+    monkeypatch.setattr(shipped, "FILE", tmp_path / "there.pth")
+    Path(tmp_path, "crop.png").touch()
+    extract = ["extract", tmp_path, "-o", tmp_path / "f.npz"]
+    assert "there.pth cannot be read: No such file or directory; install" in refused(
+        extract, capsys
+    )
+    shipped.FILE.write_bytes(content)
+    says = "there.pth is damaged; install ddan_torchreid again, or name other weights"
+    assert refused(extract, capsys).endswith(says)
+    with pytest.raises(ValueError, match=says):
+        load_model()
+    with pytest.raises(ValueError, match=says):
+        torchreid.models.build_model(NAME, 5, loss="ddan", pretrained="ddan")
+
+
+def test_only_their_very_name_means_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_model(shipped.NAME).weights_from == str(shipped.FILE)
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint 'ddan'"):
+        load_model(Path("./ddan"))
+    for name in ("DDAN", "ddan_strong.pth", Path("ddan")):
+        with pytest.raises(ValueError, match=f"pretrained is '{name}'; write 'ddan' for the"):
+            torchreid.models.build_model(NAME, 5, loss="ddan", pretrained=name)
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        (
+            "16",
+            "the images are too small: instance norm is left with a single pixel of them; write",
+        ),
+        ("4097", "height=4097, width=4097 is no image size: write 1 to 4096 each"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused_in_a_line(size, says, crops, tmp_path, capsys):
+    sizes = ("--height", size, "--width", size)
+    commands = (["extract", crops, "--workers", "0", "-o", tmp_path / "f.npz"],
+                ["export", "--format", "torch", "-o", tmp_path / "f.pt2"])  # fmt: skip
+    for command in commands:
+        assert refused([*command, *sizes], capsys).startswith(says)
+    assert not [path for path in tmp_path.iterdir() if path.name != "drawn"]
 
 
 def test_a_training_starts_from_them(small_config, capsys):

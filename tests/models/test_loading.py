@@ -165,6 +165,7 @@ def test_files_of_something_else(tmp_path):
             "state_dict": weights,
             "ddan": {"model": "ddan_mobilenetv2_x0_5"},
         },
+        "the state_dict of .*file is no dict but list": {"state_dict": [1]},
         "is the authors' release; convert it": {key: {} for key in RELEASE_PARTS} | {"epoch": 1},
     }
     for message, content in cases.items():
