@@ -112,7 +112,7 @@ def _ranks(row: NDArray, matches: NDArray, left_out: NDArray) -> NDArray:
 
         def nearer(compare: np.ufunc, side: Literal["left", "right"]) -> NDArray:
             """How many wrong images are."""
-            counts = np.array([np.count_nonzero(compare(row, value)) for value in at])
+            counts = np.array([np.count_nonzero(line) for line in compare(row, at[:, None])])
             return counts - compare(row[left_out], at[:, None]).sum(1) - at.searchsorted(at, side)
 
         wrong = nearer(np.less, "left")
