@@ -192,7 +192,7 @@ def test_forked_workers_run_without_threads_of_opencv(tmp_path: Path) -> None:
     assert "RESULT 8 4" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("size", [(0, 128), (256, -1)])
+@pytest.mark.parametrize("size", [(0, 128), (256, -1), (4097, 64), ("x", 64)])
 def test_no_image_size(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="is no image size: write 1 or more"):
+    with pytest.raises(ValueError, match="is no image size: write 1 to 4096 each"):
         ddan_transforms(*size)
