@@ -9,7 +9,7 @@ from . import torchreid_import  # noqa: F401 before any other import of torchrei
 from .config.settings import DDANSettings
 from .data.sampler import MultiDomainIdentitySampler
 from .engine import ImageDDANEngine
-from .integration.registry import register
+from .integration.registration import register
 from .method import losses
 from .method.central_domain import central_domain, domain_distances
 from .method.discriminator import DomainDiscriminator
