@@ -15,6 +15,10 @@ from torch.multiprocessing import start_processes
 # After which a process that waits for another one fails.
 PATIENCE = timedelta(seconds=60)
 
+# A process whose autograd has started threads cannot be forked. The first backward pass decides on
+# that: on a CPU it starts none, unless torch.compile or torch.export have been used before it.
+torch.zeros(1, requires_grad=True).backward()
+
 
 def run(processes: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Returns what the function returned in each process.
