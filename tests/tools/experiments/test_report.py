@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import report
 from experiments import conditions
+from experiments.report import tables
 
 from tests.tools.experiments.sample import of_photographs, record, table5, write
 
@@ -68,6 +69,21 @@ def test_rows_with_other_targets_have_a_table_of_their_own(tmp_path):
     assert "| rank-1 | a | mean | seeds |" in text
     assert "| rank-1 | b | mean | seeds |" in text
     assert text.count("| b-ddan | 20.4 | 20.4 | 1 |") == 1
+
+
+def test_a_gain_is_the_mean_over_targets_with_an_interval_over_seeds():
+    # 1 and 3 points: half the interval is 12.7 standard errors of 1.
+    found = [
+        record(
+            seed=seed,
+            standardised={
+                name: {"nothing": {"rank-1": 0.2}, "camera": {"rank-1": 0.2 + more}}
+                for name, more in (("snow", 0.0), ("rain", 0.02 * seed))
+            },
+        )
+        for seed in (1, 3)
+    ]
+    assert tables.gained([*found, record(seed=2)], "camera") == "+2.0 (-10.7 to +14.7)"
 
 
 def test_the_same_records_make_the_same_files(tmp_path):

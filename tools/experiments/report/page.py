@@ -89,6 +89,10 @@ class Study:
         """See :func:`.tables.difference`."""
         return tables.difference(self.rows[a], self.rows[b], metric)
 
+    def gained(self, key: str, without: str) -> str:
+        """See :func:`.tables.gained`."""
+        return tables.gained(self.rows[key], without)
+
     @property
     def images(self) -> tuple[int, int]:
         """Identities and images that the first row was trained on."""

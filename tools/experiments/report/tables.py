@@ -129,6 +129,19 @@ def signed(value: float) -> str:
     return f"{value:+.{2 if abs(value) < 0.05 else 1}f}"
 
 
+def gained(records: Sequence[Record], without: str, metric: str = "rank-1") -> str:
+    """What scores gain when a shift is taken out of the targets' features, with its interval.
+
+    Args:
+        records: of one row; those with the entry ``standardised`` count.
+        without: ``target`` or ``camera``, whose mean and deviation are taken out.
+        metric: of the scores.
+    """
+    found = [each["standardised"].values() for each in records if "standardised" in each]
+    gains = [[100 * (t[without][metric] - t["nothing"][metric]) for t in each] for each in found]
+    return f"{signed(np.mean(gains))} ({ends(seed_interval(gains))})"
+
+
 def distances(records: Sequence[Record], moved: Sequence[Record] = ()) -> str:
     """Table 2, means over the seeds: distances between the sources, and of each to itself.
 
