@@ -22,9 +22,10 @@ class ImageDDANEngine(EpochLoop):
     """Trains an image re-id model with DDAN (Chen et al., AAAI 2021) on several source domains.
 
     The engine owns the domain discriminator (with an optimiser of the same kind and settings as
-    the model's, at the learning rate of its last parameter group) and the ID pool; both are
-    registered, so that torchreid saves them beside the model. With ``weight_adversarial`` and
-    ``weight_similarity`` 0 neither exists and the engine is the paper's baseline.
+    the model's, at ``discriminator_rate`` times the rate of its last parameter group) and the ID
+    pool; both are registered, so that torchreid saves them beside the model. With
+    ``weight_adversarial`` and ``weight_similarity`` 0 neither exists and the engine is the paper's
+    baseline.
 
     Args:
         datamanager: a ``torchreid.data.ImageDataManager`` with two sources or more. Identity
@@ -63,13 +64,14 @@ class ImageDDANEngine(EpochLoop):
         self.register_model("model", model, optimizer, scheduler)
         self.device = device = next(model.parameters()).device
         bare.align = settings.adversarial or settings.similarity
+        bare.reaches_encoder = settings.alignment_reaches == "encoder"
         train = self.train_loader.dataset.train
         domains = labels.identity_domains(train)
         self.objective = DDANObjective(settings, self.sources, domains, bare.feature_dim, device)
         self.discriminator, self.pool = self.objective.discriminator, self.objective.pool
         if self.discriminator is not None:
             self.optimizer_d = optimizer_like(optimizer, self.discriminator)
-            schedule = FollowingSchedule(self.optimizer_d, optimizer)
+            schedule = FollowingSchedule(self.optimizer_d, optimizer, settings.discriminator_rate)
             self.register_model("discriminator", self.discriminator, self.optimizer_d, schedule)
         if self.pool is not None:
             self.register_model("identity_pool", self.pool)
@@ -126,7 +128,7 @@ class ImageDDANEngine(EpochLoop):
         L_Triplet = objective.triplet(m, pids)
         l1 = w.identity * L_IDE + w.triplet * L_Triplet
 
-        # ---- L2 -> mapping network only: `aligned` is M(stop_gradient(E(x))) ---------------------
+        # ---- L2 -> mapping network: `aligned` is M(stop_gradient(E(x))), unless L2 reaches E -----
         L_DA_T = objective.confusion(aligned)
         L_SE = objective.similarity(aligned, pids, domains, self.epoch)
         l2 = w.adversarial * L_DA_T + w.similarity * L_SE

@@ -28,6 +28,30 @@ def test_each_loss_reaches_the_networks_of_eq_9(small_engine):
     assert reached(found.terms["loss_similarity"], engine) == {"mapping"}
 
 
+def test_alignment_reaches_the_encoder_where_it_is_to(small_engine):
+    engine = prepared(small_engine("ddan.alignment_reaches", "encoder"))
+    found = engine.losses(*engine.parse_data_for_train(first_batch(engine)))
+    for term in (found.l2, found.terms["loss_confusion"], found.terms["loss_similarity"]):
+        assert reached(term, engine) == {"encoder", "mapping"}
+    assert reached(found.l3, engine) == {"discriminator"}
+
+
+def test_the_weights_of_l2_rise_over_the_first_epochs(small_engine, tmp_path):
+    engine = small_engine("ddan.alignment_ramp", "2", "ddan.similarity_start_epoch", "0")
+    seen, forward_backward = {}, engine.forward_backward
+
+    def watched(data):
+        seen.setdefault(engine.epoch, engine.objective.named_weights())
+        return forward_backward(data)
+
+    engine.forward_backward = watched
+    engine.run(max_epoch=4, save_dir=str(tmp_path), print_freq=100)
+    for name, weight in (("loss_confusion", 0.18), ("loss_similarity", 0.05)):
+        found = [seen[epoch][name] for epoch in range(4)]
+        assert found == pytest.approx([weight / 3, weight * 2 / 3, weight, weight])
+    assert {seen[epoch]["loss_triplet"] for epoch in range(4)} == {1.0}
+
+
 def test_the_losses_are_the_weighted_sums_of_eq_9(small_engine):
     engine = prepared(small_engine("ddan.weight_identity", "0.5", "ddan.weight_triplet", "2.0"))
     found = engine.losses(*engine.parse_data_for_train(first_batch(engine)))

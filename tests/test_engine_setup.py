@@ -1,6 +1,7 @@
 """What the engine makes of its data, its options and its optimiser before it trains."""
 
 import pytest
+import torch
 import torchreid
 from torch import nn
 
@@ -93,8 +94,23 @@ def test_every_optimiser_of_torchreid_can_be_followed(kind):
     }
     assert {id(p) for p in own["params"]} == {id(p) for p in other.parameters()}
     group["lr"] = 0.5
-    FollowingSchedule(follower, optimizer).step()
-    assert own["lr"] == 0.5
+    schedule = FollowingSchedule(follower, optimizer, 3.0)
+    assert own["lr"] == 1.5
+    group["lr"] = 0.1
+    schedule.step()
+    assert own["lr"] == pytest.approx(0.3)
+
+
+def test_the_discriminator_and_its_rate_are_those_of_the_options(small_engine):
+    engine = small_engine("ddan.discriminator", "balanced", "ddan.discriminator_rate", "3.0")
+    assert isinstance(engine.discriminator.layers[1], nn.ReLU)
+    assert engine.optimizer_d.param_groups[0]["lr"] == pytest.approx(3 * engine.get_current_lr())
+    labels = torch.tensor([0, 0, 1])
+    logits = torch.tensor([[2.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    each = -logits.log_softmax(1)[range(3), labels]
+    domains = torch.where(labels == 1, engine.objective.central, engine.objective.central - 1)
+    found = engine.objective.discrimination(logits, domains)
+    assert float(found) == pytest.approx(float((each[:2].mean() + each[2]) / 2))
 
 
 def test_every_option_of_the_configuration_reaches_the_engine(small_config):

@@ -127,7 +127,8 @@ OF_DDAN = (
     *("alignment", "neck", "confusion", "similarity_reduction", "similarity_log", "top_k"),
     *("weight_identity", "weight_triplet", "weight_adversarial", "weight_similarity"),
     *("label_smoothing", "temperature", "update_rate", "exclude_own_identity", "dropout"),
-    *("hidden_dim", "warmup_steps", "accumulate_steps"),
+    *("hidden_dim", "warmup_steps", "accumulate_steps", "alignment_reaches", "alignment_ramp"),
+    *("discriminator", "discriminator_rate"),
 )
 OTHERS = (
     *("sampler.num_instances", "train.batch_size", "train.lr", "train.seed", "data.k_tfm"),

@@ -43,8 +43,16 @@ class DDANSettings:
             bias, and with a classifier that begins near zero (Luo et al., CVPRW 2019); or
             ``'none'``: both are of the features m themselves. In the paper the neck comes with
             L_Triplet (Sec. 4.5), so Table 5's first row has none.
+        alignment_reaches: L2 trains the ``'mapping'`` network (Eq. 9), or the ``'encoder'`` too.
+        alignment_ramp: number R of first epochs with less alignment: in epoch n, from 1, the
+            weights of L2 are n / (R + 1) of what they are set to.
         confusion: L_DA-T as cross-entropy to ``'uniform'`` (the release), negative ``'entropy'``
             (the paper's words) or cross-entropy to the ``'central'`` class.
+        discriminator: the ``'published'`` one, with batch norm between its layers (Sec. 4.1), or
+            ``'balanced'``, with a ReLU there and an L_DA-D in which each of its classes counts
+            alike, however many images of the batch are of it.
+        discriminator_rate: factor of the discriminator's learning rate, which is otherwise that of
+            the model's last parameter group.
         hidden_dim: width of the domain discriminator's hidden layer.
         top_k: k of Eq. 8, the number of similar identities an image is pulled to.
         temperature: tau of Eq. 8.
@@ -125,7 +133,11 @@ class DDANSettings:
     margin: float = _option(0.3, least=0)
     normalize_triplet: bool = _option(True)
     neck: str = _option("bn", words=("bn", "bnneck", "none"))
+    alignment_reaches: str = _option("mapping", words=("mapping", "encoder"))
+    alignment_ramp: int = _option(0, least=0)
     confusion: str = _option("uniform", words=("uniform", "entropy", "central"))
+    discriminator: str = _option("published", words=("published", "balanced"))
+    discriminator_rate: float = _option(1.0, least=0)
     hidden_dim: int = _option(128, least=1)
     top_k: int = _option(8, least=1)
     temperature: float = _option(2e-3)

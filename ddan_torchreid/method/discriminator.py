@@ -9,19 +9,23 @@ from torch import Tensor, nn
 class DomainDiscriminator(nn.Module):
     """D of Eqs. 4 and 5: linear, batch norm, linear (Sec. 4.1).
 
-    There is no non-linearity between the layers, neither in the paper nor in the authors' release.
+    Neither the paper nor the authors' release has a non-linearity between the layers.
 
     Args:
         feature_dim: length of a feature.
         hidden_dim: width of the hidden layer; 128 in the paper.
         num_domains: outputs: 2 for central (class 1) against peripheral (class 0), or the number of
             source domains for pairwise alignment.
+        norm: whether the middle one is the paper's batch norm, or a ReLU: batch norm takes the
+            mean out of the features of a batch, and so part of what tells domains apart.
 
     Raises:
         ValueError: fewer than two domains, or a dimension below one.
     """
 
-    def __init__(self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2) -> None:
+    def __init__(
+        self, feature_dim: int, hidden_dim: int = 128, num_domains: int = 2, norm: bool = True
+    ) -> None:
         super().__init__()
         if feature_dim < 1 or hidden_dim < 1 or num_domains < 2:
             raise ValueError(
@@ -30,7 +34,7 @@ class DomainDiscriminator(nn.Module):
             )
         self.layers = nn.Sequential(
             nn.Linear(feature_dim, hidden_dim),
-            nn.BatchNorm1d(hidden_dim),
+            nn.BatchNorm1d(hidden_dim) if norm else nn.ReLU(),
             nn.Linear(hidden_dim, num_domains),
         )
 

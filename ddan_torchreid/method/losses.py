@@ -81,18 +81,25 @@ def batch_hard_triplet_loss(
     return F.relu(positive - negative + margin).mean()
 
 
-def domain_discrimination_loss(logits: Tensor, domain_labels: Tensor) -> Tensor:
+def domain_discrimination_loss(
+    logits: Tensor, domain_labels: Tensor, balanced: bool = False
+) -> Tensor:
     """L_DA-D (Eq. 4): cross-entropy of the domain discriminator, mean over the batch.
 
     Args:
         logits: (B, S) of the discriminator.
         domain_labels: (B,) labels 0..S-1: central 1 and peripheral 0 (S = 2), or the index of the
             domain in pairwise alignment.
+        balanced: the mean over the labels that occur of the mean over the images of each.
 
     Returns:
         () in nats.
     """
-    return F.cross_entropy(_full_precision(logits), domain_labels)
+    logits = _full_precision(logits)
+    if not balanced:
+        return F.cross_entropy(logits, domain_labels)
+    members = domain_labels[:, None] == torch.arange(logits.shape[1], device=logits.device)
+    return F.cross_entropy(logits, domain_labels, 1 / members.sum(0).clamp(min=1).to(logits))
 
 
 def domain_confusion_loss(logits: Tensor, mode: str = "uniform") -> Tensor:

@@ -73,7 +73,10 @@ class DDANObjective:
         if settings.adversarial:
             num_domains = len(sources) if settings.alignment == "pairwise" else 2
             self.discriminator = DomainDiscriminator(
-                feature_dim, settings.hidden_dim, num_domains
+                feature_dim,
+                settings.hidden_dim,
+                num_domains,
+                norm=settings.discriminator == "published",
             ).to(device)
         self.pool: IdentityPool | None = None
         if settings.similarity:
@@ -108,6 +111,14 @@ class DDANObjective:
                 f"write top_k {fewest} or less"
             )
 
+    def start_epoch(self, epoch: int) -> None:
+        """Sets the weights of L2 for an epoch (0-based) where ``alignment_ramp`` changes them."""
+        settings = self.settings
+        if settings.alignment_ramp:
+            share = min(1.0, (epoch + 1) / (settings.alignment_ramp + 1))
+            self.weights.adversarial = share * settings.weight_adversarial
+            self.weights.similarity = share * settings.weight_similarity
+
     def identity(self, logits: Tensor, pids: Tensor) -> Term:
         """L_IDE (Eq. 1) of logits (b, N): the mean over this process's part of the batch.
 
@@ -132,7 +143,8 @@ class DDANObjective:
         """L_DA-T (Eq. 5), which leaves the discriminator without a gradient.
 
         Args:
-            aligned: (B, D) of the mapping network behind an encoder that passes no gradient.
+            aligned: (B, D) of the mapping network, behind an encoder that passes no gradient unless
+                ``alignment_reaches`` it.
         """
         if self.discriminator is None:
             return OFF
@@ -172,7 +184,8 @@ class DDANObjective:
         if domain_logits is None:
             return OFF
         labels = self.domain_labels(domains)
-        return losses.domain_discrimination_loss(domain_logits, labels).double()
+        balanced = self.settings.discriminator == "balanced"
+        return losses.domain_discrimination_loss(domain_logits, labels, balanced).double()
 
     def named(self, *terms: Term) -> dict[str, Tensor]:
         """Those of L_IDE, L_Triplet, L_DA-T, L_SE and L_DA-D that are switched on, by name."""

@@ -74,6 +74,7 @@ class DDANModel(nn.Module):
     Attributes:
         align: Set it to False when no loss reads the aligned features (``weight_adversarial`` and
             ``weight_similarity`` both zero). The third output is then ``features.detach()``.
+        reaches_encoder: Set it to True for aligned features whose gradient goes on to the encoder.
         name: Name under which torchreid builds the model; None for one that has none.
         autocast_dtype: Half-precision type of encoder and classifier in a training forward; the
             mapping and all outputs are float32 all the same. None leaves the precision to the
@@ -110,6 +111,7 @@ class DDANModel(nn.Module):
         self.num_classes = num_classes
         self.loss = loss
         self.align = True
+        self.reaches_encoder = False
         self.name: str | None = None
         self.autocast_dtype: torch.dtype | None = None
         self.weights_from = ""
@@ -147,14 +149,15 @@ class DDANModel(nn.Module):
             * 'softmax': logits
             * 'triplet': (logits, m)
             * 'ddan': (logits, m, aligned), where aligned (B, D) equals ``m`` and carries gradients
-              to the mapping network only (L2 of Eq. 9).
+              to the mapping network only (L2 of Eq. 9), or with ``reaches_encoder`` is ``m``.
         """
         z = self._in_half_precision(self.encoder, images)
-        if self.training and self.loss == "ddan" and self.align:
+        align = self.training and self.loss == "ddan" and self.align
+        if align and not self.reaches_encoder:
             m, aligned = map_and_align(self.mapping, z)
         else:
             m = self.mapping(z)
-            aligned = m.detach()
+            aligned = m if align else m.detach()
         neck = self.neck(m)
         if not self.training:
             return neck

@@ -162,6 +162,7 @@ class EpochLoop(TestingEngine):
         if self.pool is not None and position.batch == 0:
             self.pool.start_epoch()
 
+        self.objective.start_epoch(self.epoch)
         if self._bar is not None:
             self._bar.begin_epoch(self.epoch)
         self.set_model_mode("train")

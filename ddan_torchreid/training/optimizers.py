@@ -24,19 +24,27 @@ def optimizer_like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch
 
 
 class FollowingSchedule:
-    """Gives an optimiser the rate of its leader's last parameter group, whatever drives that.
+    """Gives an optimiser ``factor`` times its leader's rate, whatever drives that, at once.
 
-    Has the part of a scheduler's interface that torchreid's engine uses.
+    The leader's rate is that of its last parameter group. Has the part of a scheduler's interface
+    that torchreid's engine uses.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, leader: torch.optim.Optimizer) -> None:
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        leader: torch.optim.Optimizer,
+        factor: float = 1.0,
+    ) -> None:
         self.optimizer = optimizer
         self.leader = leader
+        self.factor = factor
+        self.step()
 
     def step(self) -> None:
         """Copies the leader's rate; torchreid steps the model's scheduler before this one."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.leader.param_groups[-1]["lr"]
+            group["lr"] = self.factor * self.leader.param_groups[-1]["lr"]
 
     def state_dict(self) -> dict[str, Any]:
         """Empty: the leader's own scheduler holds the state."""

@@ -196,5 +196,5 @@ class StepRunner:
             return None
         objective, model = engine.objective, engine.bare_model
         terms = (engine.losses, *objective.named_weights().items(), objective.central)
-        network = (model.align, model.autocast_dtype, model.dropout.p)
+        network = (model.align, model.reaches_encoder, model.autocast_dtype, model.dropout.p)
         return (*terms, objective.seeks(engine.epoch), *network)

@@ -20,6 +20,14 @@ def test_linear_batch_norm_linear(num_domains):
     torch.testing.assert_close(model(features), expected)
 
 
+def test_a_relu_in_place_of_batch_norm():
+    torch.manual_seed(0)
+    model = DomainDiscriminator(6, 4, 3, norm=False)
+    features = torch.randn(1, 6)
+    w1, b1, w2, b2 = model.parameters()
+    torch.testing.assert_close(model(features), (features @ w1.T + b1).clamp(0) @ w2.T + b2)
+
+
 def test_defaults_are_those_of_the_paper():
     shapes = [tuple(p.shape) for p in DomainDiscriminator(1280).parameters()]
     assert shapes == [(128, 1280), (128,), (128,), (128,), (2, 128), (2,)]

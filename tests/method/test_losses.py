@@ -30,6 +30,11 @@ def test_cross_entropies_are_their_reference(dtype, size, classes, smoothing, se
     assert_scalar(identity_loss(logits, y, smoothing), expected, dtype)
     expected = reference.cross_entropy(logits.tolist(), y.tolist())
     assert_scalar(domain_discrimination_loss(logits, y), expected, dtype)
+    rows = [
+        [x for x, of in zip(logits.tolist(), y, strict=True) if of == c] for c in range(classes)
+    ]
+    means = [reference.cross_entropy(x, [c] * len(x)) for c, x in enumerate(rows) if x]
+    assert_scalar(domain_discrimination_loss(logits, y, True), sum(means) / len(means), dtype)
 
 
 class TestTriplet:
