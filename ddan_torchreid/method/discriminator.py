@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+
+from .losses import members_of_classes
 
 
 class DomainDiscriminator(nn.Module):
@@ -56,7 +57,7 @@ def balanced_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         () in percent, on the device of the logits, without waiting for it.
     """
-    members = labels[:, None] == torch.arange(logits.shape[1], device=logits.device)  # (B, C)
+    members = members_of_classes(labels, logits.shape[1])
     right = members & (logits.argmax(1) == labels)[:, None]
     sizes = members.sum(0)
     return 100 * (right.sum(0) / sizes.clamp(min=1)).sum() / (sizes > 0).sum()

@@ -98,8 +98,13 @@ def domain_discrimination_loss(
     logits = _full_precision(logits)
     if not balanced:
         return F.cross_entropy(logits, domain_labels)
-    members = domain_labels[:, None] == torch.arange(logits.shape[1], device=logits.device)
-    return F.cross_entropy(logits, domain_labels, 1 / members.sum(0).clamp(min=1).to(logits))
+    sizes = members_of_classes(domain_labels, logits.shape[1]).sum(0)
+    return F.cross_entropy(logits, domain_labels, 1 / sizes.clamp(min=1).to(logits))
+
+
+def members_of_classes(labels: Tensor, num_classes: int) -> Tensor:
+    """(B, C) which of the labels (B,), 0..C-1, are of which class; a GPU is not waited for."""
+    return labels[:, None] == torch.arange(num_classes, device=labels.device)
 
 
 def domain_confusion_loss(logits: Tensor, mode: str = "uniform") -> Tensor:

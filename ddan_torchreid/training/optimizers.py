@@ -42,7 +42,7 @@ class FollowingSchedule:
         self.step()
 
     def step(self) -> None:
-        """Copies the leader's rate; torchreid steps the model's scheduler before this one."""
+        """Takes the leader's rate; torchreid steps the model's scheduler before this one."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.factor * self.leader.param_groups[-1]["lr"]
 

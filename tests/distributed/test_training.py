@@ -73,7 +73,13 @@ def test_training_goes_on_with_other_numbers_of_processes(small_config, tmp_path
 
 
 @pytest.mark.parametrize(
-    "options", [("sampler.train_sampler", "RandomIdentitySampler"), ("ddan.neck", "none")], ids=str
+    "options",
+    [
+        ("sampler.train_sampler", "RandomIdentitySampler"),
+        ("ddan.neck", "none"),
+        ("ddan.alignment_reaches", "encoder", "ddan.discriminator", "balanced"),
+    ],
+    ids=str,
 )
 def test_two_processes_train_what_one_trains(small_config, options):
     expected = train(small_config, *options)
